@@ -1,0 +1,61 @@
+#include "tensor/arena.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/asan.h"
+
+namespace ocelli::tensor {
+
+base::Result<Arena> Arena::create(int64_t bytes) {
+  OCELLI_CHECK(bytes > 0, "an arena reserves something");
+  void* memory = mmap(nullptr, size_t(bytes), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) {
+    return base::fail(base::Code::kDoesNotFit, "cannot reserve " + std::to_string(bytes >> 20) +
+                                                   " MiB of address space for activations; raise ulimit -v");
+  }
+  madvise(memory, size_t(bytes), MADV_HUGEPAGE);
+  return Arena(static_cast<std::byte*>(memory), bytes);
+}
+
+Arena::Arena(Arena&& other) noexcept { *this = std::move(other); }
+
+Arena& Arena::operator=(Arena&& other) noexcept {
+  std::swap(memory_, other.memory_);
+  std::swap(capacity_, other.capacity_);
+  std::swap(used_, other.used_);
+  std::swap(peak_, other.peak_);
+  return *this;
+}
+
+Arena::~Arena() {
+  if (!memory_) return;
+  base::asan_unpoison(memory_, size_t(peak_));
+  munmap(memory_, size_t(capacity_));
+}
+
+void* Arena::take_bytes(int64_t bytes) {
+  OCELLI_CHECK(bytes >= 0 && bytes <= capacity_ - used_ - kAlign, "the arena was planned too small");
+  std::byte* p = memory_ + used_;
+  used_ += (bytes + kAlign - 1) / kAlign * kAlign;
+  peak_ = std::max(peak_, used_);
+  base::asan_unpoison(p, size_t(bytes));
+  return p;
+}
+
+void Arena::rewind(int64_t mark) {
+  OCELLI_CHECK(mark >= 0 && mark <= used_, "a rewind goes back");
+  base::asan_poison(memory_ + mark, size_t(used_ - mark));
+  used_ = mark;
+}
+
+void Arena::trim(int64_t keep) {
+  const int64_t from = (std::max(keep, used_) + 4095) / 4096 * 4096;
+  if (from < peak_) madvise(memory_ + from, size_t(peak_ - from), MADV_DONTNEED);
+}
+
+}  // namespace ocelli::tensor

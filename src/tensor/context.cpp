@@ -1,0 +1,33 @@
+#include "tensor/context.h"
+
+#include <algorithm>
+
+namespace ocelli::tensor {
+
+Tensor Context::output(std::initializer_list<int64_t> shape, std::initializer_list<Tensor> inputs) {
+  int64_t count = 1;
+  for (const int64_t n : shape) count *= n;
+  Tensor t = Tensor::view(arena.take<float>(count), shape);
+  if (tape && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& x) { return x.grad; })) {
+    t.grad = new (arena.take<Grad>(1)) Grad{nullptr, count};
+  }
+  return t;
+}
+
+float* grad_of(Context& c, const Tensor& t) {
+  OCELLI_CHECK(t.grad, "a gradient flows to this tensor");
+  if (!t.grad->data) {
+    t.grad->data = c.arena.take<float>(t.grad->count);
+    std::fill_n(t.grad->data, t.grad->count, 0.0f);
+  }
+  return t.grad->data + t.grad_offset;
+}
+
+void run_backward(Context& c) {
+  OCELLI_CHECK(c.tape, "a backward pass needs the tape of the forward pass");
+  Tape steps = std::move(*c.tape);
+  c.tape->clear();
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) (*step)(c);
+}
+
+}  // namespace ocelli::tensor

@@ -1,0 +1,48 @@
+// Context: what every op and layer is given first. A null tape is the only difference between
+// running and training.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+#include "base/thread_pool.h"
+#include "tensor/arena.h"
+#include "tensor/tensor.h"
+
+namespace ocelli::tensor {
+
+class Backend;
+struct Context;
+
+// The steps of the backward pass in forward order; run from the back.
+using Tape = std::vector<std::function<void(Context&)>>;
+
+// Which random numbers an op draws: a counter-based generator is keyed by these, so that dropout
+// repeats when a block is computed a second time.
+struct RngKey {
+  uint64_t seed = 0;
+  uint32_t step = 0, layer = 0, op = 0;
+};
+
+struct Context {
+  Backend& backend;
+  Arena& arena;
+  base::ThreadPool& pool;
+  Tape* tape = nullptr;
+  RngKey rng = {};
+  bool exact = false;  // float32 arithmetic throughout, whatever the encoding of the weights
+
+  // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
+  // input has one.
+  Tensor output(std::initializer_list<int64_t> shape, std::initializer_list<Tensor> inputs);
+};
+
+// Where the gradient of `t` is gathered: its first number, laid out with t's own strides. Taken from
+// the arena and cleared on first use. Requires t.grad.
+float* grad_of(Context& c, const Tensor& t);
+
+// Runs the tape from the back and empties it. Gradients of results must have been set before.
+void run_backward(Context& c);
+
+}  // namespace ocelli::tensor
