@@ -22,8 +22,8 @@ namespace ocelli::base {
 
 struct JsonLimits {
   size_t max_bytes = size_t{64} << 20;
-  int max_depth = 128;                // never more than 1000, whatever is asked for
-  size_t max_values = 16'000'000;     // a value takes about 40 bytes, an array or object 100 more
+  int max_depth = 128;             // never more than 1000, whatever is asked for
+  size_t max_values = 16'000'000;  // a value takes about 40 bytes, an array or object 100 more
 };
 
 struct IntRange {
@@ -36,7 +36,7 @@ class Json {
   using Member = std::pair<std::string, Json>;
   enum class Kind { kNull, kBool, kInt, kFloat, kString, kArray, kObject };
 
-  Json() = default;                     // null
+  Json() = default;  // null
   Json(std::nullptr_t) {}
   Json(bool b) : v_(b) {}
   Json(int i) : v_(int64_t{i}) {}
@@ -76,8 +76,8 @@ class Json {
   const Json* find(std::string_view key) const;
 
   // Members of an object with a clear error ("\"hidden_size\" is missing", "... must be an integer
-  // from 1 to 65536 (-3)"). A null value counts as missing. The forms with a fallback take a missing
-  // member for the fallback but still refuse a wrong type or range.
+  // from 1 to 65536 (-3)"). A null value counts as missing. The forms with a fallback take a
+  // missing member for the fallback but still refuse a wrong type or range.
   Result<int64_t> get_int(std::string_view key, IntRange range = {}) const;
   Result<int64_t> get_int(std::string_view key, IntRange range, int64_t fallback) const;
   Result<double> get_double(std::string_view key) const;
@@ -87,8 +87,8 @@ class Json {
   Result<std::string> get_string(std::string_view key, std::string fallback) const;
 
   // Builders.
-  Json& push_back(Json value);                  // requires an array
-  Json& set(std::string key, Json value);       // requires an object; replaces a member in place
+  Json& push_back(Json value);             // requires an array
+  Json& set(std::string key, Json value);  // requires an object; replaces a member in place
 
   // Compact ("{\"a\":1}") or indented text, UTF-8 as it is, control characters escaped; floats in
   // the shortest form that reads back equal. NaN and infinities become null.

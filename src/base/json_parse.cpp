@@ -1,5 +1,5 @@
-// Json::parse(): the grammar is nlohmann's SAX parser, which keeps its own stack; the values and the
-// limits are ours.
+// Json::parse(): the grammar is nlohmann's SAX parser, which keeps its own stack; the values and
+// the limits are ours.
 #include <algorithm>
 #include <cstring>
 #include <iterator>
@@ -46,7 +46,8 @@ std::string place(std::string_view text, size_t offset) {
   const size_t line = size_t(std::count(before.begin(), before.end(), '\n')) + 1;
   const size_t start = before.rfind('\n') + 1;  // npos + 1 == 0
   const auto starts_char = [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; };
-  const auto column = std::count_if(before.begin() + std::ptrdiff_t(start), before.end(), starts_char) + 1;
+  const auto column =
+      std::count_if(before.begin() + std::ptrdiff_t(start), before.end(), starts_char) + 1;
   return "line " + std::to_string(line) + ", column " + std::to_string(column);
 }
 
@@ -127,13 +128,14 @@ class Handler {
 
   bool count() {
     if (++values_ <= limits_.max_values) return true;
-    return refuse("too many values in one JSON text (limit " + std::to_string(limits_.max_values) + ")");
+    return refuse("too many values in one JSON text (limit " + std::to_string(limits_.max_values) +
+                  ")");
   }
 
   bool open(bool is_object) {
     if (frames_.size() >= size_t(std::max(0, limits_.max_depth))) {
-      return refuse("arrays and objects nest too deeply (limit " + std::to_string(limits_.max_depth) +
-                    ")");
+      return refuse("arrays and objects nest too deeply (limit " +
+                    std::to_string(limits_.max_depth) + ")");
     }
     frames_.emplace_back().is_object = is_object;
     return true;
@@ -182,8 +184,8 @@ Result<Json> Json::parse(std::string_view text, JsonLimits limits) {
     if (nlohmann::json::sax_parse(first, last, &handler)) return handler.take();
     return handler.take_error();
   } catch (const std::bad_alloc&) {
-    return fail(Code::kDoesNotFit, "not enough memory for this JSON text (" +
-                                       std::to_string(text.size()) + " bytes)");
+    return fail(Code::kDoesNotFit,
+                "not enough memory for this JSON text (" + std::to_string(text.size()) + " bytes)");
   }
 }
 

@@ -16,8 +16,8 @@ std::string error_of(std::string_view text, JsonLimits limits = {}) {
 }
 
 TEST(Json, ReadsEveryKind) {
-  const auto parsed =
-      Json::parse(R"( {"n":null,"t":true,"i":-7,"f":2.5,"s":"a\u00e9\ud83d\ude00\n","a":[1,[]],"o":{}} )");
+  const auto parsed = Json::parse(
+      R"( {"n":null,"t":true,"i":-7,"f":2.5,"s":"a\u00e9\ud83d\ude00\n","a":[1,[]],"o":{}} )");
   ASSERT_TRUE(parsed.ok()) << parsed.error().message();
   const Json& json = *parsed;
   ASSERT_TRUE(json.is_object());
@@ -34,8 +34,9 @@ TEST(Json, ReadsEveryKind) {
   EXPECT_EQ(json.find("o")->size(), 0u);
   EXPECT_EQ(json.find("missing"), nullptr);
   EXPECT_EQ(json.find("i")->find("x"), nullptr);
-  EXPECT_EQ(json.dump(), "{\"n\":null,\"t\":true,\"i\":-7,\"f\":2.5,\"s\":\"a\xC3\xA9\xF0\x9F\x98\x80\\n\","
-                         "\"a\":[1,[]],\"o\":{}}");
+  EXPECT_EQ(json.dump(),
+            "{\"n\":null,\"t\":true,\"i\":-7,\"f\":2.5,\"s\":\"a\xC3\xA9\xF0\x9F\x98\x80\\n\","
+            "\"a\":[1,[]],\"o\":{}}");
 }
 
 TEST(Json, KeepsIntegersExact) {
@@ -46,21 +47,56 @@ TEST(Json, KeepsIntegersExact) {
   EXPECT_EQ(over.kind(), Json::Kind::kFloat);
   EXPECT_EQ(over.as_double(), 9223372036854775808.0);
   EXPECT_EQ(Json::parse("-9223372036854775809").value().kind(), Json::Kind::kFloat);
-  EXPECT_EQ(Json::parse("123456789012345678901234567890").value().as_double(), 123456789012345678901234567890.0);
+  EXPECT_EQ(Json::parse("123456789012345678901234567890").value().as_double(),
+            123456789012345678901234567890.0);
   EXPECT_EQ(Json::parse("1.0").value().kind(), Json::Kind::kFloat);
   EXPECT_EQ(Json::parse("1e-5").value().as_double(), 1e-5);
 }
 
 TEST(Json, RefusesWhatIsNotJson) {
-  for (const std::string_view text :
-       {"", " ", "nul", "NaN", "Infinity", "-Infinity", "[1,]", "{\"a\":1,}", "{a:1}", "'a'", "01", "1.", ".5",
-        "+1", "0x10", "1e", "[1 2]", "{\"a\" 1}", "\"\t\"", "\"\\x41\"", "[", "{\"a\":", "\"abc", "// c\n1",
-        "/* c */1", "1 2", "{} x", "[]]", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"", "\"\xff\"",
-        "\"\xed\xa0\x80\"", "\"\xc0\xaf\"", "\xEF\xBB\xBF{}", "1e999", "-1e999", "[1e400]"}) {
+  for (const std::string_view text : {"",
+                                      " ",
+                                      "nul",
+                                      "NaN",
+                                      "Infinity",
+                                      "-Infinity",
+                                      "[1,]",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "'a'",
+                                      "01",
+                                      "1.",
+                                      ".5",
+                                      "+1",
+                                      "0x10",
+                                      "1e",
+                                      "[1 2]",
+                                      "{\"a\" 1}",
+                                      "\"\t\"",
+                                      "\"\\x41\"",
+                                      "[",
+                                      "{\"a\":",
+                                      "\"abc",
+                                      "// c\n1",
+                                      "/* c */1",
+                                      "1 2",
+                                      "{} x",
+                                      "[]]",
+                                      "\"\\ud800\"",
+                                      "\"\\udc00\"",
+                                      "\"\\ud800\\u0041\"",
+                                      "\"\xff\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\"\xc0\xaf\"",
+                                      "\xEF\xBB\xBF{}",
+                                      "1e999",
+                                      "-1e999",
+                                      "[1e400]"}) {
     const auto parsed = Json::parse(text);
     ASSERT_FALSE(parsed.ok()) << text << " gave " << parsed->dump();
     EXPECT_EQ(parsed.error().code, Code::kBadInput) << text;
-    EXPECT_EQ(parsed.error().where.rfind("line ", 0), 0u) << text << ": " << parsed.error().message();
+    EXPECT_EQ(parsed.error().where.rfind("line ", 0), 0u)
+        << text << ": " << parsed.error().message();
     EXPECT_LT(parsed.error().message().size(), 400u);
   }
   using namespace std::string_view_literals;
@@ -104,7 +140,8 @@ TEST(Json, LimitsDepthSizeAndCount) {
 TEST(Json, FindsKeysAmongMany) {
   for (const int count : {1, 15, 16, 17, 18, 31, 32, 33, 64, 65, 50'000}) {
     std::string text = "{";
-    for (int i = 0; i < count; ++i) text += (i ? ",\"key" : "\"key") + std::to_string(i) + "\":" + std::to_string(i);
+    for (int i = 0; i < count; ++i)
+      text += (i ? ",\"key" : "\"key") + std::to_string(i) + "\":" + std::to_string(i);
     const auto start = std::chrono::steady_clock::now();
     const auto parsed = Json::parse(text + "}");
     ASSERT_TRUE(parsed.ok()) << parsed.error().message();
@@ -120,7 +157,9 @@ TEST(Json, FindsKeysAmongMany) {
 
 TEST(Json, GetsMembersWithClearErrors) {
   const Json json =
-      Json::parse(R"({"i":-3,"f":1.5,"w":2.0,"b":true,"s":"x","n":null,"big":99999999999999999999})").value();
+      Json::parse(
+          R"({"i":-3,"f":1.5,"w":2.0,"b":true,"s":"x","n":null,"big":99999999999999999999})")
+          .value();
   EXPECT_EQ(json.get_int("i").value(), -3);
   EXPECT_EQ(json.get_int("none", {}, 5).value(), 5);
   EXPECT_EQ(json.get_int("n", {}, 5).value(), 5);
@@ -128,9 +167,11 @@ TEST(Json, GetsMembersWithClearErrors) {
   EXPECT_EQ(json.get_int("n").error().what, "\"n\" is missing");
   EXPECT_EQ(json.get_int("i", {.min = 1, .max = 65536}).error().what,
             "\"i\" must be an integer from 1 to 65536 (-3)");
-  EXPECT_EQ(json.get_int("i", {.min = 1}, 5).error().what, "\"i\" must be an integer of at least 1 (-3)");
+  EXPECT_EQ(json.get_int("i", {.min = 1}, 5).error().what,
+            "\"i\" must be an integer of at least 1 (-3)");
   EXPECT_EQ(json.get_int("w").error().what, "\"w\" must be an integer (2.0)");
-  EXPECT_EQ(json.get_int("big", {.max = 9}).error().what, "\"big\" must be an integer of at most 9 (1e+20)");
+  EXPECT_EQ(json.get_int("big", {.max = 9}).error().what,
+            "\"big\" must be an integer of at most 9 (1e+20)");
   EXPECT_EQ(json.get_double("f").value(), 1.5);
   EXPECT_EQ(json.get_double("i").value(), -3.0);
   EXPECT_EQ(json.get_double("none", 0.5).value(), 0.5);
@@ -204,7 +245,8 @@ TEST(Json, BuildersDoNotTouchCopies) {
 }
 
 TEST(Json, ComparesByValue) {
-  EXPECT_EQ(Json::parse(R"({"a":1,"b":[true,null]})").value(), Json::parse(R"({"b":[true,null],"a":1})").value());
+  EXPECT_EQ(Json::parse(R"({"a":1,"b":[true,null]})").value(),
+            Json::parse(R"({"b":[true,null],"a":1})").value());
   EXPECT_FALSE(Json::parse(R"({"a":1})").value() == Json::parse(R"({"a":2})").value());
   EXPECT_FALSE(Json::parse(R"({"a":1})").value() == Json::parse(R"({"b":1})").value());
   EXPECT_FALSE(Json(1) == Json(1.0));

@@ -15,13 +15,27 @@ class Writer {
 
   void value(const Json& json) {
     switch (json.kind()) {
-      case Json::Kind::kNull: out_ += "null"; break;
-      case Json::Kind::kBool: out_ += json.as_bool() ? "true" : "false"; break;
-      case Json::Kind::kInt: out_ += std::to_string(json.as_int()); break;
-      case Json::Kind::kFloat: number(json.as_double()); break;
-      case Json::Kind::kString: string(json.as_string()); break;
-      case Json::Kind::kArray: array(json.items()); break;
-      case Json::Kind::kObject: object(json.members()); break;
+      case Json::Kind::kNull:
+        out_ += "null";
+        break;
+      case Json::Kind::kBool:
+        out_ += json.as_bool() ? "true" : "false";
+        break;
+      case Json::Kind::kInt:
+        out_ += std::to_string(json.as_int());
+        break;
+      case Json::Kind::kFloat:
+        number(json.as_double());
+        break;
+      case Json::Kind::kString:
+        string(json.as_string());
+        break;
+      case Json::Kind::kArray:
+        array(json.items());
+        break;
+      case Json::Kind::kObject:
+        object(json.members());
+        break;
     }
   }
 
@@ -36,8 +50,9 @@ class Writer {
     char text[64];
     const double size = std::fabs(d);
     const bool plain = size == 0 || (size >= 1e-4 && size < 1e16);
-    const auto end = std::to_chars(text, text + sizeof text, d,
-                                   plain ? std::chars_format::fixed : std::chars_format::scientific);
+    const auto end =
+        std::to_chars(text, text + sizeof text, d,
+                      plain ? std::chars_format::fixed : std::chars_format::scientific);
     const std::string_view digits(text, size_t(end.ptr - text));
     out_ += digits;
     if (plain && digits.find('.') == std::string_view::npos) out_ += ".0";
@@ -53,13 +68,27 @@ class Writer {
     out_ += '"';
     for (const char c : s) {
       switch (c) {
-        case '"': out_ += "\\\""; break;
-        case '\\': out_ += "\\\\"; break;
-        case '\b': out_ += "\\b"; break;
-        case '\f': out_ += "\\f"; break;
-        case '\n': out_ += "\\n"; break;
-        case '\r': out_ += "\\r"; break;
-        case '\t': out_ += "\\t"; break;
+        case '"':
+          out_ += "\\\"";
+          break;
+        case '\\':
+          out_ += "\\\\";
+          break;
+        case '\b':
+          out_ += "\\b";
+          break;
+        case '\f':
+          out_ += "\\f";
+          break;
+        case '\n':
+          out_ += "\\n";
+          break;
+        case '\r':
+          out_ += "\\r";
+          break;
+        case '\t':
+          out_ += "\\t";
+          break;
         default:
           if (static_cast<unsigned char>(c) < 0x20) {
             out_ += "\\u00";

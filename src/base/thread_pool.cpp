@@ -1,0 +1,190 @@
+#include "base/thread_pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+#include <system_error>
+
+#include "base/cgroup.h"
+
+namespace ocelli::base {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+// Waking a sleeping thread takes about this long, so waiting longer without sleeping gains nothing.
+constexpr auto kSpin = std::chrono::microseconds(5);
+// Pieces per thread: enough that one slow thread leaves little behind, few enough to cost nothing.
+constexpr int64_t kPiecesPerThread = 16;
+
+// Marks this thread as a worker of a pool. Pools may call each other, so the marks form a chain.
+class Inside {
+ public:
+  Inside(const ThreadPool* pool, int worker) : pool_(pool), worker_(worker), outer_(innermost_) {
+    innermost_ = this;
+  }
+  ~Inside() { innermost_ = outer_; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+  static int worker_of(const ThreadPool* pool) {
+    for (const Inside* mark = innermost_; mark; mark = mark->outer_) {
+      if (mark->pool_ == pool) return mark->worker_;
+    }
+    return -1;
+  }
+
+ private:
+  static thread_local const Inside* innermost_;
+  const ThreadPool* pool_;
+  int worker_;
+  const Inside* outer_;
+};
+thread_local const Inside* Inside::innermost_ = nullptr;
+
+void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+template <class Condition>
+bool spin_until(Condition condition) {
+  if (condition()) return true;
+  const auto deadline = SteadyClock::now() + kSpin;
+  do {
+    for (int i = 0; i < 16; ++i) {
+      relax();
+      if (condition()) return true;
+    }
+  } while (SteadyClock::now() < deadline);
+  return false;
+}
+
+int allowed_cpus() {
+  // The kernel refuses a mask smaller than its own, so grow until it is content.
+  for (int size = 1024; size <= (1 << 20); size *= 2) {
+    cpu_set_t* set = CPU_ALLOC(size);
+    if (!set) break;
+    const size_t bytes = CPU_ALLOC_SIZE(size);
+    const int count = sched_getaffinity(0, bytes, set) == 0 ? CPU_COUNT_S(bytes, set) : 0;
+    CPU_FREE(set);
+    if (count > 0) return count;
+  }
+  return std::max(1, int(std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
+int default_threads() {
+  if (const char* wish = std::getenv("OCELLI_THREADS")) {
+    int threads = 0;
+    const char* const end = wish + std::strlen(wish);
+    const auto read = std::from_chars(wish, end, threads);
+    if (read.ec == std::errc() && read.ptr == end && threads >= 1 && threads <= kMaxThreads) {
+      return threads;
+    }
+  }
+  int threads = allowed_cpus();
+  if (const auto quota = cgroup_cpu_quota()) threads = std::min(threads, int(std::ceil(*quota)));
+  return std::clamp(threads, 1, kMaxThreads);
+}
+
+ThreadPool::ThreadPool(int threads) {
+  const int count = std::clamp(threads, 1, kMaxThreads) - 1;
+  workers_.reserve(size_t(count));
+  // Signals belong to the threads of the program, which may have handlers that rely on it.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  for (int i = 1; i <= count; ++i) {
+    try {
+      workers_.emplace_back([this, i] { work(i); });
+    } catch (const std::system_error&) {
+      break;  // over the limit of processes: go on with the threads that there are
+    }
+    pthread_setname_np(workers_.back().native_handle(), "ocelli-worker");
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true);
+  loops_.fetch_add(1);
+  loops_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
+int ThreadPool::worker_here() const {
+  return Inside::worker_of(this);
+}
+
+void ThreadPool::run_alone(Run run, void* body, int64_t count) {
+  const std::lock_guard lock(turn_);
+  const Inside inside(this, 0);
+  run(body, 0, count, 0);
+}
+
+void ThreadPool::run_shared(Run run, void* body, int64_t count, int64_t grain) {
+  const std::lock_guard lock(turn_);
+  grain = std::max<int64_t>(grain, 1);
+  const int64_t grains = (count - 1) / grain + 1;
+  const int64_t wanted = threads() * kPiecesPerThread;
+  const int64_t step = ((grains - 1) / wanted + 1) * grain;
+  const auto pieces = int32_t((count - 1) / step + 1);
+  job_ = {run, body, count, step, pieces};
+  done_.store(0, std::memory_order_relaxed);
+  // From here on workers may take pieces, also one that woke up late for an earlier loop.
+  remaining_.store(pieces, std::memory_order_release);
+  loops_.fetch_add(1, std::memory_order_release);
+  if (pieces - 1 < int32_t(workers_.size())) {
+    for (int32_t i = 1; i < pieces; ++i) loops_.notify_one();
+  } else {
+    loops_.notify_all();
+  }
+  take_pieces(0);
+  const auto finished = [&] { return done_.load(std::memory_order_acquire) == pieces; };
+  if (spin_until(finished)) return;
+  for (int32_t done; (done = done_.load(std::memory_order_acquire)) != pieces;) done_.wait(done);
+}
+
+// Takes and runs pieces until none is left. True if there was any.
+bool ThreadPool::take_pieces(int worker) {
+  int32_t mine = 0, left = 0;
+  Job job;
+  {
+    const Inside inside(this, worker);
+    while (remaining_.load(std::memory_order_relaxed) > 0 &&
+           (left = remaining_.fetch_sub(1, std::memory_order_acquire)) > 0) {
+      // The loop cannot end, nor job_ change, before this piece is reported.
+      if (mine++ == 0) job = job_;
+      const int64_t begin = (job.pieces - left) * job.step;
+      job.run(job.body, begin, std::min(begin + job.step, job.count), worker);
+    }
+  }
+  if (mine == 0) return false;
+  // The caller sleeps until the last report. If that was its own, nobody listens.
+  if (done_.fetch_add(mine, std::memory_order_acq_rel) + mine == job.pieces) done_.notify_one();
+  return true;
+}
+
+void ThreadPool::work(int worker) {
+  while (!stop_.load()) {
+    const uint32_t seen = loops_.load(std::memory_order_acquire);
+    if (take_pieces(worker)) continue;
+    const auto news = [&] { return loops_.load(std::memory_order_acquire) != seen; };
+    if (!spin_until(news)) loops_.wait(seen, std::memory_order_acquire);
+  }
+}
+
+}  // namespace ocelli::base
