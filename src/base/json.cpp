@@ -1,7 +1,5 @@
 #include "base/json.h"
 
-#include <atomic>
-
 #include "base/json_index.h"
 
 namespace ocelli::base {
@@ -26,7 +24,8 @@ Box& own(std::shared_ptr<Box>& box) {
   } else if (box.use_count() > 1) {
     box = std::make_shared<Box>(*box);
   } else {
-    std::atomic_thread_fence(std::memory_order_acquire);  // after the last reader let go
+    // One more count taken and given back orders us after the last reader who let go.
+    std::shared_ptr<Box>(box).reset();
   }
   return *box;
 }
