@@ -1,0 +1,45 @@
+// A picture in memory, and what is worth knowing about the file it came from.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ocelli::media {
+
+enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp };
+
+// "JPEG", "PNG", "WebP".
+const char* format_name(Format format);
+
+// How the file stored its pixels, in Pillow's words.
+enum class Mode : uint8_t { kRgb, kRgba, kGrey, kGreyAlpha, kBilevel, kPalette, kCmyk, kGrey16 };
+
+// "RGB", "RGBA", "L", "LA", "1", "P", "CMYK", "I;16".
+const char* mode_name(Mode mode);
+
+// Facts for warnings and for --show-prompt. None of them changes what the pixels mean.
+struct ImageFacts {
+  Format format = Format::kUnknown;
+  Mode mode = Mode::kRgb;
+  int stored_width = 0, stored_height = 0;  // before the orientation was applied
+  int exif_orientation = 1;                 // 1-8; the pixels are upright already
+  bool had_alpha = false;                   // an alpha channel or a transparent colour
+  bool sixteen_bit_grey = false;            // every sample above 255 became white (as in Pillow)
+  bool animated = false;                    // this is the first frame
+  bool damaged = false;                     // the JPEG decoder repaired something
+};
+
+// Rows from top to bottom, pixels from left to right, bytes R, G, B; no padding:
+// rgb.size() == width * height * 3.
+struct Image {
+  int width = 0, height = 0;
+  std::vector<uint8_t> rgb;
+  ImageFacts facts;
+
+  size_t row_bytes() const { return size_t(width) * 3; }
+  const uint8_t* row(int y) const { return rgb.data() + size_t(y) * row_bytes(); }
+  uint8_t* row(int y) { return rgb.data() + size_t(y) * row_bytes(); }
+};
+
+}  // namespace ocelli::media

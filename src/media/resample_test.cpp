@@ -1,0 +1,86 @@
+#include "media/resample.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <map>
+#include <thread>
+
+#include "media/test_support.h"
+
+namespace ocelli::media {
+namespace {
+
+// The formula of source_pixels() in tools/reference/make_images.py.
+Image source_pixels(int width, int height) {
+  Image image{width, height, {}, {}};
+  image.rgb.reserve(size_t(width) * size_t(height) * 3);
+  for (uint32_t y = 0; y < uint32_t(height); ++y) {
+    for (uint32_t x = 0; x < uint32_t(width); ++x) {
+      for (uint32_t c = 0; c < 3; ++c) {
+        uint32_t h = x * 0x9E3779B1u + y * 0x85EBCA77u + c * 0xC2B2AE3Du;
+        h = (h ^ (h >> 15)) * 0x2C1B3C6Du;
+        h = (h ^ (h >> 12)) * 0x297A2D39u;
+        const uint32_t ramp = (x * 7 + y * 3 + c * 50) & 255;
+        image.rgb.push_back(uint8_t(((x / 8) ^ (y / 8)) & 1 ? h >> 24 : ramp));
+      }
+    }
+  }
+  return image;
+}
+
+const std::map<std::string, Filter> kFilters = {
+    {"lanczos", Filter::kLanczos}, {"bicubic", Filter::kBicubic}, {"bilinear", Filter::kBilinear}};
+
+std::string crop_hex(const Image& image, int x, int y) {
+  std::string hex;
+  for (int row = y; row < std::min(y + 2, image.height); ++row) {
+    const size_t n = size_t(std::min(x + 2, image.width) - x) * 3;
+    for (size_t i = 0; i < n; ++i) {
+      char two[3];
+      std::snprintf(two, sizeof two, "%02x", image.row(row)[size_t(x) * 3 + i]);
+      hex += two;
+    }
+  }
+  return hex;
+}
+
+TEST(Resample, GivesPillowsBytes) {
+  const auto cases = read_table("resize.tsv");
+  ASSERT_GE(cases.size(), 100u);
+  for (const auto& row : cases) {
+    ASSERT_EQ(row.size(), 9u);
+    const auto number = [&](size_t i) { return std::stoi(row[i]); };
+    const Image source = source_pixels(number(1), number(2));
+    const Image out = resize(source, number(3), number(4), kFilters.at(row[0]));
+    EXPECT_EQ(crop_hex(out, number(6), number(7)), row[8]) << row[0] << " " << row[1] << "x" << row[2];
+    EXPECT_EQ(sha256_hex(out.rgb), row[5])
+        << row[0] << " " << row[1] << "x" << row[2] << " -> " << row[3] << "x" << row[4];
+  }
+}
+
+TEST(Resample, ThreadsDoNotChangeTheResult) {
+  const Image source = source_pixels(301, 203);
+  const ParallelFor three_threads = [](int64_t count, const auto& body) {
+    std::vector<std::thread> threads;
+    for (int64_t i = 0; i < 3; ++i) {
+      threads.emplace_back([&body, count, i] { body(count * i / 3, count * (i + 1) / 3); });
+    }
+    for (std::thread& t : threads) t.join();
+  };
+  EXPECT_EQ(resize(source, 128, 400, Filter::kLanczos, three_threads).rgb,
+            resize(source, 128, 400, Filter::kLanczos).rgb);
+}
+
+TEST(Resample, KeepsFactsAndCopiesEqualSizes) {
+  Image source = source_pixels(9, 5);
+  source.facts.exif_orientation = 6;
+  const Image same = resize(source, 9, 5, Filter::kLanczos);
+  EXPECT_EQ(same.rgb, source.rgb);
+  EXPECT_EQ(resize(source, 4, 4, Filter::kBicubic).facts.exif_orientation, 6);
+}
+
+}  // namespace
+}  // namespace ocelli::media

@@ -1,0 +1,47 @@
+// What the tests of this room share: fixtures, hashes, small pictures.
+#pragma once
+
+#include <openssl/sha.h>
+
+#include <cstddef>
+#include <fstream>
+#include <iterator>
+#include <span>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace ocelli::media {
+
+inline std::string sha256_hex(std::span<const uint8_t> bytes) {
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256(bytes.data(), bytes.size(), digest);
+  std::string hex;
+  for (const unsigned char b : digest) {
+    hex += "0123456789abcdef"[b >> 4];
+    hex += "0123456789abcdef"[b & 15];
+  }
+  return hex;
+}
+
+inline std::vector<std::byte> read_fixture(const std::string& name) {
+  std::ifstream in(OCELLI_FIXTURES "/media/" + name, std::ios::binary);
+  std::vector<char> chars{std::istreambuf_iterator<char>(in), {}};
+  const auto* data = reinterpret_cast<const std::byte*>(chars.data());
+  return {data, data + chars.size()};
+}
+
+// The rows of a table of tab-separated words; lines that start with # are comments.
+inline std::vector<std::vector<std::string>> read_table(const std::string& name) {
+  std::ifstream in(OCELLI_FIXTURES "/media/" + name);
+  std::vector<std::vector<std::string>> rows;
+  for (std::string line; std::getline(in, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream words(line);
+    rows.emplace_back();
+    for (std::string word; std::getline(words, word, '\t');) rows.back().push_back(word);
+  }
+  return rows;
+}
+
+}  // namespace ocelli::media
