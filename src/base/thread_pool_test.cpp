@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <chrono>
 #include <cstdlib>
 #include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace ocelli::base {
 namespace {
@@ -104,44 +105,42 @@ TEST(ThreadPool, StartsAndStopsQuickly) {
   }
 }
 
-// Every worker is held inside a first loop's piece or kept asleep: the caller has to be able to do
-// all of a loop by itself.
-TEST(ThreadPool, DoesNotWaitForWorkersThatHaveNotBegun) {
+// Seconds for 300 loops of 256 small steps each.
+double time_loops(ThreadPool& pool) {
+  std::atomic<uint64_t> sink{0};
+  const double start = steady_seconds();
+  for (int round = 0; round < 300; ++round) {
+    pool.parallel_for(256, [&](int64_t begin, int64_t end) {
+      auto x = uint64_t(begin);
+      for (int64_t i = 0; i < (end - begin) * 200; ++i) x = x * 6364136223846793005u + 1;
+      sink.fetch_add(x, std::memory_order_relaxed);
+    });
+  }
+  return steady_seconds() - start;
+}
+
+// Eight threads on one CPU with the caller at work: most of them get to run only when it sleeps. A
+// pool that waits for each of its threads would need a turn of the scheduler (milliseconds) per
+// loop.
+TEST(ThreadPool, DoesNotWaitForThreadsThatHaveNotBegun) {
   cpu_set_t before, one;
   ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
   CPU_ZERO(&one);
-  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
-    if (CPU_ISSET(cpu, &before)) {
-      CPU_SET(cpu, &one);
-      break;
+  for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&one) == 0; ++cpu) {
+    if (CPU_ISSET(cpu, &before)) CPU_SET(cpu, &one);
+  }
+  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  double best = 1e9;
+  {
+    ThreadPool alone(1), eight(8);
+    // The machine may be busy with other things; one quiet moment is enough.
+    for (int attempt = 0; attempt < 10 && best > 1.5; ++attempt) {
+      best = std::min(best, time_loops(eight) / time_loops(alone));
     }
   }
-  // One CPU for eight threads, the caller at work: most of them get to run only when it sleeps.
-  ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
-  const auto time = [](int threads) {
-    ThreadPool pool(threads);
-    std::atomic<int64_t> sink{0};
-    double best = 1e9;
-    for (int attempt = 0; attempt < 5; ++attempt) {
-      const auto start = std::chrono::steady_clock::now();
-      for (int round = 0; round < 300; ++round) {
-        pool.parallel_for(256, [&](int64_t begin, int64_t end) {
-          int64_t x = begin;
-          for (int64_t i = 0; i < (end - begin) * 200; ++i) x = x * 6364136223846793005 + 1;
-          sink.fetch_add(x, std::memory_order_relaxed);
-        });
-      }
-      best = std::min(
-          best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    }
-    return best;
-  };
-  const double alone = time(1), eight = time(8);
   sched_setaffinity(0, sizeof before, &before);
-  RecordProperty("alone_ms", std::to_string(alone * 1e3));
-  RecordProperty("eight_ms", std::to_string(eight * 1e3));
-  EXPECT_LT(eight, alone * 3) << "alone " << alone << " s, eight threads on one CPU " << eight
-                              << " s";
+  RecordProperty("ratio", std::to_string(best));
+  EXPECT_LT(best, 3) << "times slower than one thread";
 }
 
 TEST(ThreadPool, DefaultFollowsTheEnvironment) {
