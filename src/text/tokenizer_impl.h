@@ -1,0 +1,36 @@
+// The parts of a Tokenizer. Included by tokenizer*.cpp alone.
+#pragma once
+
+#include <array>
+
+#include "base/json.h"
+#include "text/added_tokens.h"
+#include "text/bpe.h"
+#include "text/normalizer.h"
+#include "text/pre_tokenizer.h"
+#include "text/tokenizer.h"
+#include "text/vocabulary.h"
+
+namespace ocelli::text {
+
+struct Tokenizer::Impl {
+  Vocabulary vocabulary;  // the model's tokens, then the added ones
+  MergeTable merges;
+  Normalizer normalizer;
+  PreTokenizer pre_tokenizer;
+  AddedTokens added;
+  std::vector<bool> special;               // by id
+  std::vector<int32_t> before, after;      // what the post-processor puts around a text
+  std::array<int32_t, 256> id_of_byte{};   // -1: the vocabulary lacks this byte
+  int32_t unknown = -1;                    // takes the place of such bytes; -1: they disappear
+  bool fuse_unknown = false;
+  bool ignore_merges = false;              // a word that is a token is that token
+  // What each token adds to a text: bytes [at[id], at[id + 1]).
+  std::string bytes;
+  std::vector<uint32_t> at;
+};
+
+// tokenizer_json.cpp
+base::Result<std::unique_ptr<const Tokenizer::Impl>> parse_tokenizer_json(const base::Json& json);
+
+}  // namespace ocelli::text
