@@ -1,0 +1,38 @@
+// Picture files to pixels, in this process.
+//
+// The pixels are those of Pillow 13.0.0: ImageOps.exif_transpose(Image.open(f)).convert("RGB").
+// That drops an alpha channel unblended and turns 16-bit grey above 255 white; the options below
+// are the sane behaviour. decoder_process.h does the same work in a confined child.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "base/result.h"
+#include "media/image.h"
+#include "media/limits.h"
+
+namespace ocelli::media {
+
+enum class Alpha : uint8_t {
+  kDrop,   // as Pillow's convert("RGB"): hidden colours of transparent areas show
+  kWhite,  // blended over white, as Pillow's alpha_composite
+};
+
+enum class Grey16 : uint8_t {
+  kSaturate,  // as Pillow: min(sample, 255)
+  kScale,     // the high byte
+};
+
+struct DecodeOptions {
+  DecodeLimits limits = {};
+  Alpha alpha = Alpha::kDrop;
+  Grey16 grey16 = Grey16::kSaturate;
+};
+
+// JPEG (baseline, extended, progressive; grey, colour, CMYK), PNG (every kind), WebP (lossy,
+// lossless); the first frame of an animated file. Other kinds, damaged and truncated files and
+// whatever is over a limit are errors (kBadInput). May be called from several threads.
+base::Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options = {});
+
+}  // namespace ocelli::media
