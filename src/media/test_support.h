@@ -1,8 +1,6 @@
 // What the tests of this room share: fixtures, hashes, small pictures.
 #pragma once
 
-#include <openssl/sha.h>
-
 #include <cstddef>
 #include <fstream>
 #include <iterator>
@@ -11,17 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
+
 namespace ocelli::media {
 
 inline std::string sha256_hex(std::span<const uint8_t> bytes) {
-  unsigned char digest[SHA256_DIGEST_LENGTH];
-  SHA256(bytes.data(), bytes.size(), digest);
-  std::string hex;
-  for (const unsigned char b : digest) {
-    hex += "0123456789abcdef"[b >> 4];
-    hex += "0123456789abcdef"[b & 15];
-  }
-  return hex;
+  return base::sha256(std::as_bytes(bytes)).hex();
 }
 
 inline std::vector<std::byte> read_fixture(const std::string& name) {

@@ -1,0 +1,27 @@
+// Takes away from this process everything that decoding a picture does not need.
+#pragma once
+
+#include <cstddef>
+
+#include "base/result.h"
+
+namespace ocelli::media {
+
+// Beyond what the process has mapped when confine() is called: the decoded picture, its upright
+// copy and the pixels shared with the parent (192 MiB each at kMaxPixels), a codec's own memory
+// (kMaxCodecBytes, but never all at once with the upright copy) and the file.
+inline constexpr size_t kMaxDecoderMemory = size_t{1152} << 20;
+// For the whole life of the process; the parent replaces it long before.
+inline constexpr int kMaxDecoderCpuSeconds = 600;
+
+// Afterwards, and for good, this process can compute, take and return memory (never executable),
+// use the descriptors it has and receive further ones, and exit. It cannot open, create or stat
+// files, make sockets, start processes or threads, trace or signal others, leave a core dump, nor
+// outlive the thread that started it (SIGKILL then). Anything else fails with EPERM.
+//
+// Limits the address space to kMaxDecoderMemory more, except under sanitizers, which map
+// terabytes. Meant for a process that was just started and has one thread.
+// Errors (kInternal): the kernel refuses a step; the message names it. Then nothing is promised.
+base::Status confine();
+
+}  // namespace ocelli::media

@@ -1,0 +1,42 @@
+// What the parent and the confined decoder say to each other.
+//
+// One SOCK_SEQPACKET socket; each message is one of these structures, whole. After its start the
+// child sends a Reply with sequence 0 (ok, or why it could not confine itself). Then, for each
+// picture: a Request with two memfds, the file (sealed, read only) and room for exactly
+// output_bytes of pixels; and a Reply with the same sequence. The parent trusts no field of a
+// Reply; the child trusts the parent.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+#include "base/error.h"
+#include "media/decode.h"
+
+namespace ocelli::media {
+
+inline constexpr int kDecoderSocket = 3;  // in the child
+inline constexpr uint32_t kWireMagic = 0x6F63'6431;
+
+struct Request {
+  uint32_t magic = kWireMagic;
+  uint32_t sequence = 0;
+  uint64_t input_bytes = 0, output_bytes = 0;
+  DecodeOptions options;
+};
+
+struct Reply {
+  uint32_t magic = kWireMagic;
+  uint32_t sequence = 0;
+  uint32_t ok = 0;
+  // Of the picture. Plain integers: a bool or an enumeration must not hold a stranger's value.
+  int32_t width = 0, height = 0;
+  uint8_t mode = 0, had_alpha = 0, damaged = 0;
+  // Of the error.
+  uint32_t code = 0, what_bytes = 0;
+  char what[512] = {};
+};
+
+static_assert(std::is_trivially_copyable_v<Request> && std::is_trivially_copyable_v<Reply>);
+
+}  // namespace ocelli::media
