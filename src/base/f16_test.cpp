@@ -87,7 +87,8 @@ __attribute__((target("f16c"))) uint32_t hardware_float(uint16_t bits) {
 }
 
 TEST(F16, EqualsTheHardware) {
-  if (!__builtin_cpu_supports("f16c")) GTEST_SKIP() << "2 checks skipped: no F16C here";
+  // Every CPU with AVX2 has F16C, which clang 14 cannot ask for.
+  if (!__builtin_cpu_supports("avx2")) GTEST_SKIP() << "2 checks skipped: no F16C here";
   for (uint32_t bits = 0; bits < 65536; ++bits) {
     ASSERT_EQ(std::bit_cast<uint32_t>(f16_to_float(uint16_t(bits))),
               hardware_float(uint16_t(bits)));
