@@ -10,16 +10,20 @@ by character, rather than from a Unicode data file of some other version:
     numeric   char::is_numeric, what the Digits pre-tokenizer isolates (Rust)
     word      \\w     beside an added token with single_word (Rust regex)
     strip     \\s     that an added token with lstrip or rstrip takes along (Rust regex)
+    inert          newer than the tables of NFC, NFD, NFKC and NFKD in tokenizers: what utf8proc
+                   would decompose or reorder and tokenizers does not, or neither of them knows
 
-Usage: tools/unicode_tables.py            (needs the Python package tokenizers)
+Usage: tools/unicode_tables.py    (needs the Python package tokenizers, and libutf8proc 2.8 or newer)
 """
+import ctypes
+import ctypes.util
 import pathlib
 
 import tokenizers
-from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 OUT = pathlib.Path(__file__).resolve().parents[1] / "src" / "text" / "unicode_ranges.cpp"
-BITS = ["letter", "number", "space", "numeric", "word", "strip"]
+BITS = ["letter", "number", "space", "numeric", "word", "strip", "inert"]
 CHARS = [c for c in range(0x110000) if not 0xD800 <= c < 0xE000]
 
 
@@ -59,6 +63,34 @@ def beside_added_token(**options):
     return out
 
 
+class Property(ctypes.Structure):
+    """The first fields of utf8proc_property_t."""
+    _fields_ = [("category", ctypes.c_int16), ("combining_class", ctypes.c_int16)]
+
+
+def inert():
+    utf8proc = ctypes.CDLL(ctypes.util.find_library("utf8proc"))
+    utf8proc.utf8proc_get_property.restype = ctypes.POINTER(Property)
+    utf8proc.utf8proc_decompose_char.restype = ctypes.c_ssize_t
+    stable, compat, decompose = 2, 4, 16
+    nfkd, nfd = normalizers.NFKD(), normalizers.NFD()
+    parts = (ctypes.c_int32 * 32)()
+    found = set()
+    for c in CHARS:
+        known = utf8proc.utf8proc_get_property(c)[0]
+        n = utf8proc.utf8proc_decompose_char(c, parts, 32, stable | compat | decompose, None)
+        if known.category == 0:  # unassigned
+            found.add(c)
+        elif (n != 1 or parts[0] != c) and nfkd.normalize_str(chr(c)) == chr(c):
+            found.add(c)
+        elif known.combining_class != 0:
+            # Beside a mark of another class it must move.
+            text = f"a\u0301{chr(c)}" if known.combining_class < 230 else f"a{chr(c)}\u0323"
+            if n == 1 and nfd.normalize_str(text) in (text, "\u00e1" + chr(c)):
+                found.add(c)
+    return found
+
+
 def main():
     split = lambda r: pre_tokenizers.Split(Regex(r), "removed")
     classes = {
@@ -68,6 +100,7 @@ def main():
         "numeric": numeric(),
         "word": {c for c, (ids, _) in beside_added_token(single_word=True).items() if 1 not in ids},
         "strip": {c for c, (ids, _) in beside_added_token(rstrip=True).items() if ids == [1]},
+        "inert": inert(),
     }
     for name, members in classes.items():
         print(name, len(members))

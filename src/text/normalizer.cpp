@@ -14,44 +14,79 @@ using base::Code;
 using base::fail;
 using base::Json;
 using base::Result;
+using base::Status;
 
 constexpr int kMaxDepth = 8;
 constexpr size_t kMaxForms = 16;
-constexpr size_t kLongestDecomposition = 32;  // Unicode's longest is 18 characters (U+FDFA)
+constexpr int kLongestDecomposition = 32;  // Unicode's longest is 18 characters (U+FDFA)
 
-// Characters of `text` decomposed and in canonical order. utf8proc would order them too, but in
-// time quadratic in the number of combining marks in a row.
-Result<std::vector<int32_t>> decompose(std::string_view text, utf8proc_option_t options) {
-  std::vector<std::pair<uint8_t, int32_t>> marks;  // combining class, character
-  std::vector<int32_t> out;
-  out.reserve(text.size() + 16);
-  const auto flush = [&] {
-    std::stable_sort(marks.begin(), marks.end(),
-                     [](const auto& a, const auto& b) { return a.first < b.first; });
-    for (const auto& mark : marks) out.push_back(mark.second);
-    marks.clear();
-  };
-  for (size_t at = 0; at < text.size();) {
-    const Char c = read_char(text, at);
-    at += c.bytes;
+// Characters of a text decomposed and in canonical order, a stretch at a time. utf8proc would order
+// them too, but in time quadratic in the number of combining marks in a row.
+class Stretch {
+ public:
+  explicit Stretch(utf8proc_option_t options) : options_(options) {}
+
+  Status add(uint32_t code_point) {
     utf8proc_int32_t parts[kLongestDecomposition];
-    const utf8proc_ssize_t count =
-        utf8proc_decompose_char(static_cast<utf8proc_int32_t>(c.code_point), parts,
-                                kLongestDecomposition, options, nullptr);
-    if (count < 0 || static_cast<size_t>(count) > kLongestDecomposition) {
+    const utf8proc_ssize_t count = utf8proc_decompose_char(
+        static_cast<utf8proc_int32_t>(code_point), parts, kLongestDecomposition, options_, nullptr);
+    if (count < 0 || count > kLongestDecomposition)
       return fail(Code::kInternal, "utf8proc does not decompose a character");
-    }
     for (utf8proc_ssize_t i = 0; i < count; ++i) {
       const auto combining = static_cast<uint8_t>(utf8proc_get_property(parts[i])->combining_class);
       if (combining == 0) {
-        flush();
-        out.push_back(parts[i]);
+        order_marks();
+        chars_.push_back(parts[i]);
       } else {
-        marks.emplace_back(combining, parts[i]);
+        marks_.emplace_back(combining, parts[i]);
       }
     }
+    return {};
   }
-  flush();
+
+  // Appends the stretch, composed if the options say so, and starts another.
+  Status finish(std::string& out) {
+    order_marks();
+    auto count = static_cast<utf8proc_ssize_t>(chars_.size());
+    if (options_ & UTF8PROC_COMPOSE) {
+      count = utf8proc_normalize_utf32(chars_.data(), count, options_);
+      if (count < 0) return fail(Code::kInternal, "utf8proc does not compose a text");
+    }
+    for (utf8proc_ssize_t i = 0; i < count; ++i)
+      base::append_utf8(out, static_cast<uint32_t>(chars_[static_cast<size_t>(i)]));
+    chars_.clear();
+    return {};
+  }
+
+ private:
+  void order_marks() {
+    std::stable_sort(marks_.begin(), marks_.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
+    for (const auto& mark : marks_) chars_.push_back(mark.second);
+    marks_.clear();
+  }
+
+  utf8proc_option_t options_;
+  std::vector<std::pair<uint8_t, int32_t>> marks_;  // combining class, character
+  std::vector<int32_t> chars_;
+};
+
+Result<std::string> normalize(std::string_view text, utf8proc_option_t options) {
+  const CharClasses& classes = CharClasses::get();
+  std::string out;
+  out.reserve(text.size() + 16);
+  Stretch stretch(options);
+  for (size_t at = 0; at < text.size();) {
+    const Char c = read_char(text, at);
+    if (classes.of(c.code_point) & kInert) {
+      OCELLI_TRY(stretch.finish(out));
+      out += text.substr(at, c.bytes);
+    } else {
+      OCELLI_TRY(stretch.add(c.code_point));
+    }
+    at += c.bytes;
+  }
+  OCELLI_TRY(stretch.finish(out));
   return out;
 }
 
@@ -63,7 +98,7 @@ Result<Normalizer> Normalizer::parse(const Json& json) {
   return normalizer;
 }
 
-base::Status Normalizer::parse_into(const Json& json, int depth) {
+Status Normalizer::parse_into(const Json& json, int depth) {
   if (json.is_null()) return {};
   if (depth > kMaxDepth) return fail(Code::kBadInput, "Sequences are nested too deeply");
   OCELLI_ASSIGN(const std::string type, json.get_string("type"));
@@ -93,17 +128,7 @@ Result<std::string> Normalizer::apply(std::string_view text) const {
     }
     const int options = UTF8PROC_STABLE | (form.compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
                         (form.compatible ? UTF8PROC_COMPAT : 0);
-    // utf8proc decomposes where either flag is set; composing is a second step over the result.
-    OCELLI_ASSIGN(std::vector<int32_t> chars,
-                  decompose(current, static_cast<utf8proc_option_t>(options)));
-    utf8proc_ssize_t count = static_cast<utf8proc_ssize_t>(chars.size());
-    if (form.compose) {
-      count = utf8proc_normalize_utf32(chars.data(), count, static_cast<utf8proc_option_t>(options));
-      if (count < 0) return fail(Code::kInternal, "utf8proc does not compose a text");
-    }
-    current.clear();
-    for (utf8proc_ssize_t i = 0; i < count; ++i)
-      base::append_utf8(current, static_cast<uint32_t>(chars[static_cast<size_t>(i)]));
+    OCELLI_ASSIGN(current, normalize(current, static_cast<utf8proc_option_t>(options)));
   }
   return current;
 }

@@ -39,6 +39,8 @@ base::Status refuse_ambiguous(std::string_view p) {
       if (std::string_view("wWbBhHXRKGyYO").find(next) != std::string_view::npos && next != '\0')
         return refuse(std::string("\\") + next);
       ++i;
+      if ((next == 'p' || next == 'P') && p.substr(i + 1).starts_with('{'))
+        i = std::min(p.find('}', i), p.size());
     } else if (p[i] == '&' && next == '&') {
       return refuse("an intersection of character classes (&&)");
     } else if (p[i] == '}' && next == '+') {
@@ -53,6 +55,27 @@ base::Status refuse_ambiguous(std::string_view p) {
     }
   }
   return {};
+}
+
+// PCRE2 counts U+180E as \s, Oniguruma does not.
+std::string translate(std::string_view p) {
+  std::string out;
+  for (size_t i = 0; i < p.size(); ++i) {
+    if (p[i] != '\\' || i + 1 == p.size()) {
+      out += p[i];
+      continue;
+    }
+    const char next = p[++i];
+    if (next == 's') {
+      out += "\\p{White_Space}";
+    } else if (next == 'S') {
+      out += "\\P{White_Space}";
+    } else {
+      out += '\\';
+      out += next;
+    }
+  }
+  return out;
 }
 
 struct MatchState {
@@ -77,6 +100,7 @@ SplitPattern::Pcre::~Pcre() { pcre2_code_free(static_cast<pcre2_code*>(code)); }
 base::Result<std::shared_ptr<const SplitPattern::Pcre>> SplitPattern::Pcre::compile(
     std::string_view pattern) {
   OCELLI_TRY(refuse_ambiguous(pattern));
+  const std::string translated = translate(pattern);
   pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
   if (context == nullptr) return fail(Code::kDoesNotFit, "no memory for a split pattern");
   pcre2_set_parens_nest_limit(context, kMaxNesting);
@@ -85,7 +109,7 @@ base::Result<std::shared_ptr<const SplitPattern::Pcre>> SplitPattern::Pcre::comp
   // PCRE2_MULTILINE: in Oniguruma's default syntax ^ and $ always match at lines.
   auto result = std::make_shared<Pcre>();
   result->code = pcre2_compile(
-      reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+      reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
       PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE,
       &error, &offset, context);
   pcre2_compile_context_free(context);

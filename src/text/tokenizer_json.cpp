@@ -1,5 +1,5 @@
 // tokenizer.json -> Tokenizer::Impl.
-#include <algorithm>
+#include <unordered_map>
 
 #include "text/byte_alphabet.h"
 #include "text/tokenizer_impl.h"
@@ -221,13 +221,22 @@ Status parse_decoder(const Json& json) {
   return fail(Code::kBadInput, "a decoder of type " + quoted(type) + " is not supported yet");
 }
 
-// A token that is not written in the byte alphabet stands for its own UTF-8.
-void fill_bytes(Impl& impl) {
+// A token that is not written in the byte alphabet stands for its own UTF-8. An added token that is
+// looked for in normalized text is read in its normalized form.
+Status fill_bytes(Impl& impl) {
+  std::unordered_map<int32_t, std::string> normalized;
+  for (const AddedToken& token : impl.added.tokens()) {
+    if (!token.normalized || impl.normalizer.is_identity()) continue;
+    OCELLI_ASSIGN(normalized[token.id], impl.normalizer.apply(token.content));
+  }
+
   const int32_t limit = impl.vocabulary.id_limit();
   impl.at.reserve(static_cast<size_t>(limit) + 1);
   for (int32_t id = 0; id < limit; ++id) {
     impl.at.push_back(static_cast<uint32_t>(impl.bytes.size()));
-    const std::string_view token = impl.vocabulary.token(id);
+    const auto other = normalized.find(id);
+    const std::string_view token =
+        other == normalized.end() ? impl.vocabulary.token(id) : std::string_view(other->second);
     if (const std::optional<std::string> bytes = bytes_of_letters(token)) {
       impl.bytes += *bytes;
     } else {
@@ -235,6 +244,7 @@ void fill_bytes(Impl& impl) {
     }
   }
   impl.at.push_back(static_cast<uint32_t>(impl.bytes.size()));
+  return {};
 }
 
 }  // namespace
@@ -251,7 +261,7 @@ Result<std::unique_ptr<const Impl>> parse_tokenizer_json(const Json& json) {
   OCELLI_TRY(
       parse_post_processor(member_or_null(json, "post_processor"), *impl).in("post_processor"));
   OCELLI_TRY(parse_decoder(member_or_null(json, "decoder")).in("decoder"));
-  fill_bytes(*impl);
+  OCELLI_TRY(fill_bytes(*impl));
   return std::unique_ptr<const Impl>(std::move(impl));
 }
 

@@ -15,10 +15,11 @@ enum CharClass : uint8_t {
   kNumeric = 8,   // what the Digits step isolates
   kWord = 16,     // \w beside an added token with single_word
   kStrip = 32,    // white space that an added token with lstrip or rstrip takes along
+  kInert = 64,    // newer than the reference's normal forms: passes through them unchanged
 };
 
 // Generated table: code point << 8 | classes, holding up to the next entry.
-inline constexpr size_t kUnicodeRangeCount = 2015;
+inline constexpr size_t kUnicodeRangeCount = 2305;
 extern const uint32_t kUnicodeRanges[kUnicodeRangeCount];
 
 // Classes of a code point (0 above U+10FFFF). Constant time; the first call builds a table of about
