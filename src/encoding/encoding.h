@@ -34,6 +34,13 @@ int64_t block_cols(Encoding encoding);
 // multiple of block_cols().
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out);
 
+// Block `b` of a stored q8 row.
+struct Q8Block {
+  float scale;          // d
+  const int8_t* codes;  // 32 of them
+};
+Q8Block q8_block(const std::byte* row, int64_t b);
+
 // Stores `cols` float32 numbers as one row: round to nearest even for f16 and bf16; for q8 the scale
 // is max|x|/127 rounded to f16 and a code is x/d rounded half away from zero (as GGUF's reference
 // does), so that |value - x| <= d/2 up to the rounding of d.

@@ -43,7 +43,7 @@ struct KeyRange {
 // out[t, h, :] = sum_s softmax_s(scale * q[t, h, :] . k[s, h / (H / Hkv), :]) v[s, ...], s in ranges[t].
 // A query with an empty range gives zeros.
 struct AttentionJob {
-  Tensor q;    // [T, H, Dh]
+  Tensor q;    // [T, H, Dh], any token and head stride, Dh contiguous
   Tensor k;    // [S, Hkv, Dh], f32 or f16, any token and head stride, Dh contiguous
   Tensor v;    // like k
   Tensor out;  // [T, H, Dh]
@@ -86,10 +86,14 @@ class Backend {
 
   // --- attention ---
   // Rotary positions, NeoX form: pairs (i, i + Dh/2). table [T, Dh]: Dh/2 cosines, then Dh/2 sines.
-  // y may be x. `sign` -1 turns back (the gradient).
+  // x and y [T, H, Dh], any token and head stride; y may be x. `sign` -1 turns back (the gradient).
   virtual void rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign, const Tensor& y) = 0;
   virtual void attention(ThreadPool& pool, const AttentionJob& job) = 0;
   virtual void attention_grad(ThreadPool& pool, const AttentionGradJob& job) = 0;
+
+  // table[t, i] = factor * cos(positions[t] * inv_freq[i]), sines after the cosines; float32 throughout.
+  virtual void rope_table(ThreadPool& pool, std::span<const int32_t> positions, std::span<const float> inv_freq,
+                          float factor, const Tensor& table) = 0;
 
   // --- elementwise; y may be an input ---
   virtual void activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) = 0;
@@ -107,12 +111,21 @@ class Backend {
   // --- moving rows ---
   // y[i, :] = x[rows[i], :]; converts to y's dtype (f32 to f32, f16 or bf16, rounded to nearest even).
   virtual void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, const Tensor& y) = 0;
-  // y[rows[i], :] = x[i, :] (rows distinct), or += with `add`; y f32, f16 or bf16 (add: f32).
+  // y[rows[i], :] = x[i, :] (rows distinct), or += with `add` (rows may repeat); y f32, f16 or bf16
+  // (add: f32).
   virtual void scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, bool add,
                             const Tensor& y) = 0;
   // Patches of pictures: pixels [B, C, Hp, Wp] -> y [B * gh * gw, C * P * P], columns in the order
   // (c, dy, dx); grid gh x gw = floor(Hp / P) x floor(Wp / P), row by row. (Pixels are data: no gradient.)
   virtual void patches(ThreadPool& pool, const Tensor& pixels, int64_t patch, const Tensor& y) = 0;
+
+  // --- objective ---
+  // loss[0] = scale * sum_t (log sum_v exp logits[t, v] - logits[t, targets[t]]); a negative target
+  // does not count. The gradient is scaled by dloss[0].
+  virtual void cross_entropy(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
+                             float scale, const Tensor& loss) = 0;
+  virtual void cross_entropy_grad(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
+                                  float scale, const Tensor& dloss, const Tensor& dlogits) = 0;
 };
 
 }  // namespace ocelli::tensor
