@@ -1,0 +1,24 @@
+#include "backend/count/counting_backend.h"
+
+namespace ocelli::count {
+
+void CountingBackend::linear(ThreadPool&, std::span<const tensor::LinearJob> jobs) {
+  for (const tensor::LinearJob& job : jobs) {
+    work_.product_macs += job.x.rows() * job.w->rows * job.w->cols;
+    work_.weight_bytes += encoding::bytes(*job.w);
+  }
+}
+
+void CountingBackend::embedding(ThreadPool&, std::span<const int32_t> ids, const Weight& w, const Tensor&) {
+  work_.weight_bytes += int64_t(ids.size()) * encoding::row_bytes(w.encoding, w.cols);
+}
+
+void CountingBackend::attention(ThreadPool&, const tensor::AttentionJob& job) {
+  int64_t pairs = 0;
+  for (const tensor::KeyRange& range : job.ranges) pairs += range.end - range.begin;
+  pairs *= job.q.dim(1);
+  work_.attention_macs += 2 * pairs * job.q.dim(2);
+  work_.exponentials += pairs;
+}
+
+}  // namespace ocelli::count

@@ -1,0 +1,132 @@
+// Products with weights.
+//
+// y = activation(s + bias) + residual, where s is, rounded to float32 once,
+//   f32, f16, bf16, or exact   sum_k x[k] * decoded w[k], in float64
+//   q8                         sum over blocks of (sum of code products, a whole number)
+//                              * (weight scale * activation scale), in float64; the activations are
+//                              those of encoding::quantize_row
+#include <vector>
+
+#include "backend/reference/loops.h"
+#include "backend/reference/reference_backend.h"
+#include "backend/reference/scalar.h"
+#include "base/check.h"
+
+namespace ocelli::reference {
+namespace {
+
+using encoding::Encoding;
+using encoding::kBlock;
+using tensor::LinearJob;
+
+// Rows of x in 8 bits.
+struct Quantized {
+  int64_t blocks = 0;
+  std::vector<int8_t> codes;  // [T, blocks * 32]
+  std::vector<float> scales;  // [T, blocks]
+};
+
+Quantized quantize(ThreadPool& pool, const Tensor& x) {
+  Quantized q;
+  q.blocks = (x.dim(-1) + kBlock - 1) / kBlock;
+  q.codes.resize(size_t(x.rows() * q.blocks * kBlock));
+  q.scales.resize(size_t(x.rows() * q.blocks));
+  for_each(pool, x.rows(), [&](int64_t t) {
+    encoding::quantize_row(row(x, t), x.dim(-1), &q.codes[size_t(t * q.blocks * kBlock)],
+                           &q.scales[size_t(t * q.blocks)]);
+  });
+  return q;
+}
+
+double dot(const float* a, const float* b, int64_t count) {
+  double sum = 0;
+  for (int64_t i = 0; i < count; ++i) sum += double(a[i]) * double(b[i]);
+  return sum;
+}
+
+double dot_q8(const Quantized& x, int64_t t, const Weight& w, int64_t n) {
+  double sum = 0;
+  for (int64_t b = 0; b < x.blocks; ++b) {
+    const auto [scale, codes] = encoding::q8_block(w.row(n), b);
+    const int8_t* xs = &x.codes[size_t((t * x.blocks + b) * kBlock)];
+    int32_t whole = 0;
+    for (int64_t i = 0; i < kBlock; ++i) whole += int32_t(xs[i]) * int32_t(codes[i]);
+    sum += double(whole) * (double(scale) * double(x.scales[size_t(t * x.blocks + b)]));
+  }
+  return sum;
+}
+
+void finish(const LinearJob& job, int64_t t, int64_t n, double sum) {
+  float y = float(sum);
+  if (job.bias) y += job.bias[n];
+  y = float(activate(job.activation, y));
+  if (job.residual) y += row(job.residual, t)[n];
+  row(job.y, t)[n] = y;
+}
+
+void run(ThreadPool& pool, const LinearJob& job) {
+  const Weight& w = *job.w;
+  OCELLI_CHECK(w.layout == encoding::Layout::kPlain, "the reference reads weights as files hold them");
+  const int64_t rows = job.x.rows();
+  if (w.encoding == Encoding::kQ8 && !job.exact) {
+    const Quantized x = quantize(pool, job.x);
+    for_each(pool, w.rows, [&](int64_t n) {
+      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_q8(x, t, w, n));
+    });
+    return;
+  }
+  pool.parallel_for(w.rows, [&](int64_t begin, int64_t end) {
+    std::vector<float> decoded(static_cast<size_t>(w.cols));
+    for (int64_t n = begin; n < end; ++n) {
+      encoding::decode_row(w.encoding, w.row(n), 0, w.cols, decoded.data());
+      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot(row(job.x, t), decoded.data(), w.cols));
+    }
+  });
+}
+
+}  // namespace
+
+void ReferenceBackend::linear(ThreadPool& pool, std::span<const LinearJob> jobs) {
+  for (const LinearJob& job : jobs) run(pool, job);
+}
+
+// dx[t, k] += sum_n dy[t, n] w[n, k]
+void ReferenceBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
+                                         const Tensor& dx) {
+  constexpr int64_t kRowsTogether = 16;  // share one decoded row of w
+  const auto body = [&](int64_t begin, int64_t end) {
+    std::vector<float> decoded(static_cast<size_t>(w.cols));
+    std::vector<double> sums(size_t((end - begin) * w.cols));
+    for (int64_t n = 0; n < w.rows; ++n) {
+      encoding::decode_row(w.encoding, w.row(n), 0, w.cols, decoded.data());
+      for (int64_t t = begin; t < end; ++t) {
+        const double d = row(dy, t)[n];
+        double* sum = &sums[size_t((t - begin) * w.cols)];
+        for (int64_t k = 0; k < w.cols; ++k) sum[k] += d * double(decoded[size_t(k)]);
+      }
+    }
+    for (int64_t t = begin; t < end; ++t) {
+      const double* sum = &sums[size_t((t - begin) * w.cols)];
+      for (int64_t k = 0; k < w.cols; ++k) row(dx, t)[k] += float(sum[k]);
+    }
+  };
+  pool.parallel_for(dy.rows(), body, kRowsTogether);
+}
+
+// w.grad[n, k] += sum_t dy[t, n] x[t, k]
+void ReferenceBackend::linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,
+                                          const Weight& w) {
+  pool.parallel_for(w.rows, [&](int64_t begin, int64_t end) {
+    std::vector<double> sum(static_cast<size_t>(w.cols));
+    for (int64_t n = begin; n < end; ++n) {
+      std::fill(sum.begin(), sum.end(), 0.0);
+      for (int64_t t = 0; t < x.rows(); ++t) {
+        const double d = row(dy, t)[n];
+        for (int64_t k = 0; k < w.cols; ++k) sum[size_t(k)] += d * double(row(x, t)[k]);
+      }
+      for (int64_t k = 0; k < w.cols; ++k) w.grad[n * w.cols + k] += float(sum[size_t(k)]);
+    }
+  });
+}
+
+}  // namespace ocelli::reference
