@@ -1,0 +1,10 @@
+// The algorithms, written once. Included inside the namespace of a set, after its vocabulary.
+// clang-format off: the order matters.
+#include "backend/cpu/math.inl.h"
+#include "backend/cpu/rows.inl.h"
+#include "backend/cpu/product.inl.h"
+#include "backend/cpu/linear.inl.h"
+#include "backend/cpu/linear_q8.inl.h"
+#include "backend/cpu/attention.inl.h"
+#include "backend/cpu/product_grad.inl.h"
+#include "backend/cpu/table.inl.h"

@@ -1,0 +1,43 @@
+// The backend for this CPU: kernels for the best instruction set that it and the system support.
+//
+//   make_cpu_backend()                               the best one
+//   make_cpu_backend(InstructionSet::kX86_64V3)      that one, or an error
+//   OCELLI_ISA=avx512 in the environment             the same for whoever does not choose
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+#include "tensor/backend.h"
+
+namespace ocelli::cpu {
+
+// From the plainest to the best of each processor family.
+enum class InstructionSet : uint8_t { kX86_64V3, kAvx512, kAvx512Vnni, kNeon, kNeonDotprod };
+
+struct InstructionSetInfo {
+  InstructionSet set;
+  std::string_view name;  // "x86-64-v3", "avx512", "avx512-vnni", "neon", "neon-dotprod"
+  bool compiled;          // this build has its kernels
+  bool executable;        // and this machine runs them
+  bool emulated;          // it does not, but this (test) program has an emulation
+};
+
+// All of them, in the order of the enumeration.
+std::span<const InstructionSetInfo> instruction_sets();
+
+// Without `forced`: the set named by the environment variable OCELLI_ISA, otherwise the best that is
+// executable here, otherwise the reference backend. Fails (kUsage) when a set is asked for by a name
+// that does not exist, or one that is neither executable nor emulated here.
+//
+// The backend may be used from several threads at once. Results are the same, bit for bit, whatever
+// the number of threads in the pool; rows of a batch influence each other in no way but one: linear
+// adds up in another order for up to 4 rows than for more (see linear.inl.h).
+base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
+    std::optional<InstructionSet> forced = {});
+
+}  // namespace ocelli::cpu

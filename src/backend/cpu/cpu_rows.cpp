@@ -1,0 +1,115 @@
+// Operations row by row.
+#include <algorithm>
+#include <cstring>
+
+#include "backend/cpu/cpu_backend_impl.h"
+
+namespace ocelli::cpu {
+namespace {
+
+// Numbers in one piece: less is not worth another thread.
+constexpr int64_t kPieceNumbers = 1 << 15;
+
+// Calls body(begin, end) for pieces of the rows.
+template <class Body>
+void for_rows(ThreadPool& pool, int64_t rows, int64_t width, Body body) {
+  pool.parallel_for(rows, body, std::max<int64_t>(kPieceNumbers / std::max<int64_t>(width, 1), 1));
+}
+
+RowsArgs rows_of(const Tensor& x, const Tensor& y, int64_t begin, int64_t end) {
+  const int64_t xs = x.row_stride(), ys = y.row_stride();
+  return {x.f32() + begin * xs, xs, y.f32() + begin * ys, ys, end - begin, x.dim(-1)};
+}
+
+std::byte* row_of(const Tensor& t, int64_t row) {
+  return static_cast<std::byte*>(t.data) + row * t.row_stride() * tensor::size_of(t.dtype);
+}
+
+void convert_row(const Kernels& kernels, const float* x, int64_t width, tensor::DType dtype,
+                 std::byte* y) {
+  switch (dtype) {
+    case tensor::DType::kF32: std::memmove(y, x, size_t(width) * sizeof(float)); break;
+    case tensor::DType::kF16: kernels.to_f16(x, width, reinterpret_cast<uint16_t*>(y)); break;
+    case tensor::DType::kBF16: kernels.to_bf16(x, width, reinterpret_cast<uint16_t*>(y)); break;
+  }
+}
+
+}  // namespace
+
+void CpuBackend::embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
+                           const Tensor& y) {
+  for_rows(pool, int64_t(ids.size()), w.cols, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      kernels_.decode(w.encoding, w.row(ids[size_t(i)]), w.cols, y.f32() + i * y.row_stride());
+    }
+  });
+}
+
+void CpuBackend::rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& y) {
+  for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
+    kernels_.rms_norm(rows_of(x, y, begin, end), w, eps);
+  });
+}
+
+void CpuBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
+                            const Tensor& y) {
+  for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
+    kernels_.layer_norm(rows_of(x, y, begin, end), w, b, eps);
+  });
+}
+
+void CpuBackend::activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) {
+  const Act act = f == Activation::kGeluTanh ? Act::kGeluTanh
+                  : f == Activation::kSilu   ? Act::kSilu
+                                             : Act::kNone;
+  for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
+    kernels_.activation(rows_of(x, y, begin, end), act);
+  });
+}
+
+void CpuBackend::silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& y) {
+  for_rows(pool, y.rows(), y.dim(-1), [&](int64_t begin, int64_t end) {
+    const int64_t stride = up.row_stride();
+    kernels_.silu_mul(rows_of(gate, y, begin, end), up.f32() + begin * stride, stride);
+  });
+}
+
+void CpuBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale, const Tensor& y) {
+  const int64_t repeat = b.rows(), stride = b.row_stride();
+  for_rows(pool, y.rows(), y.dim(-1), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end;) {
+      const int64_t from = t % repeat, stop = std::min(end, t - from + repeat);
+      kernels_.add(rows_of(a, y, t, stop), b.f32() + from * stride, stride, scale);
+      t = stop;
+    }
+  });
+}
+
+void CpuBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
+                             const Tensor& y) {
+  for_rows(pool, int64_t(rows.size()), y.dim(-1), [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* const from = x.f32() + rows[size_t(i)] * x.row_stride();
+      convert_row(kernels_, from, y.dim(-1), y.dtype, row_of(y, i));
+    }
+  });
+}
+
+void CpuBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, bool add,
+                              const Tensor& y) {
+  const auto body = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const float* const from = x.f32() + i * x.row_stride();
+      if (add) {
+        float* const to = y.f32() + rows[size_t(i)] * y.row_stride();
+        kernels_.add({to, 0, to, 0, 1, y.dim(-1)}, from, 0, 1.0f);
+      } else {
+        convert_row(kernels_, from, y.dim(-1), y.dtype, row_of(y, rows[size_t(i)]));
+      }
+    }
+  };
+  // Sums into one row keep their order: rows may come twice.
+  add ? body(0, int64_t(rows.size())) : for_rows(pool, int64_t(rows.size()), y.dim(-1), body);
+}
+
+}  // namespace ocelli::cpu

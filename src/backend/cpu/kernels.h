@@ -1,0 +1,128 @@
+// What one instruction set offers: a table of kernels, each working on one piece of an operation on
+// the calling thread. cpu_backend cuts operations into pieces and calls them.
+//
+// The kernels are compiled once per instruction set, with that set's compiler flags. Whatever such a
+// file includes is compiled with those flags too, and the linker keeps one copy of an inline
+// function: so this header holds plain data only, and kernels use nothing from std (a test looks
+// for such symbols). Shapes as in tensor/backend.h; strides are in numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "encoding/encoding.h"
+
+namespace ocelli::cpu {
+
+using encoding::Encoding;
+
+enum class Act : uint8_t { kNone, kGeluTanh, kSilu };  // as tensor::Activation
+
+// The largest piece of a product, and the scratch memory that any kernel needs, in floats (64-byte
+// aligned; contents do not matter).
+inline constexpr int64_t kMaxPieceRows = 224, kMaxPieceCols = 256;
+inline constexpr int64_t kScratchFloats = 192 * 1024;
+// Rows of x that linear_few takes, and how long they may be.
+inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
+// The widest head of the attention kernels.
+inline constexpr int64_t kMaxHeadDim = 256;
+
+struct LinearArgs {
+  const float* x;  // [tokens, k]
+  int64_t x_stride, tokens, k, n;
+  Encoding encoding;
+  bool integer;  // q8 with 8-bit activations
+  const std::byte* w;  // [n, k], rows w_row_bytes apart
+  int64_t w_row_bytes;
+  const float* bias;  // [n] or null
+  Act act;
+  const float* residual;  // [tokens, n] or null; may be y
+  int64_t residual_stride;
+  float* y;  // [tokens, n]
+  int64_t y_stride;
+};
+
+// dst[m, n] += a[m, inner] b[inner, n]. `a` may be stored transposed, [inner, m]; b is stored by
+// rows in any encoding.
+struct ProductArgs {
+  const float* a;
+  int64_t a_stride;
+  bool a_transposed;
+  Encoding encoding;
+  const std::byte* b;
+  int64_t b_row_bytes;
+  int64_t m, n, inner;
+  float* dst;
+  int64_t dst_stride;
+};
+
+struct KeySpan {
+  int32_t begin, end;  // as tensor::KeyRange
+};
+
+struct AttentionArgs {
+  const float* q;  // [tokens, heads, head_dim]
+  int64_t q_stride, q_head_stride;
+  const void *k, *v;  // [keys, kv_heads, head_dim], f32 or f16
+  bool half;
+  int64_t k_stride, k_head_stride, v_stride, v_head_stride;
+  float* out;
+  int64_t out_stride, out_head_stride;
+  const KeySpan* ranges;  // [tokens]
+  float* log_sum_exp;     // [tokens, heads] or null
+  int64_t tokens, heads, kv_heads, head_dim;
+  float scale;
+};
+
+// A block of rows of equal width.
+struct RowsArgs {
+  const float* x;
+  int64_t x_stride;
+  float* y;
+  int64_t y_stride;
+  int64_t rows, width;
+};
+
+struct Kernels {
+  const char* name;
+  // Columns of a product are cut at multiples of this.
+  int64_t column_step;
+
+  // --- products ---
+  // Rows [t0, t1) x outputs [n0, n1), at most kMaxPieceRows x kMaxPieceCols.
+  void (*linear_block)(const LinearArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1, float* scratch);
+  // All of up to kFewRows rows x outputs [n0, n1).
+  void (*linear_few)(const LinearArgs&, int64_t n0, int64_t n1, float* scratch);
+  void (*product_block)(const ProductArgs&, int64_t m0, int64_t m1, int64_t n0, int64_t n1, float* scratch);
+
+  // --- attention ---
+  // Queries [t0, t1) of `heads` query heads from `head` on, which share one key head;
+  // (t1 - t0) * heads <= attention_rows.
+  int64_t attention_rows;
+  void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
+                          float* scratch);
+
+  // --- rows ---
+  void (*rms_norm)(const RowsArgs&, const float* w, float eps);
+  void (*layer_norm)(const RowsArgs&, const float* w, const float* b, float eps);
+  void (*activation)(const RowsArgs&, Act);
+  void (*silu_mul)(const RowsArgs& gate_to_y, const float* up, int64_t up_stride);
+  void (*add)(const RowsArgs& a_to_y, const float* b, int64_t b_stride, float scale);
+  // One row of `heads` heads: y = x turned by the angles of `table` (width / 2 cosines, then sines).
+  void (*rope)(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t heads,
+               int64_t width, const float* table, float sign);
+  // --- conversions of one row ---
+  void (*decode)(Encoding, const std::byte* row, int64_t cols, float* out);
+  void (*to_f16)(const float* x, int64_t count, uint16_t* y);
+  void (*to_bf16)(const float* x, int64_t count, uint16_t* y);
+  void (*quantize_row)(const float* x, int64_t cols, int8_t* codes, float* scales);
+};
+
+// The table of a set; null where this build has no code for it.
+const Kernels* kernels_x86_64_v3();
+const Kernels* kernels_avx512();
+const Kernels* kernels_avx512_vnni();
+const Kernels* kernels_neon();
+const Kernels* kernels_neon_dotprod();
+
+}  // namespace ocelli::cpu

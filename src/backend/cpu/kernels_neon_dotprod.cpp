@@ -1,0 +1,20 @@
+#include "backend/cpu/kernels.h"
+
+#if defined(__aarch64__)
+#include <arm_neon.h>
+
+namespace ocelli::cpu {
+namespace {
+namespace neon_dotprod {
+#include "backend/cpu/isa_neon.inl.h"
+#include "backend/cpu/dot_neon_dotprod.inl.h"
+#include "backend/cpu/all_kernels.inl.h"
+constexpr Kernels kTable = table("neon-dotprod");
+}  // namespace neon_dotprod
+}  // namespace
+
+const Kernels* kernels_neon_dotprod() { return &neon_dotprod::kTable; }
+}  // namespace ocelli::cpu
+#else
+const ocelli::cpu::Kernels* ocelli::cpu::kernels_neon_dotprod() { return nullptr; }
+#endif

@@ -1,0 +1,119 @@
+// y = activation(x W^T + bias) + residual in float32, W decoded on the way.
+// Included inside the set's namespace.
+
+// B of a product with W^T: rows [n, n + rows) of W, columns [first, first + width), turned.
+template <class LoadAt>
+inline void pack_panel(LoadAt load_at, int64_t rows, int64_t width, float* panel) {
+  for (int64_t r = 0; r < rows; r += kLanes) {
+    const auto at = [&](int64_t row, int64_t i, int64_t n) { return load_at(r + row, i, n); };
+    pack_columns(at, rows - r, width, panel + r, kTileColumns);
+  }
+}
+
+inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes, int64_t rows,
+                        int64_t first, int64_t width, float* panel) {
+  with_stored(encoding, [=](auto stored) {
+    pack_panel(
+        [=](int64_t row, int64_t i, int64_t n) { return stored.at(w + row * row_bytes, first + i, n); },
+        rows, width, panel);
+  });
+}
+
+// The end of every linear: sums [rows, columns] of a piece that starts at (t0, n0).
+inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_t n0, int64_t n1) {
+  float* const y = p.y + t * p.y_stride;
+  const float* const residual = p.residual ? p.residual + t * p.residual_stride : nullptr;
+  for (int64_t n = n0; n < n1; n += kLanes) {
+    const int64_t count = n1 - n < kLanes ? n1 - n : kLanes;
+    F v = load_first(sums + (n - n0), count);
+    if (p.bias) v = add(v, load_first(p.bias + n, count));
+    if (p.act != Act::kNone) v = apply(p.act, v);
+    if (residual) v = add(v, load_first(residual + n, count));
+    store_first(y + n, v, count);
+  }
+}
+
+inline void linear_block_f32(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                             float* scratch) {
+  float* const a = scratch;
+  float* const panel = a + kMaxPieceRows * kAStride;
+  float* const c = panel + kInner * kTileColumns;
+  for (int64_t first = 0; first < p.k; first += kInner) {
+    const int64_t width = p.k - first < kInner ? p.k - first : kInner;
+    pack_rows(p.x + t0 * p.x_stride + first, p.x_stride, t1 - t0, width, a);
+    for (int64_t n = n0; n < n1; n += kTileColumns) {
+      const int64_t columns = n1 - n < kTileColumns ? n1 - n : kTileColumns;
+      pack_weight(p.encoding, p.w + n * p.w_row_bytes, p.w_row_bytes, columns, first, width, panel);
+      tiles(t1 - t0, (columns + kLanes - 1) / kLanes,
+            {a, panel, kTileColumns, width, c + (n - n0), kMaxPieceCols, first > 0});
+    }
+  }
+  for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
+}
+
+inline constexpr int64_t kAhead = 1024;  // bytes that a stream of weights is asked for ahead
+
+// --- few rows: W is streamed once, R of its rows at a time ---
+// An element is summed in two chains of kLanes sums, whatever R and T.
+template <int R, int T, class Stored>
+inline void few_rows_f32(const LinearArgs& p, int64_t n, float* sums) {
+  F even[R][T], odd[R][T];
+  const std::byte* w[R];
+  const float* x[T];
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+    w[r] = p.w + (n + r) * p.w_row_bytes;
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) even[r][t] = odd[r][t] = zero();
+  }
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t) x[t] = p.x + t * p.x_stride;
+  const auto step = [&](F(&total)[R][T], int64_t i, int64_t count) __attribute__((always_inline)) {
+    F xs[T];
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) xs[t] = load_first(x[t] + i, count);
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) {
+      const F ws = Stored::at(w[r], i, count);
+#pragma GCC unroll 4
+      for (int t = 0; t < T; ++t) total[r][t] = fma(ws, xs[t], total[r][t]);
+    }
+  };
+  int64_t i = 0;
+  for (; i + 2 * kLanes <= p.k; i += 2 * kLanes) {
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) __builtin_prefetch(w[r] + Stored::byte_of(i) + kAhead);
+    step(even, i, kLanes);
+    step(odd, i + kLanes, kLanes);
+  }
+  if (i + kLanes <= p.k) {
+    step(even, i, kLanes);
+    i += kLanes;
+  }
+  if (i < p.k) step(odd, i, p.k - i);
+#pragma GCC unroll 4
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int t = 0; t < T; ++t) sums[t * kMaxPieceCols + r] = sum(add(even[r][t], odd[r][t]));
+  }
+}
+
+template <int T, class Stored>
+inline void few_columns_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  constexpr int kRows = T * 8 <= kRegisters ? 4 : T * 4 <= kRegisters ? 2 : 1;
+  int64_t n = n0;
+  for (; n + kRows <= n1; n += kRows) few_rows_f32<kRows, T, Stored>(p, n, sums + (n - n0));
+  for (; n < n1; ++n) few_rows_f32<1, T, Stored>(p, n, sums + (n - n0));
+}
+
+inline void linear_few_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  with_stored(p.encoding, [&](auto stored) {
+    using Stored = decltype(stored);
+    switch (p.tokens) {
+      case 1: return few_columns_f32<1, Stored>(p, n0, n1, sums);
+      case 2: return few_columns_f32<2, Stored>(p, n0, n1, sums);
+      case 3: return few_columns_f32<3, Stored>(p, n0, n1, sums);
+      default: return few_columns_f32<4, Stored>(p, n0, n1, sums);
+    }
+  });
+}

@@ -1,0 +1,106 @@
+// Loads of stored numbers, tails, and functions of a vector, in terms of the vocabulary.
+// Included inside the set's namespace.
+
+// The first n < kLanes numbers; the others are zero.
+template <class T>
+inline void copy_tail(const T* p, int64_t n, T* out) {
+  for (int i = 0; i < kLanes; ++i) out[i] = i < n ? p[i] : T(0);
+}
+inline F load_first(const float* p, int64_t n) {
+  if (n >= kLanes) return load(p);
+  float all[kLanes];
+  copy_tail(p, n, all);
+  return load(all);
+}
+inline void store_first(float* p, F a, int64_t n) {
+  if (n >= kLanes) return store(p, a);
+  float all[kLanes];
+  store(all, a);
+  for (int64_t i = 0; i < n; ++i) p[i] = all[i];
+}
+
+// `a` with zeros from lane n on.
+inline F first_of(F a, int64_t n) {
+  float all[kLanes];
+  store(all, a);
+  for (int64_t i = n; i < kLanes; ++i) all[i] = 0;
+  return load(all);
+}
+
+// How the numbers of a row are stored: at(row, i, n) gives numbers [i, i + n), n <= kLanes, with `i` a
+// multiple of kLanes; byte_of(i) is where number i lies.
+template <class Self, class Number>
+struct StoredNumbers {
+  static int64_t byte_of(int64_t i) { return i * int64_t(sizeof(Number)); }
+  static F at(const std::byte* row, int64_t i, int64_t n) {
+    const Number* const p = reinterpret_cast<const Number*>(row) + i;
+    if (n >= kLanes) return Self::load_all(p);
+    Number all[kLanes];
+    copy_tail(p, n, all);
+    return Self::load_all(all);
+  }
+};
+struct StoredF32 : StoredNumbers<StoredF32, float> {
+  static F load_all(const float* p) { return load(p); }
+};
+struct StoredF16 : StoredNumbers<StoredF16, uint16_t> {
+  static F load_all(const uint16_t* p) { return load_f16(p); }
+};
+struct StoredBF16 : StoredNumbers<StoredBF16, uint16_t> {
+  static F load_all(const uint16_t* p) { return load_bf16(p); }
+};
+struct StoredQ8 {
+  static int64_t byte_of(int64_t i) { return i / encoding::kBlock * encoding::kQ8Bytes; }
+  static F at(const std::byte* row, int64_t i, int64_t) {  // the last block's spare codes are zero
+    const std::byte* const block = row + byte_of(i);
+    const F codes = load_i8(reinterpret_cast<const int8_t*>(block + 2) + i % encoding::kBlock);
+    return mul(codes, set(half_to_float(block)));
+  }
+};
+
+// Calls use(Stored{}) with the form of an encoding.
+template <class Use>
+inline void with_stored(Encoding encoding, Use use) {
+  switch (encoding) {
+    case Encoding::kF32: return use(StoredF32{});
+    case Encoding::kF16: return use(StoredF16{});
+    case Encoding::kBF16: return use(StoredBF16{});
+    case Encoding::kQ8: return use(StoredQ8{});
+  }
+}
+
+// e^x with a relative error of about 1e-7; 0 below -87.3, bounded above by e^88.3. NaN stays NaN.
+inline F exp(F x) {
+  const F lowest = set(-87.3f);
+  const F a = min(set(88.3f), max(lowest, x));
+  const F n = nearest(mul(a, set(1.44269504f)));
+  // ln 2 in two parts, the first with few bits so that n * it is exact.
+  const F r = neg_fma(n, set(-2.12194440e-4f), neg_fma(n, set(0.693359375f), a));
+  // Minimax of (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2], error 3e-9 relative to e^r.
+  F p = set(0.001381453825160861f);
+  p = fma(p, r, set(0.00836874544620514f));
+  p = fma(p, r, set(0.04166838899254799f));
+  p = fma(p, r, set(0.1666652113199234f));
+  p = fma(p, r, set(0.4999999403953552f));
+  const F e = add(fma(p, mul(r, r), r), set(1.0f));
+  return if_less(x, lowest, zero(), mul(e, exp2_whole(n)));
+}
+
+// x / (1 + e^-x)
+inline F silu(F x) { return div(x, add(set(1.0f), exp(sub(zero(), x)))); }
+
+// x / 2 * (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2 / pi) * (x + 0.044715 x^3)
+inline F gelu_tanh(F x) {
+  const F square = mul(x, x);
+  const F minus_2u = mul(mul(x, set(-1.5957691216f)), fma(square, set(0.044715f), set(1.0f)));
+  return div(x, add(set(1.0f), exp(minus_2u)));
+}
+
+inline F apply(Act act, F x) {
+  switch (act) {
+    case Act::kNone: break;
+    case Act::kGeluTanh: return gelu_tanh(x);
+    case Act::kSilu: return silu(x);
+  }
+  return x;
+}

@@ -1,0 +1,112 @@
+// The register tile that all float32 products share: C[rows, columns] (+)= A B.
+// Included inside the set's namespace.
+//
+// A lies row by row, kAStride apart, so that every address in the tile is one register and a
+// constant. (The stride is 17 cache lines: rows do not fall into the same sets.) B lies by inner
+// index, kTileColumns numbers at a time. Sums run over the inner index in order, in one fma chain
+// per element, whatever the tile.
+
+inline constexpr int64_t kInner = 256;  // inner indices of one block: a multiple of 32
+inline constexpr int64_t kAStride = kInner + 16;
+inline constexpr int64_t kTileColumns = int64_t(kTileVectors) * kLanes;
+
+struct TileArgs {
+  const float* a;
+  const float* b;
+  int64_t b_stride, inner;
+  float* c;
+  int64_t c_stride;
+  bool add;  // to what C holds
+};
+
+template <int R, int V>
+inline void tile(const TileArgs& t) {
+  F sums[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sums[r][v] = zero();
+  }
+  const float* a = t.a;
+  const float* b = t.b;
+  const int64_t b_stride = t.b_stride;
+  for (int64_t i = t.inner; i > 0; --i, ++a, b += b_stride) {
+    F row[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) row[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const F factor = set(a[r * kAStride]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sums[r][v] = fma(factor, row[v], sums[r][v]);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      float* const c = t.c + r * t.c_stride + v * kLanes;
+      store(c, t.add ? add(load(c), sums[r][v]) : sums[r][v]);
+    }
+  }
+}
+
+template <int V, int R = kTileRows>
+inline void tile_rows(int64_t rows, const TileArgs& t) {
+  if constexpr (R > 0) {
+    if (rows == R) return tile<R, V>(t);
+    tile_rows<V, R - 1>(rows, t);
+  }
+}
+template <int V = kTileVectors>
+inline void tile_of(int64_t rows, int64_t vectors, const TileArgs& t) {
+  if constexpr (V > 0) {
+    if (vectors == V) return tile_rows<V>(rows, t);
+    tile_of<V - 1>(rows, vectors, t);
+  }
+}
+
+// The same for any number of rows: as even tiles as can be.
+inline void tiles(int64_t rows, int64_t vectors, TileArgs t) {
+  const int64_t parts = (rows + kTileRows - 1) / kTileRows;
+  for (int64_t p = 0; p < parts; ++p) {
+    const int64_t count = rows * (p + 1) / parts - rows * p / parts;
+    tile_of(count, vectors, t);
+    t.a += count * kAStride;
+    t.c += count * t.c_stride;
+  }
+}
+
+// Copies A: rows of x, inner indices [first, first + count).
+inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t count, float* a) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* const from = x + r * stride;
+    float* const to = a + r * kAStride;
+    int64_t i = 0;
+    for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+    for (; i < count; ++i) to[i] = from[i];
+  }
+}
+
+// Writes columns [0, width) of kLanes rows that start at x, transposed: out[i * out_stride + row].
+// `load_at(row, i, n)` gives n numbers of a row; rows at or after `rows` are zero.
+template <class LoadAt>
+inline void pack_columns(LoadAt load_at, int64_t rows, int64_t width, float* out, int64_t out_stride) {
+  for (int64_t i = 0; i < width; i += kLanes) {
+    const int64_t n = width - i < kLanes ? width - i : kLanes;
+    F block[kLanes];
+    if (rows >= kLanes && n == kLanes) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kLanes; ++r) block[r] = load_at(r, i, kLanes);
+    } else {
+      for (int r = 0; r < kLanes; ++r) block[r] = r < rows ? load_at(r, i, n) : zero();
+    }
+    transpose(block);
+    if (n == kLanes) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kLanes; ++r) store(out + (i + r) * out_stride, block[r]);
+    } else {
+      for (int64_t r = 0; r < n; ++r) store(out + (i + r) * out_stride, block[r]);
+    }
+  }
+}
