@@ -22,8 +22,8 @@ namespace ocelli::base {
 
 struct JsonLimits {
   size_t max_bytes = size_t{64} << 20;
-  int max_depth = 128;             // never more than 1000, whatever is asked for
-  size_t max_values = 16'000'000;  // a value takes about 40 bytes, an array or object 100 more
+  int max_depth = 128;            // never more than 1000, whatever is asked for
+  size_t max_values = 4'000'000;  // a value takes about 40 bytes, an array or object 100 more
 };
 
 struct IntRange {

@@ -20,10 +20,17 @@ namespace {
 
 using SteadyClock = std::chrono::steady_clock;
 
-// Waking a sleeping thread takes about this long, so waiting longer without sleeping gains nothing.
+// Waking a sleeping thread takes about this long, so waiting longer without sleeping gains little.
 constexpr auto kSpin = std::chrono::microseconds(5);
+// The caller may spin for the time of a piece, as its workers are busy with their last, but no
+// longer than this: where they do not get a CPU, the spinning only takes one away.
+constexpr auto kLongestSpin = std::chrono::microseconds(50);
+// A loop shorter than this is not worth waking anybody for.
+constexpr auto kWorthWaking = std::chrono::microseconds(15);
 // Pieces per thread: enough that one slow thread leaves little behind, few enough to cost nothing.
 constexpr int64_t kPiecesPerThread = 16;
+// With this many grains to a piece, trying the first grain alone delays the others by 2 % at most.
+constexpr int64_t kGrainsToTry = 4;
 
 // Marks this thread as a worker of a pool. Pools may call each other, so the marks form a chain.
 class Inside {
@@ -59,9 +66,9 @@ void relax() {
 }
 
 template <class Condition>
-bool spin_until(Condition condition) {
+bool spin_until(Condition condition, SteadyClock::duration longest = kSpin) {
   if (condition()) return true;
-  const auto deadline = SteadyClock::now() + kSpin;
+  const auto deadline = SteadyClock::now() + longest;
   do {
     for (int i = 0; i < 16; ++i) {
       relax();
@@ -140,9 +147,19 @@ void ThreadPool::run_shared(Run run, void* body, int64_t count, int64_t grain) {
   grain = std::max<int64_t>(grain, 1);
   const int64_t grains = (count - 1) / grain + 1;
   const int64_t wanted = threads() * kPiecesPerThread;
+  auto begin = SteadyClock::now();
+  int64_t first = 0;
+  if (grains > wanted * kGrainsToTry) {
+    const Inside inside(this, 0);
+    run(body, 0, grain, 0);
+    const auto now = SteadyClock::now();
+    if ((now - begin) * grains < kWorthWaking) return run(body, grain, count, 0);
+    begin = now;
+    first = grain;
+  }
   const int64_t step = ((grains - 1) / wanted + 1) * grain;
-  const auto pieces = int32_t((count - 1) / step + 1);
-  job_ = {run, body, count, step, pieces};
+  const auto pieces = int32_t((count - first - 1) / step + 1);
+  job_ = {run, body, first, count, step, pieces};
   done_.store(0, std::memory_order_relaxed);
   // From here on workers may take pieces, also one that woke up late for an earlier loop.
   remaining_.store(pieces, std::memory_order_release);
@@ -152,14 +169,16 @@ void ThreadPool::run_shared(Run run, void* body, int64_t count, int64_t grain) {
   } else {
     loops_.notify_all();
   }
-  take_pieces(0);
+  const int32_t mine = take_pieces(0);
   const auto finished = [&] { return done_.load(std::memory_order_acquire) == pieces; };
-  if (spin_until(finished)) return;
+  if (finished()) return;
+  const SteadyClock::duration piece = (SteadyClock::now() - begin) / std::max(mine, 1);
+  if (spin_until(finished, std::clamp<SteadyClock::duration>(piece, kSpin, kLongestSpin))) return;
   for (int32_t done; (done = done_.load(std::memory_order_acquire)) != pieces;) done_.wait(done);
 }
 
-// Takes and runs pieces until none is left. True if there was any.
-bool ThreadPool::take_pieces(int worker) {
+// Takes and runs pieces until none is left. Returns how many.
+int32_t ThreadPool::take_pieces(int worker) {
   int32_t mine = 0, left = 0;
   Job job;
   {
@@ -168,20 +187,20 @@ bool ThreadPool::take_pieces(int worker) {
            (left = remaining_.fetch_sub(1, std::memory_order_acquire)) > 0) {
       // The loop cannot end, nor job_ change, before this piece is reported.
       if (mine++ == 0) job = job_;
-      const int64_t begin = (job.pieces - left) * job.step;
+      const int64_t begin = job.first + (job.pieces - left) * job.step;
       job.run(job.body, begin, std::min(begin + job.step, job.count), worker);
     }
   }
-  if (mine == 0) return false;
+  if (mine == 0) return 0;
   // The caller sleeps until the last report. If that was its own, nobody listens.
   if (done_.fetch_add(mine, std::memory_order_acq_rel) + mine == job.pieces) done_.notify_one();
-  return true;
+  return mine;
 }
 
 void ThreadPool::work(int worker) {
   while (!stop_.load()) {
     const uint32_t seen = loops_.load(std::memory_order_acquire);
-    if (take_pieces(worker)) continue;
+    if (take_pieces(worker) > 0) continue;
     const auto news = [&] { return loops_.load(std::memory_order_acquire) != seen; };
     if (!spin_until(news)) loops_.wait(seen, std::memory_order_acquire);
   }

@@ -41,6 +41,10 @@ class ThreadPool {
   // 0 <= worker < threads(), and no two calls that run at the same time are given the same worker.
   // A body must not throw. A call from within a body runs on that thread alone, as the same worker.
   // May be called from several threads; they take turns.
+  //
+  // Where grains are few, choose `grain` so that one takes 10 microseconds or more: waking a thread
+  // takes about that long. Where they are many, the first is timed, and a loop too short to be
+  // worth waking anybody stays on the caller.
   template <class Body>
   void parallel_for(int64_t count, Body&& body, int64_t grain = 1);
 
@@ -49,7 +53,7 @@ class ThreadPool {
   struct Job {
     Run run = nullptr;
     void* body = nullptr;
-    int64_t count = 0, step = 1;
+    int64_t first = 0, count = 0, step = 1;  // pieces of `step` from `first` up to `count`
     int32_t pieces = 0;
   };
 
@@ -57,7 +61,7 @@ class ThreadPool {
   void run_alone(Run run, void* body, int64_t count);
   void run_shared(Run run, void* body, int64_t count, int64_t grain);
   void work(int worker);
-  bool take_pieces(int worker);
+  int32_t take_pieces(int worker);
 
   std::vector<std::thread> workers_;
   std::mutex turn_;  // held by the thread whose loop is running

@@ -21,7 +21,7 @@ TEST(ThreadPool, CoversEveryIndexOnce) {
   for (const int threads : {1, 2, 3, 8}) {
     ThreadPool pool(threads);
     EXPECT_EQ(pool.threads(), threads);
-    for (const int64_t count : {0, 1, 2, 15, 16, 17, 100, 1000, 4099}) {
+    for (const int64_t count : {0, 1, 2, 15, 16, 17, 100, 1000, 4099, 100003}) {
       for (const int64_t grain : {1, 3, 16, 5000}) {
         std::vector<int> hits(size_t(count), 0);
         std::atomic<bool> aligned{true};
