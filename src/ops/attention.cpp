@@ -1,0 +1,50 @@
+#include "ops/attention.h"
+
+#include "ops/detail.h"
+
+namespace ocelli::ops {
+namespace {
+
+using tensor::KeyRange;
+
+void check(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const KeyRange> ranges) {
+  for (const Tensor* t : {&q, &k, &v}) {
+    OCELLI_CHECK(t->rank == 3 && t->stride[2] == 1, "attention: tokens, heads, numbers of a head");
+    OCELLI_CHECK(t->dim(2) == q.dim(2), "attention: all heads have one width");
+  }
+  OCELLI_CHECK(k.dim(0) == v.dim(0) && k.dim(1) == v.dim(1), "attention: a value for each key");
+  OCELLI_CHECK(k.dim(1) > 0 && q.dim(1) % k.dim(1) == 0, "attention: key heads divide query heads");
+  OCELLI_CHECK(k.dtype == v.dtype, "attention: keys and values have one type");
+  OCELLI_CHECK(int64_t(ranges.size()) == q.dim(0), "attention: a range for each query");
+  const bool inside = std::all_of(ranges.begin(), ranges.end(), [&](const KeyRange& r) {
+    return 0 <= r.begin && r.begin <= r.end && r.end <= k.dim(0);
+  });
+  OCELLI_CHECK(inside, "attention: ranges lie inside the keys");
+}
+
+}  // namespace
+
+Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                 std::span<const KeyRange> ranges, float scale) {
+  check(q, k, v, ranges);
+  tensor::AttentionJob job{q, k, v, c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v}), ranges, scale};
+  if (!job.out.grad) {
+    c.backend.attention(c.pool, job);
+    return job.out;
+  }
+  OCELLI_CHECK(k.dtype == tensor::DType::kF32, "attention: a gradient flows through float32 alone");
+  job.log_sum_exp = c.arena.take<float>(q.dim(0) * q.dim(1));
+  job.ranges = detail::keep(c, ranges);
+  c.backend.attention(c.pool, job);
+  c.tape->push_back([job](Context& b) {
+    if (!detail::reached(job.out)) return;
+    tensor::AttentionGradJob grad{job, detail::gradient(b, job.out), {}, {}, {}};
+    grad.dq = detail::gradient(b, job.q);
+    grad.dk = detail::gradient(b, job.k);
+    grad.dv = detail::gradient(b, job.v);
+    b.backend.attention_grad(b.pool, grad);
+  });
+  return job.out;
+}
+
+}  // namespace ocelli::ops

@@ -1,0 +1,61 @@
+// What ops share among themselves.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+#include <span>
+
+#include "encoding/weight.h"
+#include "tensor/backend.h"
+#include "tensor/context.h"
+
+namespace ocelli::ops {
+
+using encoding::Weight;
+using tensor::Activation;
+using tensor::Context;
+using tensor::Tensor;
+
+namespace detail {
+
+// Will a gradient flow to the result of an op with these inputs?
+bool wants_gradient(const Context& c, std::initializer_list<Tensor> inputs);
+
+// Among the inputs of an op: one that has a gradient.
+Tensor some_gradient();
+// Stands for a weight among the inputs of an op: it has a gradient if the weight has one.
+Tensor parameter(const Weight& w);
+
+// The result of an op, contiguous, with the shape of `like`.
+Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor> inputs);
+
+// For the backward pass. Did a gradient reach y at all (its result may not have been used)?
+inline bool reached(const Tensor& y) { return y.grad && y.grad->data; }
+
+// The gradient of t as a tensor laid out like t; empty where none flows. Taken from the arena on first
+// use, so it must come before any Scratch.
+Tensor gradient(Context& c, const Tensor& t);
+// The same for a vector, [D] contiguous; null where none flows.
+float* gradient_numbers(Context& c, const Tensor& t);
+
+// A copy in the arena: what the backward pass still needs when the caller's own is gone.
+template <class T>
+std::span<const T> keep(Context& c, std::span<const T> values) {
+  T* copy = c.arena.take<T>(int64_t(values.size()));
+  std::copy(values.begin(), values.end(), copy);
+  return {copy, values.size()};
+}
+
+// [T, H, Dh] as [T, H * Dh]. Heads must follow each other; tokens may be any distance apart.
+Tensor merge_heads(const Tensor& x);
+
+// Every index in [0, limit)?
+bool all_below(std::span<const int32_t> indices, int64_t limit);
+
+// A copy with the same shape.
+inline void copy(Context& c, const Tensor& from, const Tensor& to) {
+  c.backend.activation(c.pool, Activation::kNone, from, to);
+}
+
+}  // namespace detail
+}  // namespace ocelli::ops

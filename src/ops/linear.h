@@ -1,0 +1,35 @@
+// Products with weights. The gradient flows through any encoding to the input; only f32 and bf16
+// weights may have one of their own.
+#pragma once
+
+#include <span>
+
+#include "encoding/weight.h"
+#include "tensor/backend.h"
+#include "tensor/context.h"
+
+namespace ocelli::ops {
+
+using encoding::Weight;
+using tensor::Activation;
+using tensor::Context;
+using tensor::Tensor;
+
+// What follows a product: activation(product + bias) + residual.
+struct Epilogue {
+  Tensor bias = {};  // [N], or empty
+  Activation activation = Activation::kNone;
+  Tensor residual = {};  // [T, N], or empty
+};
+
+// x [T, K], w [N, K] -> [T, N]. Where no gradient flows, one fused call of the backend.
+Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& epilogue = {});
+
+inline constexpr size_t kMaxGroup = 8;
+
+// Products of one input with several weights, handed out together: ys[i] [T, N_i] = x ws[i]^T +
+// biases[i]. `biases` is empty, or holds a tensor (perhaps an empty one) for each weight.
+void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws,
+                  std::span<const Tensor> biases, std::span<Tensor> ys);
+
+}  // namespace ocelli::ops

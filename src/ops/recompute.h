@@ -1,0 +1,41 @@
+// recompute: training memory for time. Of a block only its input is kept; what it computes inside is
+// computed again when the gradient arrives.
+#pragma once
+
+#include "ops/detail.h"
+
+namespace ocelli::ops {
+
+// block(Context&, const Tensor& x) -> a tensor with the shape of x. Without a tape it just runs.
+//
+// The block is copied into the tape; whatever it refers to must live until the backward pass. A
+// gradient may flow to x and to parameters; other tensors from outside of the block must have none.
+template <class Block>
+Tensor recompute(Context& c, const Tensor& x, const Block& block) {
+  if (!c.tape) return block(c, x);
+  // Parameters inside may have gradients even where x has none.
+  const Tensor y = detail::output_like(c, x, {detail::some_gradient()});
+  {
+    const tensor::Scratch scratch(c.arena);
+    const Tensor input = detail::output_like(c, x, {});
+    detail::copy(c, x, input);  // without a tape, a block may write over its input
+    Context plain{c.backend, c.arena, c.pool, nullptr, c.rng, c.exact};
+    const Tensor result = block(plain, input);
+    OCELLI_CHECK(result.rank == x.rank && result.shape == x.shape, "recompute: a block keeps the shape");
+    detail::copy(c, result, y);
+  }
+  c.tape->push_back([x, y, block, rng = c.rng, exact = c.exact](Context& b) {
+    if (!detail::reached(y)) return;
+    detail::gradient(b, x);  // outlives what is taken for the block
+    const tensor::Scratch scratch(b.arena);
+    tensor::Tape tape;
+    Context again{b.backend, b.arena, b.pool, &tape, rng, exact};
+    const Tensor result = block(again, x);
+    if (!result.grad) return;
+    b.backend.accumulate(b.pool, detail::gradient(b, y), 1, detail::gradient(again, result));
+    tensor::run_backward(again);
+  });
+  return y;
+}
+
+}  // namespace ocelli::ops
