@@ -10,7 +10,8 @@ Error Error::in(std::string_view outer) && {
 }
 
 std::string Error::message() const {
-  return where.empty() ? printable(what, 4000) : printable(where, 1000) + ": " + printable(what, 4000);
+  return where.empty() ? printable(what, 4000)
+                       : printable(where, 1000) + ": " + printable(what, 4000);
 }
 
 std::string printable(std::string_view text, size_t limit) {
@@ -20,7 +21,8 @@ std::string printable(std::string_view text, size_t limit) {
   while (at < text.size()) {
     if (out.size() >= limit) return out + "...";
     const Utf8Char c = next_utf8(text, at);
-    const bool control = c.valid && (c.code_point < 0x20 || (c.code_point >= 0x7f && c.code_point < 0xa0));
+    const bool control =
+        c.valid && (c.code_point < 0x20 || (c.code_point >= 0x7f && c.code_point < 0xa0));
     if (c.valid && !control) {
       out.append(text.substr(at, c.bytes));
     } else {

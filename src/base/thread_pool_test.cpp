@@ -112,7 +112,7 @@ double time_loops(ThreadPool& pool) {
   for (int round = 0; round < 300; ++round) {
     pool.parallel_for(256, [&](int64_t begin, int64_t end) {
       auto x = uint64_t(begin);
-      for (int64_t i = 0; i < (end - begin) * 200; ++i) x = x * 6364136223846793005u + 1;
+      for (int64_t i = 0; i < (end - begin) * 100; ++i) x = x * 6364136223846793005u + 1;
       sink.fetch_add(x, std::memory_order_relaxed);
     });
   }
@@ -132,15 +132,15 @@ TEST(ThreadPool, DoesNotWaitForThreadsThatHaveNotBegun) {
   ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
   double best = 1e9;
   {
-    ThreadPool alone(1), eight(8);
+    ThreadPool alone(1), many(32);
     // The machine may be busy with other things; one quiet moment is enough.
     for (int attempt = 0; attempt < 10 && best > 1.5; ++attempt) {
-      best = std::min(best, time_loops(eight) / time_loops(alone));
+      best = std::min(best, time_loops(many) / time_loops(alone));
     }
   }
   sched_setaffinity(0, sizeof before, &before);
   RecordProperty("ratio", std::to_string(best));
-  EXPECT_LT(best, 3) << "times slower than one thread";
+  EXPECT_LT(best, 2.5) << "times slower than one thread";
 }
 
 TEST(ThreadPool, DefaultFollowsTheEnvironment) {
