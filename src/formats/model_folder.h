@@ -1,0 +1,46 @@
+// ModelFolder: the files of a model in Hugging Face layout, on disk or inside the program.
+//
+//   OCELLI_ASSIGN(const ModelFolder folder, ModelFolder::open("models/SmolVLM2-256M"));
+//   OCELLI_ASSIGN(const auto config, folder.text("config.json", kMaxConfigBytes));
+//   OCELLI_ASSIGN(Checkpoint weights, folder.weights());
+#pragma once
+
+#include "formats/checkpoint.h"
+
+namespace ocelli::formats {
+
+// A file that is part of the program.
+struct EmbeddedFile {
+  std::string_view name;
+  std::span<const std::byte> bytes;
+};
+
+class ModelFolder {
+ public:
+  // `path` must be a folder; what is in it is looked at when asked for.
+  static base::Result<ModelFolder> open(const std::string& path);
+
+  // `files` must outlive the folder and the checkpoint taken from it.
+  static ModelFolder embedded(std::string name, std::span<const EmbeddedFile> files);
+
+  // What to call the model: the last part of the path, or the name given to embedded().
+  const std::string& name() const { return name_; }
+  // "" for a model that is part of the program.
+  const std::string& path() const { return path_; }
+
+  // Whether there is a file of this name (a plain name, no path).
+  bool has(std::string_view name) const;
+
+  // The whole file, or nothing where there is none. More than max_bytes is an error.
+  base::Result<std::optional<std::string>> text(const std::string& name, size_t max_bytes) const;
+
+  base::Result<Checkpoint> weights() const;
+
+ private:
+  const EmbeddedFile* embedded_file(std::string_view name) const;
+
+  std::string name_, path_;
+  std::span<const EmbeddedFile> files_;
+};
+
+}  // namespace ocelli::formats
