@@ -28,6 +28,7 @@ const Json& member_or_null(const Json& json, std::string_view key) {
 Status parse_vocabulary(const Json& model, Impl& impl) {
   const Json& vocab = member_or_null(model, "vocab");
   if (!vocab.is_object()) return fail(Code::kBadInput, "model.vocab is missing or no object");
+  impl.vocabulary.reserve(vocab.size());
   for (const auto& [token, id] : vocab.members()) {
     if (!id.is_int()) return fail(Code::kBadInput, "token " + quoted(token) + " has no integer id");
     OCELLI_TRY(impl.vocabulary.add(token, id.as_int()));

@@ -1,6 +1,6 @@
 #include "text/unicode_classes.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/check.h"
 
@@ -12,30 +12,28 @@ const CharClasses& CharClasses::get() {
 }
 
 CharClasses::CharClasses() {
-  size_t distinct = 0, range = 0;
+  // Blocks of one class throughout, most of them, are shared; the others are hardly ever alike.
+  constexpr uint16_t kNotMade = UINT16_MAX;
+  uint16_t uniform[256];
+  std::fill_n(uniform, 256, kNotMade);
+  uint16_t made = 0;
+  size_t range = 0;
   uint8_t current = 0;
-  for (size_t block = 0; block < kBlocks; ++block) {
-    uint8_t row[256];
-    for (uint32_t i = 0; i < 256; ++i) {
-      const uint32_t code_point = static_cast<uint32_t>(block << 8) + i;
-      if (range < kUnicodeRangeCount && kUnicodeRanges[range] >> 8 == code_point)
-        current = static_cast<uint8_t>(kUnicodeRanges[range++]);
-      row[i] = current;
+  for (uint32_t block = 0; block < kBlocks; ++block) {
+    const uint32_t end = (block + 1) << 8;
+    const auto next = [&] { return range < kUnicodeRangeCount ? kUnicodeRanges[range] >> 8 : end; };
+    const bool is_uniform = next() >= end;
+    if (is_uniform && uniform[current] != kNotMade) {
+      block_of_[block] = uniform[current];
+      continue;
     }
-    // Neighbours mostly repeat: the last block is enough to look at for long uniform runs, the
-    // rest is searched among the few hundred distinct ones.
-    size_t same = distinct;
-    for (size_t k = distinct; k-- > 0;) {
-      if (std::memcmp(blocks_[k], row, sizeof row) == 0) {
-        same = k;
-        break;
-      }
+    OCELLI_CHECK(made < kMaxDistinct, "the Unicode table outgrew kMaxDistinct");
+    for (uint32_t c = block << 8; c < end; ++c) {
+      if (next() == c) current = static_cast<uint8_t>(kUnicodeRanges[range++]);
+      blocks_[made][c & 255] = current;
     }
-    if (same == distinct) {
-      OCELLI_CHECK(distinct < kMaxDistinct, "the Unicode table outgrew kMaxDistinct");
-      std::memcpy(blocks_[distinct++], row, sizeof row);
-    }
-    block_of_[block] = static_cast<uint16_t>(same);
+    if (is_uniform) uniform[current] = made;
+    block_of_[block] = made++;
   }
 }
 

@@ -18,6 +18,9 @@ inline constexpr size_t kMaxTokenBytes = size_t{1} << 16;
 
 class Vocabulary {
  public:
+  // Room for `count` tokens, at most kMaxTokens, so that the table need not grow.
+  void reserve(size_t count);
+
   // Adds a token. Errors: the id is out of 0..kMaxTokens-1 or taken, the string is taken or longer
   // than kMaxTokenBytes.
   base::Status add(std::string_view token, int64_t id);
@@ -43,12 +46,18 @@ class Vocabulary {
     uint32_t bytes : 31 = 0;
     uint32_t used : 1 = 0;
   };
-  void grow_slots();
-  size_t slot_of(std::string_view token) const;
+  // The upper half of the hash spares looking at strings that are another one.
+  struct Slot {
+    int32_t id = -1;  // free
+    uint32_t tag = 0;
+  };
+  void grow_slots(size_t size);
+  // Where the token is, or belongs.
+  size_t slot_of(std::string_view token, uint64_t hash) const;
 
   std::string text_;  // all tokens, one after the other
   std::vector<Entry> entries_;
-  std::vector<int32_t> slots_;  // open addressing; -1 is free; a power of two
+  std::vector<Slot> slots_;  // open addressing, at most half full; a power of two
   size_t count_ = 0;
 };
 
