@@ -191,8 +191,9 @@ base::Digest256 Checkpoint::fingerprint() const {
       hash.update(tensor.bytes);
       continue;
     }
-    for (size_t i = 0; i < kPieces; ++i) {  // the first piece to the last one, evenly
-      hash.update(tensor.bytes.subspan((tensor.bytes.size() - kPiece) / (kPieces - 1) * i, kPiece));
+    for (size_t i = 0; i < kPieces; ++i) {  // the first 4 KiB to the last, evenly
+      const size_t at = (tensor.bytes.size() - kPiece) * i / (kPieces - 1);
+      hash.update(tensor.bytes.subspan(at, kPiece));
     }
   }
   return hash.finish();
