@@ -1,0 +1,264 @@
+"""Seeded scene descriptions: what is in a picture, before anything is drawn.
+
+A Scene holds numbers and names only. `draw.py` turns it into a picture and `questions.py` into questions with answers,
+so another program can reuse any of the three steps.
+
+Training and held-out scenes are disjoint by construction: a canvas of width w and height h belongs to the held-out
+side exactly when (w + 3 h) mod 5 == 0, and each split only ever draws sizes of its own side. The random streams are
+separate as well, because the split's name is part of the seed.
+"""
+
+import math
+import random
+from dataclasses import dataclass, field
+
+from vocabulary import BACKGROUND_COLOURS, COLOUR_NAMES, COLOURS, EMOJI, FONT_FILES, SHAPES, WORDS
+
+KINDS = ["emoji", "shape", "count", "relation", "word"]
+SPLITS = ["train", "held-out", "demo"]
+MIN_CONTRAST = 120  # sRGB distance between an object and what lies behind it
+
+
+@dataclass
+class Thing:
+    """One object. Lengths and centre in pixels, angle in degrees counter-clockwise."""
+
+    kind: str  # "emoji", "shape" or "word"
+    index: int  # into EMOJI, SHAPES or WORDS
+    x: float
+    y: float
+    size: float  # side of the bounding square (emoji, shape) or the font size (word)
+    angle: float = 0.0
+    colour: str = ""  # a key of COLOURS; empty for emoji
+    rgb: tuple = (0, 0, 0)
+    flip: bool = False
+    font: int = 0
+    case: int = 0  # words: 0 lower, 1 upper, 2 title
+
+
+@dataclass
+class Background:
+    style: str  # "plain", "gradient", "stripes" or "noise"
+    colour: str  # name of the first colour
+    first: tuple
+    second: tuple
+    angle: float = 0.0
+    period: float = 16.0
+
+
+@dataclass
+class Scene:
+    kind: str
+    width: int
+    height: int
+    background: Background
+    things: list = field(default_factory=list)
+    noise: float = 0.0  # standard deviation of pixel noise, 0..255 scale
+    seed: int = 0
+
+
+def is_held_out(width, height):
+    return (width + 3 * height) % 5 == 0
+
+
+def jitter(rng, rgb, amount=14):
+    return tuple(max(0, min(255, c + rng.randint(-amount, amount))) for c in rgb)
+
+
+def distance(a, b):
+    return math.sqrt(sum((p - q) ** 2 for p, q in zip(a, b)))
+
+
+def sample_size(rng, split):
+    """Draws canvas sizes until one lies on the side of the split."""
+    low, high = (320, 400) if split == "demo" else (128, 448)
+    while True:
+        long = rng.randint(low, high)
+        short = max(int(long * rng.uniform(0.62, 1.0)), 240 if split == "demo" else 96)
+        width, height = (long, short) if rng.random() < 0.65 else (short, long)
+        if split == "demo" and (width < 320 or height < 240):
+            continue
+        if is_held_out(width, height) == (split != "train"):
+            return width, height
+
+
+def sample_background(rng):
+    name = rng.choice(list(BACKGROUND_COLOURS) + ["white"] * 5)
+    first = jitter(rng, BACKGROUND_COLOURS[name], 6)
+    style = rng.choices(["plain", "gradient", "stripes", "noise"], [5, 2, 1.5, 1.5])[0]
+    reach = {"plain": 0, "gradient": 70, "stripes": 45, "noise": 45}[style]
+    second = jitter(rng, first, reach) if reach else first
+    return Background(style, name, first, second, rng.uniform(0, 180), rng.uniform(10, 40))
+
+
+def contrasting_colour(rng, background, avoid=()):
+    """A colour name and value that stands out from both background colours."""
+    names = [n for n in COLOUR_NAMES if n not in avoid]
+    rng.shuffle(names)
+    for name in names:
+        rgb = jitter(rng, COLOURS[name])
+        if min(distance(rgb, background.first), distance(rgb, background.second)) > MIN_CONTRAST:
+            return name, rgb
+    return None
+
+
+def new_thing(rng, scene, kind, avoid_indices=(), avoid_colours=()):
+    """A random object without a place; None when no colour stands out."""
+    table = {"emoji": EMOJI, "shape": SHAPES, "word": WORDS}[kind]
+    index = rng.choice([i for i in range(len(table)) if i not in avoid_indices])
+    thing = Thing(kind, index, 0, 0, 0)
+    if kind == "emoji":
+        thing.angle = rng.uniform(-22, 22) if rng.random() < 0.6 else 0.0
+        thing.flip = rng.random() < 0.3
+        return thing
+    found = contrasting_colour(rng, scene.background, avoid_colours)
+    if found is None:
+        return None
+    thing.colour, thing.rgb = found
+    thing.angle = rng.uniform(-14, 14) if rng.random() < 0.6 else 0.0
+    return thing
+
+
+def place(rng, scene, thing, size):
+    """Puts a thing of the given size somewhere fully inside."""
+    thing.size = size
+    half = size * 0.56
+    thing.x = rng.uniform(half, max(scene.width - half, half))
+    thing.y = rng.uniform(half, max(scene.height - half, half))
+
+
+def place_apart(rng, scene, things, sizes):
+    """Places all things without overlap; False when it does not fit."""
+    placed = []
+    for thing, size in zip(things, sizes):
+        for _ in range(60):
+            place(rng, scene, thing, size)
+            if all(math.hypot(thing.x - o.x, thing.y - o.y) > 0.62 * (thing.size + o.size) for o in placed):
+                break
+        else:
+            return False
+        placed.append(thing)
+    return True
+
+
+def fill_single(rng, scene, kind):
+    thing = new_thing(rng, scene, kind)
+    if thing is None:
+        return False
+    short = min(scene.width, scene.height)
+    place(rng, scene, thing, short * rng.uniform(0.3, 0.9))
+    if rng.random() < 0.3:
+        thing.x, thing.y = scene.width / 2, scene.height / 2
+    scene.things = [thing]
+    return True
+
+
+def fill_count(rng, scene):
+    """One to six equal objects, sometimes with one or two of another kind."""
+    kind = "shape" if rng.random() < 0.65 else "emoji"
+    number = rng.randint(1, 6)
+    proto = new_thing(rng, scene, kind)
+    if proto is None:
+        return False
+    things = []
+    for _ in range(number):
+        angle = rng.uniform(-14, 14)
+        rgb = jitter(rng, COLOURS[proto.colour], 8) if proto.colour else proto.rgb
+        things.append(Thing(kind, proto.index, 0, 0, 0, angle, proto.colour, rgb, proto.flip))
+    if rng.random() < 0.4:
+        for _ in range(rng.randint(1, 2)):
+            other = new_thing(rng, scene, kind, avoid_indices=(proto.index,), avoid_colours=(proto.colour,))
+            if other is not None:
+                things.append(other)
+    base = min(scene.width, scene.height) * rng.uniform(0.17, 0.27)
+    scene.things = things
+    return place_apart(rng, scene, things, [base * rng.uniform(0.9, 1.12) for _ in things])
+
+
+def fill_relation(rng, scene):
+    """Two different objects, clearly beside or above each other, one clearly larger."""
+    first = new_thing(rng, scene, rng.choice(["shape", "shape", "emoji"]))
+    second = new_thing(rng, scene, rng.choice(["shape", "shape", "emoji"]))
+    if first is None or second is None or (first.kind, first.index) == (second.kind, second.index):
+        return False
+    short = min(scene.width, scene.height)
+    large = short * rng.uniform(0.36, 0.5)
+    small = large * rng.uniform(0.42, 0.62)
+    scene.things = [first, second]
+    for _ in range(40):
+        if not place_apart(rng, scene, scene.things, [large, small]):
+            return False
+        dx, dy = abs(first.x - second.x), abs(first.y - second.y)
+        if max(dx, dy) > 1.8 * min(dx, dy):
+            rng.shuffle(scene.things)
+            return True
+    return False
+
+
+def fill_word(rng, scene):
+    word = new_thing(rng, scene, "word")
+    if word is None:
+        return False
+    word.font = rng.randrange(len(FONT_FILES))
+    word.case = rng.choices([0, 1, 2], [5, 3, 2])[0]
+    word.angle = rng.uniform(-10, 10) if rng.random() < 0.5 else 0.0
+    letters = len(WORDS[word.index]) + 0.5
+    # The drawn width is about 0.62 font sizes a letter; it takes half to nearly all of the canvas.
+    size = scene.width * rng.uniform(0.5, 0.92) / (0.66 * letters)
+    word.size = max(12.0, min(size, scene.height * 0.5))
+    half_w, half_h = word.size * 0.36 * letters, word.size * 0.75
+    word.x = rng.uniform(min(half_w, scene.width / 2), max(scene.width - half_w, scene.width / 2))
+    word.y = rng.uniform(min(half_h, scene.height / 2), max(scene.height - half_h, scene.height / 2))
+    scene.things = [word]
+    return True
+
+
+def fill_collage(rng, scene):
+    """Rows of many objects and words. No questions are asked of a collage: it teaches the vision tower only."""
+    rows = rng.choices([1, 2, 3, 4], [2, 4, 3, 2])[0]
+    height = scene.height / rows
+    for row in range(rows):
+        middle = (row + 0.5) * height
+        if rng.random() < 0.45:
+            word = new_thing(rng, scene, "word")
+            if word is None:
+                return False
+            word.font = rng.randrange(len(FONT_FILES))
+            word.case = rng.choices([0, 1, 2], [5, 3, 2])[0]
+            word.angle *= 0.5
+            letters = len(WORDS[word.index]) + 0.5
+            word.size = max(11.0, min(scene.width * rng.uniform(0.5, 0.95) / (0.66 * letters), height * 0.62))
+            slack = max(scene.width - 0.72 * word.size * letters, 0) / 2
+            word.x, word.y = scene.width / 2 + rng.uniform(-slack, slack), middle
+            scene.things.append(word)
+            continue
+        most = max(1, min(5, round(scene.width / height) + (1 if rows == 1 else 0)))
+        number = rng.randint(max(1, most - 1), most)
+        step = scene.width / number
+        for column in range(number):
+            thing = new_thing(rng, scene, rng.choice(["emoji", "emoji", "shape"]))
+            if thing is None:
+                return False
+            thing.size = min(step, height) * rng.uniform(0.6, 0.95)
+            room_x, room_y = (step - thing.size) / 2, (height - thing.size) / 2
+            thing.x = (column + 0.5) * step + rng.uniform(-1, 1) * room_x
+            thing.y = middle + rng.uniform(-1, 1) * room_y
+            scene.things.append(thing)
+    return True
+
+
+FILL = {"collage": fill_collage, "emoji": lambda r, s: fill_single(r, s, "emoji"), "shape": lambda r, s: fill_single(r, s, "shape"),
+        "count": fill_count, "relation": fill_relation, "word": fill_word}
+
+
+def sample_scene(split, seed, index, kind=None, weights=(34, 14, 18, 14, 20)):
+    """The scene number `index` of a split; the same arguments always give the same scene."""
+    rng = random.Random(f"ocelli-tiny/{split}/{seed}/{index}/{kind}")
+    kind = kind or rng.choices(KINDS, weights)[0]
+    while True:
+        width, height = sample_size(rng, split)
+        scene = Scene(kind, width, height, sample_background(rng), seed=rng.getrandbits(32))
+        scene.things = []
+        scene.noise = rng.uniform(2, 12) if rng.random() < 0.2 and split != "demo" else 0.0
+        if FILL[kind](rng, scene):
+            return scene, rng
