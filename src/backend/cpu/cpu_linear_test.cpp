@@ -1,0 +1,217 @@
+// Products with weights against the reference, for every instruction set.
+#include "backend/cpu/cpu_test_kit.h"
+
+namespace ocelli::cpu::test {
+namespace {
+
+using CpuLinearTest = SetTest;
+
+struct Shape {
+  int64_t t, k, n;
+};
+
+// Kernels for few and for many rows, tails in every direction, widths of the real models.
+constexpr Shape kShapes[] = {
+    {1, 576, 50},  {2, 33, 7},    {3, 960, 17},  {4, 1152, 9},   {5, 576, 33},  {1, 1, 1},
+    {6, 31, 1},    {7, 300, 65},  {13, 768, 40}, {14, 257, 31},  {15, 576, 16}, {16, 64, 300},
+    {29, 95, 47},  {70, 768, 48}, {1, 4304, 5},  {9, 4304, 34},  {64, 960, 35}, {2, 12288, 6},
+    {43, 512, 29}, {230, 40, 37}, {4, 128, 530}, {17, 1152, 275}};
+
+// What float32 sums of K products may lose: chains of at most 256, then one step for each 256.
+// `magnitudes` is sum |x w|.
+double sum_bound(double magnitudes, int64_t k) {
+  return kRounding * magnitudes * (double(std::min<int64_t>(k, 256)) + double(k) / 256 + 8);
+}
+
+// sum |x w| for every result, and as many activations in 8 bits as the job has.
+Matrix magnitudes(reference::ReferenceBackend& reference, ThreadPool& pool, const Matrix& x,
+                  const std::vector<float>& w, Encoding encoding, int64_t n, bool exact) {
+  Matrix positive(x.rows(), x.width());
+  for (int64_t r = 0; r < x.rows(); ++r) {
+    for (int64_t i = 0; i < x.width(); ++i) positive.at(r, i) = std::fabs(x.at(r, i));
+  }
+  std::vector<float> w_positive = w;
+  for (float& v : w_positive) v = std::fabs(v);
+  const StoredWeight stored(encoding, n, x.width(), w_positive);
+  Matrix y(x.rows(), n);
+  tensor::LinearJob job;
+  job.x = positive.tensor();
+  job.w = &stored.weight;
+  job.y = y.tensor();
+  job.exact = exact;
+  reference.linear(pool, {&job, 1});
+  return y;
+}
+
+struct Epilogue {
+  bool bias, residual, in_place;
+  Activation act;
+};
+constexpr Epilogue kEpilogues[] = {{false, false, false, Activation::kNone},
+                                   {true, true, true, Activation::kNone},
+                                   {true, false, false, Activation::kGeluTanh},
+                                   {false, true, false, Activation::kSilu}};
+
+TEST_P(CpuLinearTest, MatchesReference) {
+  Random random;
+  size_t index = 0;
+  for (const Shape& s : kShapes) {
+    for (const Encoding encoding : kEncodings) {
+      for (const bool exact : {true, false}) {
+        if (!exact && encoding != Encoding::kQ8) continue;
+        const Epilogue& e = kEpilogues[index++ % std::size(kEpilogues)];
+        if (skips(index / 3)) continue;
+        Matrix x(s.t, s.k, 3, random), residual(s.t, s.n, 5, random);
+        const std::vector<float> w = random.numbers(s.n * s.k), bias = random.numbers(s.n);
+        const StoredWeight stored(encoding, s.n, s.k, w);
+        Matrix got(s.t, s.n, 5), want(s.t, s.n, 5);
+        tensor::LinearJob job;
+        job.x = x.tensor();
+        job.w = &stored.weight;
+        job.bias = e.bias ? bias.data() : nullptr;
+        job.activation = e.act;
+        job.exact = exact;
+        job.y = want.tensor();
+        if (e.residual) job.residual = residual.tensor();
+        reference.linear(pool, {&job, 1});
+        if (e.in_place) {
+          got = residual;
+          job.residual = got.tensor();
+        }
+        job.y = got.tensor();
+        backend.linear(pool, {&job, 1});
+        const Matrix sums = magnitudes(reference, pool, x, w, encoding, s.n, exact);
+        // The activations have slopes up to 1.13 and errors of a few roundings of their own.
+        expect_near(got, want,
+                    [&](int64_t r, int64_t i) {
+                      return 1.2 * sum_bound(sums.at(r, i) + 2, s.k) + 8 * kRounding;
+                    },
+                    "T " + std::to_string(s.t) + " K " + std::to_string(s.k) + " N " + std::to_string(s.n) +
+                        " " + std::string(encoding::name(encoding)) + (exact ? " exact" : ""));
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Several jobs of different shapes share one hand-out; results do not depend on the threads.
+TEST_P(CpuLinearTest, ManyJobsAndThreads) {
+  Random random(2);
+  for (const int64_t t : {1, 40}) {
+    Matrix x(t, 320, 0, random);
+    std::vector<std::unique_ptr<StoredWeight>> weights;
+    for (int64_t j = 0; j < 11; ++j) {
+      const int64_t n = 1 + 67 * j;
+      weights.push_back(
+          std::make_unique<StoredWeight>(kEncodings[size_t(j) % 4], n, 320, random.numbers(n * 320)));
+    }
+    std::vector<std::vector<Matrix>> results;
+    for (const int threads : {1, 2, 3}) {
+      ThreadPool some(threads);
+      std::vector<Matrix> y;
+      std::vector<tensor::LinearJob> jobs;
+      for (const auto& w : weights) y.emplace_back(t, w->weight.rows);
+      for (size_t j = 0; j < weights.size(); ++j) {
+        tensor::LinearJob job;
+        job.x = x.tensor();
+        job.w = &weights[j]->weight;
+        job.y = y[j].tensor();
+        jobs.push_back(job);
+      }
+      backend.linear(some, jobs);
+      results.push_back(std::move(y));
+    }
+    for (size_t j = 0; j < weights.size(); ++j) {
+      for (const auto& other : results) EXPECT_TRUE(results[0][j].same_bits(other[j])) << "job " << j;
+      Matrix want(t, weights[j]->weight.rows);
+      tensor::LinearJob job;
+      job.x = x.tensor();
+      job.w = &weights[j]->weight;
+      job.y = want.tensor();
+      reference.linear(pool, {&job, 1});
+      expect_near(results[0][j], want, [](int64_t, int64_t) { return sum_bound(320, 320); }, "jobs");
+    }
+  }
+}
+
+// A row's result is the same, bit for bit, in any batch of more than kFewRows rows, and in any batch
+// of at most kFewRows rows.
+TEST_P(CpuLinearTest, RowsDoNotDependOnTheBatch) {
+  Random random(3);
+  const int64_t k = 600, n = 50;
+  for (const Encoding encoding : kEncodings) {
+    const StoredWeight stored(encoding, n, k, random.numbers(n * k));
+    Matrix x(40, k, 0, random);
+    const auto run = [&](int64_t first, int64_t count) {
+      Matrix y(count, n);
+      tensor::LinearJob job;
+      job.x = x.tensor().slice(0, first, count);
+      job.w = &stored.weight;
+      job.y = y.tensor();
+      backend.linear(pool, {&job, 1});
+      return y;
+    };
+    const auto same_row = [&](const Matrix& a, int64_t ra, const Matrix& b, int64_t rb) {
+      for (int64_t i = 0; i < n; ++i) EXPECT_EQ(a.at(ra, i), b.at(rb, i)) << "column " << i;
+    };
+    const Matrix all = run(0, 40), some = run(11, 5), one = run(12, 1), four = run(10, 4);
+    same_row(all, 12, some, 1);
+    same_row(all, 15, some, 4);
+    same_row(one, 0, four, 2);
+  }
+}
+
+TEST_P(CpuLinearTest, GradientsMatchReference) {
+  Random random(4);
+  size_t index = 0;
+  for (const Shape& s : {Shape{1, 33, 7}, {5, 64, 70}, {31, 300, 40}, {300, 45, 17}, {19, 96, 530}}) {
+    for (const Encoding encoding : kEncodings) {
+      if (skips(index++)) continue;
+      Matrix x(s.t, s.k, 3, random), dy(s.t, s.n, 1, random);
+      StoredWeight stored(encoding, s.n, s.k, random.numbers(s.n * s.k));
+      Matrix got(s.t, s.k, 2, random);
+      Matrix want = got;
+      backend.linear_grad_input(pool, dy.tensor(), stored.weight, got.tensor());
+      reference.linear_grad_input(pool, dy.tensor(), stored.weight, want.tensor());
+      // Numbers are at most 1 (encoded, a little more) in magnitude.
+      expect_near(got, want, [&](int64_t, int64_t) { return sum_bound(1.01 * double(s.n) + 2, s.n); }, "dx");
+      if (encoding != Encoding::kF32) continue;
+      Matrix dw(s.n, s.k, 0, random);
+      Matrix dw_want = dw;
+      stored.weight.grad = &dw.at(0, 0);
+      backend.linear_grad_weight(pool, dy.tensor(), x.tensor(), stored.weight);
+      stored.weight.grad = &dw_want.at(0, 0);
+      reference.linear_grad_weight(pool, dy.tensor(), x.tensor(), stored.weight);
+      expect_near(dw, dw_want, [&](int64_t, int64_t) { return sum_bound(double(s.t) + 2, s.t); }, "dw");
+    }
+  }
+}
+
+// A NaN or an infinity stays in its own row.
+TEST_P(CpuLinearTest, RowsWithNanStayApart) {
+  Random random(5);
+  for (const int64_t t : {3, 20}) {
+    const StoredWeight stored(Encoding::kBF16, 40, 70, random.numbers(40 * 70));
+    Matrix x(t, 70, 0, random);
+    Matrix clean(t, 40), y(t, 40);
+    tensor::LinearJob job;
+    job.x = x.tensor();
+    job.w = &stored.weight;
+    job.y = clean.tensor();
+    backend.linear(pool, {&job, 1});
+    x.at(1, 69) = std::nanf("");
+    job.y = y.tensor();
+    backend.linear(pool, {&job, 1});
+    for (int64_t i = 0; i < 40; ++i) {
+      EXPECT_TRUE(std::isnan(y.at(1, i)));
+      EXPECT_EQ(y.at(0, i), clean.at(0, i));
+      EXPECT_EQ(y.at(2, i), clean.at(2, i));
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Sets, CpuLinearTest, testing::ValuesIn(runnable_sets()), set_name);
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CpuLinearTest);
+
+}  // namespace
+}  // namespace ocelli::cpu::test

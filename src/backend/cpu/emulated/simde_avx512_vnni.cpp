@@ -1,0 +1,23 @@
+// SIMDe's names for the intrinsics are those of the instruction set (SIMDE_ENABLE_NATIVE_ALIASES).
+#include <simde/x86/avx512.h>
+#include <simde/x86/f16c.h>
+#include <simde/x86/fma.h>
+
+#include "backend/cpu/kernels.h"
+
+namespace ocelli::cpu {
+namespace {
+namespace avx512_vnni {
+#include "backend/cpu/emulated/simde_gaps.inl.h"
+using Dots = __m512i;
+#include "backend/cpu/dot_avx512_vnni.inl.h"
+#include "backend/cpu/isa_x86.inl.h"
+#include "backend/cpu/isa_avx512.inl.h"
+#include "backend/cpu/all_kernels.inl.h"
+constexpr Kernels kTable = table("avx512-vnni");
+}  // namespace avx512_vnni
+}  // namespace
+
+const Kernels* emulated_avx512_vnni();
+const Kernels* emulated_avx512_vnni() { return &avx512_vnni::kTable; }
+}  // namespace ocelli::cpu

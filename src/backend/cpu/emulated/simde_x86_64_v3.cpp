@@ -1,0 +1,22 @@
+// SIMDe's names for the intrinsics are those of the instruction set (SIMDE_ENABLE_NATIVE_ALIASES).
+#include <simde/x86/avx512.h>
+#include <simde/x86/f16c.h>
+#include <simde/x86/fma.h>
+
+#include "backend/cpu/kernels.h"
+
+namespace ocelli::cpu {
+namespace {
+namespace x86_64_v3 {
+using Dots = __m256i;
+#include "backend/cpu/dot_words.inl.h"
+#include "backend/cpu/isa_x86.inl.h"
+#include "backend/cpu/isa_avx2.inl.h"
+#include "backend/cpu/all_kernels.inl.h"
+constexpr Kernels kTable = table("x86-64-v3");
+}  // namespace x86_64_v3
+}  // namespace
+
+const Kernels* emulated_x86_64_v3();
+const Kernels* emulated_x86_64_v3() { return &x86_64_v3::kTable; }
+}  // namespace ocelli::cpu
