@@ -8,6 +8,7 @@ Needs numpy and Pillow 13.0.0 (pinned: its pixels are the contract). Writes
   *.jpg *.png *.webp  small pictures of every kind that media::decode accepts
   decode.tsv          per picture: file, width, height, Pillow mode, orientation, has alpha,
                       SHA-256 of exif_transpose(im).convert("RGB"), SHA-256 over white or "-"
+  ../fuzz/image/      copies of a few small ones, to start a fuzzer from
   resize.tsv          per case: filter, source size, target size, SHA-256 of the result, x, y and
                       the 12 bytes of a 2x2 crop there (or as much as fits) in hexadecimal
 
@@ -31,6 +32,10 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "bilinear": Image.Resampling.BILINEAR,
 }
+SEEDS = ["exif_6.jpg", "progressive_grey.jpg", "cmyk.jpg", "size_7x5.jpg", "restart_blocks.jpg", "xmp_6.jpg",
+         "chunks.png", "exif_after_data.png", "palette4_interlaced.png", "palette_trns.png", "raw_profile_6.png",
+         "size_5x4.png", "xmp_5.png", "grey1.png", "lossless_alpha.webp", "animated.webp", "exif_6.webp",
+         "size_17x13.webp"]
 ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 
 
@@ -296,6 +301,7 @@ SIZES = [
     ((101, 131), (90, 132)), ((768, 1024), (384, 257)), ((768, 1024), (384, 255)),
 ]
 LARGE = [((4000, 3000), (2048, 1536)), ((3000, 4000), (1536, 2048))]
+SMALL = 700_000  # pixels; larger cases use one filter each, in turn
 
 
 def resize_row(source, name, target):
@@ -312,19 +318,26 @@ def main():
     if PIL.__version__ != PILLOW:
         raise SystemExit(f"error: Pillow is {PIL.__version__}, the contract is {PILLOW}; pip install pillow=={PILLOW}")
     warnings.simplefilter("ignore", DeprecationWarning)
-    out.mkdir(parents=True, exist_ok=True)
+    seeds = out.parent / "fuzz" / "image"
+    for folder in (out, seeds):
+        folder.mkdir(parents=True, exist_ok=True)
     head = f"# tools/reference/make_images.py, Pillow {PILLOW}\n"
     rows, total = [], 0
     for name, data in [*jpegs(), *pngs(), *webps()]:
         (out / name).write_bytes(data)
+        if name in SEEDS:
+            (seeds / name).write_bytes(data)
         rows.append(decode_row(name, data))
         total += len(data)
     (out / "decode.tsv").write_text(head + "\n".join(rows) + "\n")
     cases = []
-    for source_size, target in SIZES + LARGE:
+    for number, (source_size, target) in enumerate(SIZES + LARGE):
         source = source_pixels(*source_size)
-        for name in FILTERS if (source_size, target) not in LARGE else ["lanczos"]:
-            cases.append(resize_row(source, name, target))
+        small = max(source_size[0] * source_size[1], target[0] * target[1]) < SMALL
+        names = list(FILTERS) if small else [list(FILTERS)[number % 3]]
+        if (source_size, target) in LARGE:
+            names = ["lanczos"]
+        cases += [resize_row(source, name, target) for name in names]
     (out / "resize.tsv").write_text(head + "\n".join(cases) + "\n")
     print(f"{len(rows)} pictures ({total} bytes), {len(cases)} resize cases")
 
