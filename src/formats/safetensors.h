@@ -20,8 +20,8 @@
 namespace ocelli::formats {
 
 inline constexpr uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the original
-inline constexpr size_t kMaxHeaderValues = 4'000'000;     // JSON values; a tensor takes about nine
-inline constexpr size_t kMaxTensors = 200'000;            // of one file; large models have 2,000
+inline constexpr size_t kMaxHeaderValues = 1'500'000;     // JSON values; a tensor takes about nine
+inline constexpr size_t kMaxTensors = 100'000;            // of one file; large models have 2,000
 inline constexpr size_t kMaxDims = 8;
 inline constexpr size_t kMaxTensorName = 1024;  // bytes
 
