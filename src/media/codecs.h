@@ -6,21 +6,27 @@
 
 #include "base/result.h"
 #include "media/decode.h"
-#include "media/header.h"
+#include "media/image.h"
 
 namespace ocelli::media {
 
-// Each expects bytes whose header read_header accepted, and gives the picture as stored (not
-// upright) with facts.mode, had_alpha, sixteen_bit_grey and damaged filled in.
-base::Result<Image> decode_jpeg(std::span<const std::byte> bytes, const Header& header,
-                                const DecodeOptions& options);
-base::Result<Image> decode_png(std::span<const std::byte> bytes, const Header& header,
-                               const DecodeOptions& options);
-base::Result<Image> decode_webp(std::span<const std::byte> bytes, const Header& header,
-                                const DecodeOptions& options);
+// Where the pixels go: width x height as stored, R, G, B, rows without padding.
+struct Canvas {
+  int width, height;
+  std::span<uint8_t> rgb;
 
-// A picture of the header's size with all pixels black.
-Image blank_image(const Header& header);
+  uint8_t* row(int y) const { return rgb.data() + size_t(y) * size_t(width) * 3; }
+};
+
+// Each expects bytes whose header read_header accepted and a canvas of the header's size, and
+// fills in the canvas (not upright) and facts.mode, had_alpha, sixteen_bit_grey and damaged.
+base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                         ImageFacts& facts);
+base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                        ImageFacts& facts);
+// Reads facts.animated: several frames, of which the first is wanted.
+base::Status decode_webp(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                         ImageFacts& facts);
 
 // "broken PNG file (DETAIL); save the picture again".
 base::Error broken_file(Format format, std::string_view detail);

@@ -7,9 +7,10 @@
 
 namespace ocelli::media {
 
-// Beyond what the process has mapped when confine() is called: the decoded picture, its upright
-// copy and the pixels shared with the parent (192 MiB each at kMaxPixels), a codec's own memory
-// (kMaxCodecBytes, but never all at once with the upright copy) and the file.
+// Beyond what the process has mapped when confine() is called. At kMaxPixels: the pixels shared
+// with the parent and, for turned pictures, those as stored (192 MiB each), the file, and what a
+// codec takes (kMaxCodecBytes; libwebp two RGBA canvases of 256 MiB for animations). Peak measured
+// on such files: 932 MB.
 inline constexpr size_t kMaxDecoderMemory = size_t{1152} << 20;
 // For the whole life of the process; the parent replaces it long before.
 inline constexpr int kMaxDecoderCpuSeconds = 600;

@@ -2,6 +2,7 @@
 
 #include <new>
 #include <string>
+#include <vector>
 
 #include "media/codecs.h"
 #include "media/header.h"
@@ -12,16 +13,6 @@ namespace ocelli::media {
 using base::Code;
 using base::fail;
 using base::Result;
-
-Image blank_image(const Header& header) {
-  Image image{header.width, header.height, {}, {}};
-  image.facts.format = header.format;
-  image.facts.stored_width = header.width;
-  image.facts.stored_height = header.height;
-  image.facts.animated = header.animated;
-  image.rgb.resize(image.row_bytes() * size_t(header.height));
-  return image;
-}
 
 base::Error broken_file(Format format, std::string_view detail) {
   return fail(Code::kBadInput, std::string("broken ") + format_name(format) + " file (" +
@@ -44,11 +35,29 @@ void drop_or_blend(const uint8_t* in, size_t count, Alpha alpha, uint8_t* out) {
 
 namespace {
 
-Result<Image> decode_by_format(std::span<const std::byte> bytes, const Header& header,
-                               const DecodeOptions& options) {
-  if (header.format == Format::kJpeg) return decode_jpeg(bytes, header, options);
-  if (header.format == Format::kPng) return decode_png(bytes, header, options);
-  return decode_webp(bytes, header, options);
+base::Status decode_by_format(Format format, std::span<const std::byte> bytes, const DecodeOptions& options,
+                              const Canvas& out, ImageFacts& facts) {
+  if (format == Format::kJpeg) return decode_jpeg(bytes, options, out, facts);
+  if (format == Format::kPng) return decode_png(bytes, options, out, facts);
+  return decode_webp(bytes, options, out, facts);
+}
+
+Result<ImageFacts> decode_upright(std::span<const std::byte> bytes, const Header& header,
+                                  const DecodeOptions& options, std::span<uint8_t> rgb) {
+  ImageFacts facts = facts_of(header);
+  if (facts.exif_orientation == 1) {
+    OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, rgb}, facts));
+    return facts;
+  }
+  std::vector<uint8_t> stored(rgb.size());
+  OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, stored}, facts));
+  turn_upright(stored, header.width, header.height, facts.exif_orientation, rgb);
+  return facts;
+}
+
+base::Error no_memory(const Header& header) {
+  return fail(Code::kDoesNotFit, "no memory for the picture (" + std::to_string(header.width) + " x " +
+                                     std::to_string(header.height) + " pixels); scale it down first");
 }
 
 }  // namespace
@@ -56,12 +65,23 @@ Result<Image> decode_by_format(std::span<const std::byte> bytes, const Header& h
 Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
   OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
   try {
-    OCELLI_ASSIGN(Image image, decode_by_format(bytes, header, options));
-    apply_orientation(image, header.orientation);
+    Image image{header.upright_width(), header.upright_height(), {}, {}};
+    image.rgb.resize(image.row_bytes() * size_t(image.height));
+    OCELLI_ASSIGN(image.facts, decode_upright(bytes, header, options, image.rgb));
     return image;
   } catch (const std::bad_alloc&) {
-    return fail(Code::kDoesNotFit, "no memory for the picture (" + std::to_string(header.width) + " x " +
-                                       std::to_string(header.height) + " pixels); scale it down first");
+    return no_memory(header);
+  }
+}
+
+Result<ImageFacts> decode_into(std::span<const std::byte> bytes, const DecodeOptions& options,
+                               std::span<uint8_t> rgb) {
+  OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
+  OCELLI_CHECK(rgb.size() == size_t(header.width) * size_t(header.height) * 3, "room for exactly the picture");
+  try {
+    return decode_upright(bytes, header, options, rgb);
+  } catch (const std::bad_alloc&) {
+    return no_memory(header);
   }
 }
 

@@ -35,4 +35,10 @@ struct DecodeOptions {
 // whatever is over a limit are errors (kBadInput). May be called from several threads.
 base::Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 
+// The same into memory of the caller, which must have room for exactly the upright picture:
+// upright_width() * upright_height() * 3 bytes of read_header's answer (CHECK). After an error the
+// memory holds anything.
+base::Result<ImageFacts> decode_into(std::span<const std::byte> bytes, const DecodeOptions& options,
+                                     std::span<uint8_t> rgb);
+
 }  // namespace ocelli::media

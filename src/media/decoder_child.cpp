@@ -97,18 +97,13 @@ void answer(const Incoming& incoming, Reply& reply) {
   if (!input.ok() || !output.ok()) {
     return set_error(reply, base::fail(base::Code::kDoesNotFit, "no memory for the picture; scale it down first"));
   }
-  const auto image = decode({input.data(), request.input_bytes}, request.options);
-  if (!image.ok()) return set_error(reply, image.error());
-  if (image->rgb.size() != request.output_bytes) {
-    return set_error(reply, base::fail(base::Code::kInternal, "the decoder and its caller disagree on the size"));
-  }
-  std::memcpy(output.data(), image->rgb.data(), image->rgb.size());
+  const std::span<uint8_t> pixels(reinterpret_cast<uint8_t*>(output.data()), request.output_bytes);
+  const auto facts = decode_into({input.data(), request.input_bytes}, request.options, pixels);
+  if (!facts.ok()) return set_error(reply, facts.error());
   reply.ok = 1;
-  reply.width = image->width;
-  reply.height = image->height;
-  reply.mode = uint8_t(image->facts.mode);
-  reply.had_alpha = image->facts.had_alpha;
-  reply.damaged = image->facts.damaged;
+  reply.mode = uint8_t(facts->mode);
+  reply.had_alpha = facts->had_alpha;
+  reply.damaged = facts->damaged;
 }
 
 int serve() {

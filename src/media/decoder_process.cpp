@@ -310,7 +310,7 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes, 
     return decoder_failed(why);
   }
   if (reply.ok == 0) return error_of(reply);
-  if (reply.width != image.width || reply.height != image.height || reply.mode > uint8_t(Mode::kGrey16)) {
+  if (reply.mode > uint8_t(Mode::kGrey16)) {
     child_.reset();
     return decoder_failed("its answer makes no sense");
   }
@@ -320,16 +320,11 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes, 
     return fail(Code::kDoesNotFit, "no memory for the picture; scale it down first");
   }
   OCELLI_TRY(read_pixels(output, image.rgb));
-  ImageFacts& facts = image.facts;
-  facts.format = header.format;
-  facts.mode = Mode(reply.mode);
-  facts.stored_width = header.width;
-  facts.stored_height = header.height;
-  facts.exif_orientation = header.orientation >= 1 && header.orientation <= 8 ? int(header.orientation) : 1;
-  facts.had_alpha = reply.had_alpha != 0;
-  facts.sixteen_bit_grey = facts.mode == Mode::kGrey16;
-  facts.animated = header.animated;
-  facts.damaged = reply.damaged != 0;
+  image.facts = facts_of(header);
+  image.facts.mode = Mode(reply.mode);
+  image.facts.had_alpha = reply.had_alpha != 0;
+  image.facts.sixteen_bit_grey = image.facts.mode == Mode::kGrey16;
+  image.facts.damaged = reply.damaged != 0;
   return image;
 }
 

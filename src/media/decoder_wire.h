@@ -29,8 +29,7 @@ struct Reply {
   uint32_t magic = kWireMagic;
   uint32_t sequence = 0;
   uint32_t ok = 0;
-  // Of the picture. Plain integers: a bool or an enumeration must not hold a stranger's value.
-  int32_t width = 0, height = 0;
+  // Facts. Plain integers: a bool or an enumeration must not hold a stranger's value.
   uint8_t mode = 0, had_alpha = 0, damaged = 0;
   // Of the error.
   uint32_t code = 0, what_bytes = 0;

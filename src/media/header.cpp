@@ -4,7 +4,6 @@
 #include <string>
 #include <vector>
 
-#include "media/orientation.h"
 #include "media/sniff.h"
 
 namespace ocelli::media {
@@ -216,6 +215,16 @@ base::Status check_size(const Found& found, const DecodeLimits& limits) {
 }
 
 }  // namespace
+
+ImageFacts facts_of(const Header& header) {
+  ImageFacts facts;
+  facts.format = header.format;
+  facts.stored_width = header.width;
+  facts.stored_height = header.height;
+  if (header.orientation >= 1 && header.orientation <= 8) facts.exif_orientation = int(header.orientation);
+  facts.animated = header.animated;
+  return facts;
+}
 
 Result<Header> read_header(Bytes bytes, const DecodeLimits& limits) {
   if (bytes.empty()) return fail(Code::kBadInput, "the file is empty (0 bytes); expected a picture");

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "media/image.h"
 #include "media/limits.h"
+#include "media/orientation.h"
 
 namespace ocelli::media {
 
@@ -20,10 +21,13 @@ struct Header {
   int64_t orientation = 1;      // as stored: from EXIF, or from XMP where EXIF has none
   bool animated = false;        // several frames; only the first is decoded
 
-  bool upright_swaps() const { return orientation >= 5 && orientation <= 8; }
-  int upright_width() const { return upright_swaps() ? height : width; }
-  int upright_height() const { return upright_swaps() ? width : height; }
+  // The size of the decoded picture.
+  int upright_width() const { return swaps_sides(orientation) ? height : width; }
+  int upright_height() const { return swaps_sides(orientation) ? width : height; }
 };
+
+// What the header tells of the facts; the rest takes a codec.
+ImageFacts facts_of(const Header& header);
 
 // Errors (kBadInput): empty, too many bytes, another kind of file ("unsupported: SVG; ..."), a
 // broken header, a side of 0 or above the limit, too many pixels. Linear in the number of bytes.

@@ -1,9 +1,13 @@
 // JPEG through libjpeg-turbo with its defaults: accurate integer DCT, smooth chroma upsampling.
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <string>
 #include <vector>
 
 #include <jpeglib.h>
+// After jpeglib.h:
+#include <jerror.h>
 
 #include "media/codecs.h"
 
@@ -90,15 +94,15 @@ void grey_row_to_rgb(const uint8_t* in, size_t width, uint8_t* out) {
 }
 
 // `scratch` holds one row of libjpeg's samples.
-bool read_rows(Session& s, Image& image, uint8_t* scratch) {
+bool read_rows(Session& s, const Canvas& out, uint8_t* scratch) {
   if (setjmp(s.on_error) != 0) return false;
   if (!jpeg_start_decompress(&s.codec)) return false;
   while (s.codec.output_scanline < s.codec.output_height) {
-    uint8_t* target = image.row(int(s.codec.output_scanline));
+    uint8_t* target = out.row(int(s.codec.output_scanline));
     JSAMPROW row = s.codec.output_components == 3 ? target : scratch;
     if (jpeg_read_scanlines(&s.codec, &row, 1) != 1) return false;
-    if (s.codec.output_components == 1) grey_row_to_rgb(scratch, size_t(image.width), target);
-    if (s.codec.output_components == 4) cmyk_row_to_rgb(scratch, size_t(image.width), target);
+    if (s.codec.output_components == 1) grey_row_to_rgb(scratch, size_t(out.width), target);
+    if (s.codec.output_components == 4) cmyk_row_to_rgb(scratch, size_t(out.width), target);
   }
   // A missing end marker after the last row is accepted, as Pillow does.
   jpeg_finish_decompress(&s.codec);
@@ -107,26 +111,29 @@ bool read_rows(Session& s, Image& image, uint8_t* scratch) {
 
 }  // namespace
 
-base::Result<Image> decode_jpeg(std::span<const std::byte> bytes, const Header& header,
-                                const DecodeOptions& options) {
+base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                         ImageFacts& facts) {
   Session s;
-  if (!read_file_header(s, bytes, options.limits)) return broken_file(header.format, s.message);
-  if (int64_t(s.codec.image_width) != header.width || int64_t(s.codec.image_height) != header.height) {
-    return broken_file(header.format, "it has two sizes");
+  const auto failed = [&] {
+    if (s.errors.msg_code != JERR_NO_BACKING_STORE) return broken_file(Format::kJpeg, s.message);
+    return base::fail(base::Code::kBadInput,
+                      "the JPEG file needs too much memory to decode (limit " +
+                          std::to_string(options.limits.max_codec_bytes) + " bytes); scale it down first");
+  };
+  if (!read_file_header(s, bytes, options.limits)) return failed();
+  if (int64_t(s.codec.image_width) != out.width || int64_t(s.codec.image_height) != out.height) {
+    return broken_file(Format::kJpeg, "it has two sizes");
   }
-  Mode mode;
   switch (s.codec.num_components) {
-    case 1: mode = Mode::kGrey, s.codec.out_color_space = JCS_GRAYSCALE; break;
-    case 3: mode = Mode::kRgb, s.codec.out_color_space = JCS_RGB; break;
-    case 4: mode = Mode::kCmyk, s.codec.out_color_space = JCS_CMYK; break;
-    default: return broken_file(header.format, "neither 1, 3 nor 4 colour components");
+    case 1: facts.mode = Mode::kGrey, s.codec.out_color_space = JCS_GRAYSCALE; break;
+    case 3: facts.mode = Mode::kRgb, s.codec.out_color_space = JCS_RGB; break;
+    case 4: facts.mode = Mode::kCmyk, s.codec.out_color_space = JCS_CMYK; break;
+    default: return broken_file(Format::kJpeg, "neither 1, 3 nor 4 colour components");
   }
-  Image image = blank_image(header);
-  image.facts.mode = mode;
-  std::vector<uint8_t> scratch(size_t(header.width) * 4);
-  if (!read_rows(s, image, scratch.data())) return broken_file(header.format, s.message);
-  image.facts.damaged = s.errors.num_warnings > 0;
-  return image;
+  std::vector<uint8_t> scratch(size_t(out.width) * 4);
+  if (!read_rows(s, out, scratch.data())) return failed();
+  facts.damaged = s.errors.num_warnings > 0;
+  return {};
 }
 
 }  // namespace ocelli::media

@@ -99,26 +99,22 @@ std::optional<int64_t> orientation_in_xmp(std::span<const std::byte> xmp) {
   return std::nullopt;
 }
 
-void apply_orientation(Image& image, int64_t orientation) {
-  image.facts.exif_orientation = 1;
-  if (orientation < 2 || orientation > 8) return;
-  image.facts.exif_orientation = int(orientation);
-  Image out{image.width, image.height, {}, image.facts};
-  if (swaps_sides(int(orientation))) std::swap(out.width, out.height);
-  out.rgb.resize(image.rgb.size());
-  const Walk walk = walk_of(int(orientation), image.width, image.height);
+void turn_upright(std::span<const uint8_t> stored, int width, int height, int orientation,
+                  std::span<uint8_t> out) {
+  const int out_width = swaps_sides(orientation) ? height : width;
+  const int out_height = swaps_sides(orientation) ? width : height;
+  const Walk walk = walk_of(orientation, width, height);
   // Bands of rows, so that a walk down the source's columns reuses each cache line.
   constexpr int kBand = 32;
-  for (int top = 0; top < out.height; top += kBand) {
-    const int bottom = std::min(top + kBand, out.height);
-    for (int x = 0; x < out.width; ++x) {
+  for (int top = 0; top < out_height; top += kBand) {
+    const int bottom = std::min(top + kBand, out_height);
+    for (int x = 0; x < out_width; ++x) {
       for (int y = top; y < bottom; ++y) {
-        const uint8_t* from = image.rgb.data() + walk.start + x * walk.along + y * walk.down;
-        std::copy_n(from, 3, out.row(y) + size_t(x) * 3);
+        const uint8_t* from = stored.data() + walk.start + x * walk.along + y * walk.down;
+        std::copy_n(from, 3, out.data() + (size_t(y) * size_t(out_width) + size_t(x)) * 3);
       }
     }
   }
-  image = std::move(out);
 }
 
 }  // namespace ocelli::media

@@ -158,14 +158,14 @@ void convert_row(const Plan& plan, const DecodeOptions& options, const uint8_t* 
 }
 
 // Rows as they come; `scratch` holds one row, or all of them for an interlaced file.
-bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8_t* scratch, Image& image) {
+bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8_t* scratch, const Canvas& out) {
   if (setjmp(png_jmpbuf(s.png)) != 0) return false;
-  const size_t width = size_t(image.width);
+  const size_t width = size_t(out.width);
   for (int pass = 0; pass < plan.passes; ++pass) {
-    for (int y = 0; y < image.height; ++y) {
+    for (int y = 0; y < out.height; ++y) {
       uint8_t* row = scratch + (plan.passes == 1 ? 0 : size_t(y) * plan.row_bytes);
       png_read_row(s.png, row, nullptr);
-      if (pass + 1 == plan.passes) convert_row(plan, options, row, width, image.row(y));
+      if (pass + 1 == plan.passes) convert_row(plan, options, row, width, out.row(y));
     }
   }
   png_read_end(s.png, nullptr);
@@ -174,23 +174,22 @@ bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8
 
 }  // namespace
 
-base::Result<Image> decode_png(std::span<const std::byte> bytes, const Header& header,
-                               const DecodeOptions& options) {
+base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                        ImageFacts& facts) {
   Session s;
   s.input = bytes;
   Plan plan;
-  if (!read_file_header(s, options, plan)) return broken_file(header.format, s.message);
-  if (int64_t(png_get_image_width(s.png, s.info)) != header.width ||
-      int64_t(png_get_image_height(s.png, s.info)) != header.height) {
-    return broken_file(header.format, "it has two sizes");
+  if (!read_file_header(s, options, plan)) return broken_file(Format::kPng, s.message);
+  if (int64_t(png_get_image_width(s.png, s.info)) != out.width ||
+      int64_t(png_get_image_height(s.png, s.info)) != out.height) {
+    return broken_file(Format::kPng, "it has two sizes");
   }
-  Image image = blank_image(header);
-  image.facts.mode = plan.mode;
-  image.facts.had_alpha = plan.had_alpha;
-  image.facts.sixteen_bit_grey = plan.mode == Mode::kGrey16;
-  std::vector<uint8_t> scratch(plan.row_bytes * size_t(plan.passes == 1 ? 1 : header.height));
-  if (!read_rows(s, plan, options, scratch.data(), image)) return broken_file(header.format, s.message);
-  return image;
+  facts.mode = plan.mode;
+  facts.had_alpha = plan.had_alpha;
+  facts.sixteen_bit_grey = plan.mode == Mode::kGrey16;
+  std::vector<uint8_t> scratch(plan.row_bytes * size_t(plan.passes == 1 ? 1 : out.height));
+  if (!read_rows(s, plan, options, scratch.data(), out)) return broken_file(Format::kPng, s.message);
+  return {};
 }
 
 }  // namespace ocelli::media

@@ -11,7 +11,6 @@
 namespace ocelli::media {
 namespace {
 
-using base::Result;
 using base::Status;
 
 const char* reason(VP8StatusCode status) {
@@ -32,12 +31,12 @@ struct DeleteAnimation {
 };
 
 // A container that is not whole is refused, as Pillow does.
-Status check_container(const WebPData& data, const Header& header) {
+Status check_container(const WebPData& data, const Canvas& out) {
   const std::unique_ptr<WebPDemuxer, DeleteDemuxer> demuxer(WebPDemux(&data));
-  if (demuxer == nullptr) return broken_file(header.format, "it ends too early or its chunks disagree");
-  if (int64_t(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH)) != header.width ||
-      int64_t(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT)) != header.height) {
-    return broken_file(header.format, "it has two sizes");
+  if (demuxer == nullptr) return broken_file(Format::kWebp, "it ends too early or its chunks disagree");
+  if (int64_t(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_WIDTH)) != out.width ||
+      int64_t(WebPDemuxGetI(demuxer.get(), WEBP_FF_CANVAS_HEIGHT)) != out.height) {
+    return broken_file(Format::kWebp, "it has two sizes");
   }
   return {};
 }
@@ -57,7 +56,7 @@ Status decode_still(const WebPData& data, WEBP_CSP_MODE colours, int bytes_per_p
   return {};
 }
 
-Status decode_first_frame(const WebPData& data, Alpha alpha, Image& image) {
+Status decode_first_frame(const WebPData& data, Alpha alpha, const Canvas& out) {
   WebPAnimDecoderOptions options;
   if (WebPAnimDecoderOptionsInit(&options) == 0) {
     return broken_file(Format::kWebp, "libwebp has another version");
@@ -70,32 +69,27 @@ Status decode_first_frame(const WebPData& data, Alpha alpha, Image& image) {
   if (WebPAnimDecoderGetNext(decoder.get(), &rgba, &time) == 0) {
     return broken_file(Format::kWebp, "damaged data");
   }
-  drop_or_blend(rgba, size_t(image.width) * size_t(image.height), alpha, image.rgb.data());
+  drop_or_blend(rgba, out.rgb.size() / 3, alpha, out.rgb.data());
   return {};
 }
 
 }  // namespace
 
-Result<Image> decode_webp(std::span<const std::byte> bytes, const Header& header,
-                          const DecodeOptions& options) {
+Status decode_webp(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
+                   ImageFacts& facts) {
   const WebPData data = {reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()};
-  OCELLI_TRY(check_container(data, header));
+  OCELLI_TRY(check_container(data, out));
   WebPBitstreamFeatures features;
   const VP8StatusCode status = WebPGetFeatures(data.bytes, data.size, &features);
-  if (status != VP8_STATUS_OK) return broken_file(header.format, reason(status));
-  Image image = blank_image(header);
-  image.facts.had_alpha = features.has_alpha != 0;
-  image.facts.mode = image.facts.had_alpha ? Mode::kRgba : Mode::kRgb;
-  if (header.animated) {
-    OCELLI_TRY(decode_first_frame(data, options.alpha, image));
-  } else if (image.facts.had_alpha && options.alpha != Alpha::kDrop) {
-    std::vector<uint8_t> rgba(size_t(header.width) * size_t(header.height) * 4);
-    OCELLI_TRY(decode_still(data, MODE_RGBA, 4, header.width, rgba));
-    drop_or_blend(rgba.data(), rgba.size() / 4, options.alpha, image.rgb.data());
-  } else {
-    OCELLI_TRY(decode_still(data, MODE_RGB, 3, header.width, image.rgb));
-  }
-  return image;
+  if (status != VP8_STATUS_OK) return broken_file(Format::kWebp, reason(status));
+  facts.had_alpha = features.has_alpha != 0;
+  facts.mode = facts.had_alpha ? Mode::kRgba : Mode::kRgb;
+  if (facts.animated) return decode_first_frame(data, options.alpha, out);
+  if (!facts.had_alpha || options.alpha == Alpha::kDrop) return decode_still(data, MODE_RGB, 3, out.width, out.rgb);
+  std::vector<uint8_t> rgba(out.rgb.size() / 3 * 4);
+  OCELLI_TRY(decode_still(data, MODE_RGBA, 4, out.width, rgba));
+  drop_or_blend(rgba.data(), rgba.size() / 4, options.alpha, out.rgb.data());
+  return {};
 }
 
 }  // namespace ocelli::media
