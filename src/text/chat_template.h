@@ -39,15 +39,15 @@ struct Rendered {
 
 struct RenderOptions {
   bool add_generation_prompt = false;
-  base::Json tools;      // an array of JSON schemas, or null
-  base::Json documents;  // an array, or null
+  base::Json tools{};      // an array of JSON schemas, or null
+  base::Json documents{};  // an array, or null
   // Further variables of the template (an object, or null): enable_thinking, bos_token, ...
   // They win over the ones above.
-  base::Json variables;
+  base::Json variables{};
   // Special tokens that templates print. Empty: not defined.
-  std::string bos_token, eos_token, pad_token, unk_token;
+  std::string bos_token{}, eos_token{}, pad_token{}, unk_token{};
   // What strftime_now() prints, in seconds since 1970 (as local time); the clock if not given.
-  std::optional<int64_t> now;
+  std::optional<int64_t> now{};
 };
 
 class ChatTemplate {
@@ -67,10 +67,10 @@ class ChatTemplate {
 
 // Where a model's directory may keep its template; absent files are nullopt.
 struct TemplateFiles {
-  std::optional<std::string> jinja;             // chat_template.jinja
-  std::optional<std::string> json;              // chat_template.json: {"chat_template": "..."}
-  std::optional<std::string> processor_config;  // processor_config.json, key "chat_template"
-  std::optional<std::string> tokenizer_config;  // tokenizer_config.json, key "chat_template"
+  std::optional<std::string> jinja{};           // chat_template.jinja
+  std::optional<std::string> json{};            // chat_template.json: {"chat_template": "..."}
+  std::optional<std::string> processor_config{};  // processor_config.json, key "chat_template"
+  std::optional<std::string> tokenizer_config{};  // tokenizer_config.json, key "chat_template"
 };
 
 // The template's text in the order of transformers: the .jinja file, then chat_template.json, then

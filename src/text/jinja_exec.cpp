@@ -220,6 +220,7 @@ Status Interpreter::loop(const Statement& node, const Value& iterable, Scope* sc
       state.drained = true;
     }
   } clear{*state};
+  // Jinja2 takes the else unless one turn came to its end: break and continue do not count.
   bool any = false;
   while (true) {
     Value item;
@@ -230,7 +231,6 @@ Status Interpreter::loop(const Statement& node, const Value& iterable, Scope* sc
       state->ahead.pop_front();
     }
     if (item.missing()) break;
-    any = true;
     ++state->index0;
     state->before = std::move(state->current);
     state->current = item;
@@ -240,7 +240,8 @@ Status Interpreter::loop(const Statement& node, const Value& iterable, Scope* sc
     }
     OCELLI_TRY(assign(*node.target, item));
     OCELLI_ASSIGN(const Flow flow, block(node.body));
-    if (flow == Flow::kBreak) return {};
+    if (flow == Flow::kBreak) break;
+    any = any || flow == Flow::kOn;
   }
   if (any || node.otherwise.empty()) return {};
   Entered otherwise(*this, node.otherwise_frame, scope);

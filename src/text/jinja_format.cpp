@@ -55,7 +55,8 @@ Result<Spec> parse_spec(View text) {
   const View whole = text;
   Spec spec;
   const size_t first = text.empty() ? 0 : base::next_utf8(text, 0).bytes;
-  if (first < text.size() && is_align(text[first])) {
+  const bool filled = first < text.size() && is_align(text[first]);
+  if (filled) {
     spec.fill = text.substr(0, first);
     spec.align = text[first];
     text.remove_prefix(first + 1);
@@ -70,7 +71,8 @@ Result<Spec> parse_spec(View text) {
   spec.alternative = take(text, '#');
   if (take(text, '0')) {
     spec.zero = true;
-    if (spec.align == 0) spec.fill = "0", spec.align = '=';
+    if (!filled) spec.fill = "0";
+    if (spec.align == 0) spec.align = '=';
   }
   OCELLI_ASSIGN(spec.width, read_number(text, kMaxWidth));
   if (take(text, ',')) {

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/utf8.h"
+#include "text/jinja_ast.h"
 #include "text/jinja_text.h"
-#include "text/jinja_value.h"
 
 namespace ocelli::text::jinja {
 namespace {
@@ -22,6 +22,8 @@ void append_hex(std::string& out, std::string_view prefix, uint32_t code, int di
   out += prefix;
   for (int i = digits - 1; i >= 0; --i) out += kDigits[(code >> (4 * i)) & 15];
 }
+
+const std::string& macro_name(const Value& value) { return value.as<MacroBox>().node->text; }
 
 // repr(): lists, dicts, namespaces and whatever they hold. Namespaces may hold themselves.
 class Printer {
@@ -61,6 +63,7 @@ class Printer {
         OCELLI_TRY(dict(value.as<NamespaceBox>().members));
         out_ += ">";
         return {};
+      case Kind::kMacro: out_ += "<Macro " + quoted(macro_name(value)) + ">"; return {};
       default:
         return fail(Code::kBadInput, "a " + std::string(type_name(value)) +
                                          " cannot be printed; call it, or turn it into a list");

@@ -168,7 +168,7 @@ std::vector<View> split_space(View text, int64_t limit) {
   text = strip_left(text);
   while (!text.empty()) {
     if (limit-- == 0) {
-      parts.push_back(strip_right(text));
+      parts.push_back(text);  // with the white space at its end
       return parts;
     }
     size_t end = 0;
@@ -188,7 +188,7 @@ std::vector<View> rsplit_space(View text, int64_t limit) {
   text = strip_right(text);
   while (!text.empty()) {
     if (limit-- == 0) {
-      parts.push_back(strip_left(text));
+      parts.push_back(text);
       break;
     }
     size_t start = text.size();

@@ -28,15 +28,23 @@ class CharSet {
   explicit CharSet(std::string_view chars) {
     for (size_t at = 0; at < chars.size();) {
       const base::Utf8Char c = next_utf8(chars, at);
-      codes_.push_back(c.code_point);
+      if (c.code_point < 128) {
+        ascii_[c.code_point] = true;
+      } else {
+        others_.push_back(c.code_point);
+      }
       at += c.bytes;
     }
-    std::sort(codes_.begin(), codes_.end());
+    std::sort(others_.begin(), others_.end());
   }
-  bool has(uint32_t code) const { return std::binary_search(codes_.begin(), codes_.end(), code); }
+  bool has(uint32_t code) const {
+    if (code < 128) return ascii_[code];
+    return std::binary_search(others_.begin(), others_.end(), code);
+  }
 
  private:
-  std::vector<uint32_t> codes_;
+  bool ascii_[128] = {};
+  std::vector<uint32_t> others_;
 };
 
 // Knuth, Morris and Pratt: `text` and `what` are read through at(i), so that the same code

@@ -35,7 +35,7 @@ size_t find_first(std::string_view text, std::string_view what, size_t from = 0,
 size_t find_last(std::string_view text, std::string_view what, size_t from = 0,
                  size_t to = std::string_view::npos);
 
-// Full case mapping ("ß" becomes "SS"; a sigma at the end of a word becomes the final form).
+// Full case mapping (a sharp s becomes "SS"; a sigma at the end of a word becomes the final form).
 std::string to_upper(std::string_view text);
 std::string to_lower(std::string_view text);
 std::string to_title(std::string_view text);       // str.title()
