@@ -125,8 +125,8 @@ struct Heads {
 
 Case attend(std::string variant, Heads n, std::vector<KeyRange> ranges) {
   return {"attention", std::move(variant), [n, ranges](Trial& t) -> Forward {
-            const Tensor q = t.leaf({n.tokens, n.query_heads, 4}), k = t.leaf({n.keys, n.key_heads, 4}),
-                         v = t.leaf({n.keys, n.key_heads, 4});
+            const Tensor q = t.leaf({n.tokens, n.query_heads, 4}),
+                         k = t.leaf({n.keys, n.key_heads, 4}), v = t.leaf({n.keys, n.key_heads, 4});
             return [=](Context& c) { return ops::attention(c, q, k, v, ranges, 0.7f); };
           }};
 }

@@ -21,7 +21,8 @@ float Trial::draw(float spread, int steps) {
 }
 
 // A tensor of the shape over `values`: all of them, or a part from the middle.
-Tensor Trial::input(std::initializer_list<int64_t> shape, float spread, std::vector<float>& values) {
+Tensor Trial::input(std::initializer_list<int64_t> shape, float spread,
+                    std::vector<float>& values) {
   const std::vector<int64_t> s(shape);
   const int64_t rows = s.size() == 1 ? 1 : s[0];
   const int64_t width = std::accumulate(s.begin() + (s.size() == 1 ? 0 : 1), s.end(), int64_t{1},
@@ -72,7 +73,8 @@ Weight Trial::trainable(int64_t rows, int64_t cols, Encoding encoding) {
   leaf.values.resize(size_t(rows * cols));
   leaf.grads.assign(leaf.values.size(), kGradStart);
   leaf.encoding = encoding;
-  if (encoding != Encoding::kF32) leaf.bytes.resize(size_t(rows * encoding::row_bytes(encoding, cols)));
+  if (encoding != Encoding::kF32)
+    leaf.bytes.resize(size_t(rows * encoding::row_bytes(encoding, cols)));
   for (size_t i = 0; i < leaf.values.size(); ++i) leaf.set(i, draw(1, 16));
   float* grad = wanted(leaves_.size() - 1) ? leaf.grads.data() : nullptr;
   return {encoding, encoding::Layout::kPlain, rows, cols, leaf.stored(), grad};

@@ -1,5 +1,5 @@
-// The folder tree is the architecture: a room includes lower rooms only, platform switches stay where
-// they belong, and files stay small.
+// The folder tree is the architecture: a room includes lower rooms only, platform switches stay
+// where they belong, and files stay small.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -16,13 +16,25 @@ namespace fs = std::filesystem;
 
 // docs/architecture.md. Rooms of one level do not include each other.
 const std::map<std::string, int> kLevels = {
-    {"base", 1},         {"encoding", 2},
-    {"tensor", 3},       {"formats", 3},           {"metrics", 3},
-    {"ops", 4},          {"backend/reference", 4}, {"backend/count", 4}, {"backend/cpu", 4},
-    {"nn", 5},           {"text", 5},              {"media", 5},
-    {"models", 6},       {"engine", 7},
-    {"train", 8},        {"quantize", 8},          {"eval", 8},
-    {"serve", 9},        {"cli", 10},
+    {"base", 1},
+    {"encoding", 2},
+    {"tensor", 3},
+    {"formats", 3},
+    {"metrics", 3},
+    {"ops", 4},
+    {"backend/reference", 4},
+    {"backend/count", 4},
+    {"backend/cpu", 4},
+    {"nn", 5},
+    {"text", 5},
+    {"media", 5},
+    {"models", 6},
+    {"engine", 7},
+    {"train", 8},
+    {"quantize", 8},
+    {"eval", 8},
+    {"serve", 9},
+    {"cli", 10},
 };
 
 constexpr int kMostLines = 600;
@@ -37,7 +49,8 @@ struct Finding {
   int line = 0;
 };
 
-// "text/bpe.h" -> "text", "backend/cpu/kernels.h" -> "backend/cpu"; "" where the path names no room.
+// "text/bpe.h" -> "text", "backend/cpu/kernels.h" -> "backend/cpu"; "" where the path names no
+// room.
 std::string room_of(const std::string& path) {
   const std::string folder = fs::path(path).parent_path().generic_string();
   for (std::string at = folder; !at.empty(); at = fs::path(at).parent_path().generic_string()) {
@@ -46,8 +59,8 @@ std::string room_of(const std::string& path) {
   return "";
 }
 
-// Raw strings in tests may hold lines that look like directives; a line is judged by itself, so they
-// must not.
+// Raw strings in tests may hold lines that look like directives; a line is judged by itself, so
+// they must not.
 std::vector<Finding> check_file(const std::string& path, const std::vector<std::string>& lines) {
   static const std::regex include("^\\s*#\\s*include\\s*\"([^\"]+)\"");
   static const std::regex condition("^\\s*#\\s*(if|ifdef|ifndef|elif)\\b");
@@ -55,7 +68,8 @@ std::vector<Finding> check_file(const std::string& path, const std::vector<std::
   const std::string room = room_of(path);
   if (room.empty()) found.push_back({"is in no known room", 0});
   if (int(lines.size()) > kMostLines) {
-    found.push_back({"has " + std::to_string(lines.size()) + " lines, limit " + std::to_string(kMostLines), 0});
+    found.push_back(
+        {"has " + std::to_string(lines.size()) + " lines, limit " + std::to_string(kMostLines), 0});
   }
   for (size_t i = 0; i < lines.size() && !room.empty(); ++i) {
     const int number = int(i) + 1;
@@ -65,9 +79,10 @@ std::vector<Finding> check_file(const std::string& path, const std::vector<std::
       if (target.starts_with("ocelli/")) continue;  // the public headers
       if (other.empty()) {
         found.push_back({"\"" + target + "\" is not written as \"room/file.h\"", number});
-      } else if (other != room && kLevels.at(other) >= kLevels.at(room) && !is_exception(room, other)) {
-        found.push_back({"level " + std::to_string(kLevels.at(room)) + " includes \"" + target + "\" of level " +
-                             std::to_string(kLevels.at(other)),
+      } else if (other != room && kLevels.at(other) >= kLevels.at(room) &&
+                 !is_exception(room, other)) {
+        found.push_back({"level " + std::to_string(kLevels.at(room)) + " includes \"" + target +
+                             "\" of level " + std::to_string(kLevels.at(other)),
                          number});
       }
     }
@@ -101,7 +116,9 @@ TEST(IncludeGraph, EveryFileKeepsTheRules) {
 }
 
 // The rules themselves.
-size_t findings(const std::string& path, const std::string& line) { return check_file(path, {line}).size(); }
+size_t findings(const std::string& path, const std::string& line) {
+  return check_file(path, {line}).size();
+}
 
 TEST(IncludeGraph, RefusesUpwardAndSideways) {
   EXPECT_EQ(findings("ops/add.cpp", "#include \"tensor/tensor.h\""), 0u);

@@ -60,7 +60,8 @@ TEST_F(Ops, LinearWithEverything) {
   const Weight weight{.rows = 2, .cols = 3, .data = reinterpret_cast<const std::byte*>(w.data)};
   EXPECT_THAT(numbers(linear(c, x, weight)), ElementsAre(-2, 4, -2, 13));
   const Tensor bias = tensor({2}, {10, 20}), residual = tensor({2, 2}, {1, 2, 3, 4});
-  EXPECT_THAT(numbers(linear(c, x, weight, {bias, Activation::kNone, residual})), ElementsAre(9, 26, 11, 37));
+  EXPECT_THAT(numbers(linear(c, x, weight, {bias, Activation::kNone, residual})),
+              ElementsAre(9, 26, 11, 37));
   // The activation comes before the residual.
   const float silu = 24 / (1 + std::exp(-24.0f));
   EXPECT_FLOAT_EQ(linear(c, x, weight, {bias, Activation::kSilu, residual}).f32()[1], silu + 2);
@@ -85,7 +86,8 @@ TEST_F(Ops, LinearInEightBits) {
   const Tensor x = noise({4, 100}), w = noise({6, 100});
   std::vector<std::byte> q8(size_t(6 * encoding::row_bytes(encoding::Encoding::kQ8, 100)));
   for (int64_t r = 0; r < 6; ++r) {
-    encoding::encode_row(encoding::Encoding::kQ8, w.f32() + 100 * r, 100, &q8[size_t(r) * q8.size() / 6]);
+    encoding::encode_row(encoding::Encoding::kQ8, w.f32() + 100 * r, 100,
+                         &q8[size_t(r) * q8.size() / 6]);
   }
   const Weight weight{encoding::Encoding::kQ8, encoding::Layout::kPlain, 6, 100, q8.data()};
   const std::vector<float> rough = numbers(linear(c, x, weight));
@@ -93,7 +95,8 @@ TEST_F(Ops, LinearInEightBits) {
   const std::vector<float> exact = numbers(linear(c, x, weight));
   EXPECT_NE(rough, exact);
   // Each activation is off by at most half a code: max|x| / 254 of its block, at random.
-  for (size_t i = 0; i < rough.size(); ++i) EXPECT_NEAR(rough[i], exact[i], 6 * 3.5 / 254 / std::sqrt(3) * 10);
+  for (size_t i = 0; i < rough.size(); ++i)
+    EXPECT_NEAR(rough[i], exact[i], 6 * 3.5 / 254 / std::sqrt(3) * 10);
 }
 
 TEST_F(Ops, Embedding) {
@@ -106,9 +109,11 @@ TEST_F(Ops, Embedding) {
 }
 
 TEST_F(Ops, Norms) {
-  const Tensor x = tensor({2, 2}, {3, 4, -1, 1}), w = tensor({2}, {2, 1}), b = tensor({2}, {10, 20});
+  const Tensor x = tensor({2, 2}, {3, 4, -1, 1}), w = tensor({2}, {2, 1}),
+               b = tensor({2}, {10, 20});
   const float r = 1 / std::sqrt(12.5f);
-  EXPECT_THAT(numbers(rms_norm(c, x, w, 0)), ElementsAre(testing::FloatEq(6 * r), testing::FloatEq(4 * r), -2, 1));
+  EXPECT_THAT(numbers(rms_norm(c, x, w, 0)),
+              ElementsAre(testing::FloatEq(6 * r), testing::FloatEq(4 * r), -2, 1));
   EXPECT_THAT(numbers(layer_norm(c, x, w, b, 0)), ElementsAre(8, 21, 8, 21));
   EXPECT_FLOAT_EQ(rms_norm(c, x, w, 11.5f).f32()[0], 6 / std::sqrt(24.0f));
   EXPECT_FLOAT_EQ(layer_norm(c, x, w, b, 3).f32()[3], 20 + 1 / 2.0f);
@@ -119,8 +124,8 @@ TEST_F(Ops, RopeTableIsComputedInFloat32) {
   const std::vector<float> inv_freq = {1, 0.1f};
   const std::vector<float> table = numbers(rope_table(c, positions, inv_freq, 2));
   const float angle = 8191.0f * 0.1f;  // rounded to float32 before the cosine
-  EXPECT_THAT(table, ElementsAre(2, 2, 0, 0, 2 * std::cos(8191.0f), 2 * std::cos(angle), 2 * std::sin(8191.0f),
-                                 2 * std::sin(angle)));
+  EXPECT_THAT(table, ElementsAre(2, 2, 0, 0, 2 * std::cos(8191.0f), 2 * std::cos(angle),
+                                 2 * std::sin(8191.0f), 2 * std::sin(angle)));
 }
 
 TEST_F(Ops, RopeTurnsPairsHalfAHeadApart) {
@@ -140,12 +145,15 @@ std::vector<double> plain_attention(const Tensor& q, const Tensor& k, const Tens
       for (int64_t s = ranges[size_t(t)].begin; s < ranges[size_t(t)].end; ++s) {
         const int64_t at = (s * kv_heads + h * kv_heads / heads) * width;
         double score = 0;
-        for (int64_t i = 0; i < width; ++i) score += double(q.f32()[(t * heads + h) * width + i]) * k.f32()[at + i];
+        for (int64_t i = 0; i < width; ++i)
+          score += double(q.f32()[(t * heads + h) * width + i]) * k.f32()[at + i];
         const double p = std::exp(scale * score);
         sum += p;
-        for (int64_t i = 0; i < width; ++i) out[size_t((t * heads + h) * width + i)] += p * v.f32()[at + i];
+        for (int64_t i = 0; i < width; ++i)
+          out[size_t((t * heads + h) * width + i)] += p * v.f32()[at + i];
       }
-      for (int64_t i = 0; sum > 0 && i < width; ++i) out[size_t((t * heads + h) * width + i)] /= sum;
+      for (int64_t i = 0; sum > 0 && i < width; ++i)
+        out[size_t((t * heads + h) * width + i)] /= sum;
     }
   }
   return out;
@@ -173,9 +181,11 @@ TEST_F(Ops, AttentionOverAHalfPrecisionCache) {
   const Tensor v16 = Tensor::view(arena.take_bytes(2 * 5 * 16), {5, 2, 8}, tensor::DType::kF16);
   const std::vector<int32_t> rows = {0, 1, 2};
   const std::vector<tensor::KeyRange> ranges = {{0, 2}, {0, 3}};
-  const Tensor half = attention(c, q, store_rows(c, k, rows, k16), store_rows(c, v, rows, v16), ranges, 0.4f);
+  const Tensor half =
+      attention(c, q, store_rows(c, k, rows, k16), store_rows(c, v, rows, v16), ranges, 0.4f);
   for (const Tensor* t : {&k, &v}) {
-    for (int64_t i = 0; i < t->count(); ++i) t->f32()[i] = base::f16_to_float(base::float_to_f16(t->f32()[i]));
+    for (int64_t i = 0; i < t->count(); ++i)
+      t->f32()[i] = base::f16_to_float(base::float_to_f16(t->f32()[i]));
   }
   EXPECT_EQ(numbers(half), numbers(attention(c, q, k, v, ranges, 0.4f)));
 }
@@ -184,9 +194,12 @@ TEST_F(Ops, Activations) {
   const Tensor x = tensor({1, 3}, {-1, 0, 2});
   const auto near = [](float v) { return testing::FloatNear(v, 2e-7f); };
   // torch.nn.functional.gelu(x, approximate="tanh") and silu(x)
-  EXPECT_THAT(numbers(activation(c, Activation::kGeluTanh, x)), ElementsAre(near(-0.15880801f), 0, near(1.9545977f)));
-  EXPECT_THAT(numbers(activation(c, Activation::kSilu, x)), ElementsAre(near(-0.26894142f), 0, near(1.7615942f)));
-  EXPECT_THAT(numbers(silu_mul(c, x, tensor({1, 3}, {2, 2, -1}))), ElementsAre(near(-0.53788284f), 0, near(-1.7615942f)));
+  EXPECT_THAT(numbers(activation(c, Activation::kGeluTanh, x)),
+              ElementsAre(near(-0.15880801f), 0, near(1.9545977f)));
+  EXPECT_THAT(numbers(activation(c, Activation::kSilu, x)),
+              ElementsAre(near(-0.26894142f), 0, near(1.7615942f)));
+  EXPECT_THAT(numbers(silu_mul(c, x, tensor({1, 3}, {2, 2, -1}))),
+              ElementsAre(near(-0.53788284f), 0, near(-1.7615942f)));
 }
 
 TEST_F(Ops, AddRepeatsRows) {
@@ -215,7 +228,8 @@ TEST_F(Ops, StoreRowsRounds) {
 }
 
 // transformers' SmolVLMConnector.pixel_shuffle, its reshapes and permutes one by one.
-std::vector<float> reference_pixel_shuffle(const Tensor& x, int64_t b, int64_t h, int64_t w, int64_t s) {
+std::vector<float> reference_pixel_shuffle(const Tensor& x, int64_t b, int64_t h, int64_t w,
+                                           int64_t s) {
   const int64_t channels = x.dim(1), ow = w / s, oh = h / s;
   std::vector<float> out;
   for (int64_t picture = 0; picture < b; ++picture) {
@@ -263,7 +277,8 @@ TEST_F(Ops, CrossEntropy) {
   const Tensor logits = tensor({3, 2}, {0, 0, 1, 3, 1000, -1000});
   const std::vector<int32_t> targets = {1, -1, 0}, hard = {-1, 0, 1}, none = {-1, -1, -1};
   EXPECT_FLOAT_EQ(cross_entropy(c, logits, targets).f32()[0], std::log(2.0f) / 2);
-  EXPECT_FLOAT_EQ(cross_entropy(c, logits, hard).f32()[0], (2 + std::log1p(std::exp(-2.0f)) + 2000) / 2);
+  EXPECT_FLOAT_EQ(cross_entropy(c, logits, hard).f32()[0],
+                  (2 + std::log1p(std::exp(-2.0f)) + 2000) / 2);
   EXPECT_EQ(cross_entropy(c, logits, none).f32()[0], 0);
 }
 

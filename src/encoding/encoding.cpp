@@ -17,7 +17,9 @@ constexpr std::string_view kNames[] = {"f32", "f16", "bf16", "q8"};
 constexpr int64_t kScaleBytes = 2;  // the f16 before the codes of a q8 block
 constexpr float kMaxF16 = 65504.0f;
 
-int64_t blocks(int64_t cols) { return (cols + kBlock - 1) / kBlock; }
+int64_t blocks(int64_t cols) {
+  return (cols + kBlock - 1) / kBlock;
+}
 
 // The largest magnitude; a NaN does not count.
 float max_magnitude(const float* in, int64_t count) {
@@ -70,7 +72,9 @@ void encode_16(const float* in, int64_t cols, std::byte* row, Convert convert) {
 
 }  // namespace
 
-std::string_view name(Encoding encoding) { return kNames[size_t(encoding)]; }
+std::string_view name(Encoding encoding) {
+  return kNames[size_t(encoding)];
+}
 
 std::optional<Encoding> from_name(std::string_view wanted) {
   for (size_t i = 0; i < std::size(kNames); ++i) {
@@ -81,15 +85,20 @@ std::optional<Encoding> from_name(std::string_view wanted) {
 
 int64_t row_bytes(Encoding encoding, int64_t cols) {
   switch (encoding) {
-    case Encoding::kF32: return 4 * cols;
+    case Encoding::kF32:
+      return 4 * cols;
     case Encoding::kF16:
-    case Encoding::kBF16: return 2 * cols;
-    case Encoding::kQ8: return blocks(cols) * kQ8Bytes;
+    case Encoding::kBF16:
+      return 2 * cols;
+    case Encoding::kQ8:
+      return blocks(cols) * kQ8Bytes;
   }
   OCELLI_CHECK(false, "every encoding has a size");
 }
 
-int64_t block_cols(Encoding encoding) { return encoding == Encoding::kQ8 ? kBlock : 1; }
+int64_t block_cols(Encoding encoding) {
+  return encoding == Encoding::kQ8 ? kBlock : 1;
+}
 
 Q8Block q8_block(const std::byte* row, int64_t b) {
   const std::byte* block = row + b * kQ8Bytes;
@@ -100,18 +109,27 @@ Q8Block q8_block(const std::byte* row, int64_t b) {
 
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out) {
   switch (encoding) {
-    case Encoding::kF32: std::memcpy(out, row + 4 * first, size_t(4 * count)); return;
-    case Encoding::kF16: return decode_16(row, first, count, out, base::f16_to_float);
-    case Encoding::kBF16: return decode_16(row, first, count, out, base::bf16_to_float);
-    case Encoding::kQ8: return decode_q8(row, first, count, out);
+    case Encoding::kF32:
+      std::memcpy(out, row + 4 * first, size_t(4 * count));
+      return;
+    case Encoding::kF16:
+      return decode_16(row, first, count, out, base::f16_to_float);
+    case Encoding::kBF16:
+      return decode_16(row, first, count, out, base::bf16_to_float);
+    case Encoding::kQ8:
+      return decode_q8(row, first, count, out);
   }
 }
 
 void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row) {
   switch (encoding) {
-    case Encoding::kF32: std::memcpy(row, in, size_t(4 * cols)); return;
-    case Encoding::kF16: return encode_16(in, cols, row, base::float_to_f16);
-    case Encoding::kBF16: return encode_16(in, cols, row, base::float_to_bf16);
+    case Encoding::kF32:
+      std::memcpy(row, in, size_t(4 * cols));
+      return;
+    case Encoding::kF16:
+      return encode_16(in, cols, row, base::float_to_f16);
+    case Encoding::kBF16:
+      return encode_16(in, cols, row, base::float_to_bf16);
     case Encoding::kQ8:
       for (int64_t at = 0; at < cols; at += kBlock) {
         encode_q8_block(in + at, std::min(kBlock, cols - at), row + at / kBlock * kQ8Bytes);
@@ -128,7 +146,8 @@ void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales) {
     scales[at / kBlock] = most / 127.0f;
     std::fill_n(codes + at, kBlock, int8_t{0});
     // nearbyint rounds to nearest even: nobody here changes the rounding mode.
-    for (int64_t i = 0; i < count; ++i) codes[at + i] = to_code(std::nearbyint(in[at + i] * inverse));
+    for (int64_t i = 0; i < count; ++i)
+      codes[at + i] = to_code(std::nearbyint(in[at + i] * inverse));
   }
 }
 

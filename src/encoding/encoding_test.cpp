@@ -42,7 +42,8 @@ std::vector<std::byte> encode(Encoding e, const std::vector<float>& values) {
   return row;
 }
 
-std::vector<float> decode(Encoding e, const std::vector<std::byte>& row, int64_t first, int64_t count) {
+std::vector<float> decode(Encoding e, const std::vector<std::byte>& row, int64_t first,
+                          int64_t count) {
   std::vector<float> out(size_t(count) + 1, 12345);
   decode_row(e, row.data(), first, count, out.data());
   EXPECT_EQ(out.back(), 12345) << "written past the end";
@@ -86,7 +87,8 @@ TEST(Encoding, KnownBytes) {
 }
 
 TEST(Encoding, Q8CodesRoundHalfAwayFromZero) {
-  const std::vector<std::byte> row = encode(Encoding::kQ8, {127, 0.5f, -0.5f, 1.5f, 2.5f, 0.49f, -127});
+  const std::vector<std::byte> row =
+      encode(Encoding::kQ8, {127, 0.5f, -0.5f, 1.5f, 2.5f, 0.49f, -127});
   const Q8Block block = q8_block(row.data(), 0);
   EXPECT_EQ(block.scale, 1);
   EXPECT_THAT(std::vector(block.codes, block.codes + 8), ElementsAre(127, 1, -1, 2, 3, 0, -127, 0));
@@ -113,20 +115,22 @@ TEST(Encoding, DecodedNumbersAreKept) {
   }
 }
 
-// |value - x| <= d / 2 where d is not rounded; rounding it moves a value by 127 d 2^-11 at most (one
-// half of the last of 11 bits), and below 2^-14 by 127 * 2^-25.
+// |value - x| <= d / 2 where d is not rounded; rounding it moves a value by 127 d 2^-11 at most
+// (one half of the last of 11 bits), and below 2^-14 by 127 * 2^-25.
 TEST(Encoding, Q8StaysWithinHalfACode) {
   for (const float spread : {1e-4f, 0.02f, 1.0f, 3000.0f}) {
     for (const int64_t cols : kWidths) {
       const std::vector<float> values = noise(cols, spread);
       const std::vector<float> back = decode(Encoding::kQ8, encode(Encoding::kQ8, values), 0, cols);
       for (int64_t i = 0; i < cols; ++i) {
-        const auto begin = values.begin() + i / 32 * 32, end = values.begin() + std::min(cols, i / 32 * 32 + 32);
+        const auto begin = values.begin() + i / 32 * 32,
+                   end = values.begin() + std::min(cols, i / 32 * 32 + 32);
         const float most = std::abs(*std::max_element(
             begin, end, [](float a, float b) { return std::abs(a) < std::abs(b); }));
         const float d = most / 127;
         const float rounding = 127 * std::max(d * 0x1p-11f, 0x1p-25f);
-        EXPECT_LE(std::abs(back[size_t(i)] - values[size_t(i)]), (d / 2 + rounding) * 1.0001f) << i << " of " << cols;
+        EXPECT_LE(std::abs(back[size_t(i)] - values[size_t(i)]), (d / 2 + rounding) * 1.0001f)
+            << i << " of " << cols;
       }
     }
   }
@@ -144,9 +148,11 @@ TEST(Encoding, PartsOfARow) {
     const int64_t cols = 4304;
     const std::vector<std::byte> row = encode(e, noise(cols));
     const std::vector<float> whole = decode(e, row, 0, cols);
-    for (const auto [first, count] : {std::array<int64_t, 2>{32, 40}, {4288, 16}, {64, 1}, {0, 0}}) {
+    for (const auto [first, count] :
+         {std::array<int64_t, 2>{32, 40}, {4288, 16}, {64, 1}, {0, 0}}) {
       const std::vector<float> part = decode(e, row, first, count);
-      EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first)) << name(e) << " from " << first;
+      EXPECT_TRUE(std::equal(part.begin(), part.end(), whole.begin() + first))
+          << name(e) << " from " << first;
     }
   }
   std::vector<float> out(8);
@@ -164,10 +170,12 @@ TEST(Encoding, StrangeNumbers) {
     EXPECT_EQ(std::isnan(back[0]), e != Encoding::kQ8) << name(e);
   }
   // A block too large for an f16 scale keeps its signs and saturates.
-  const std::vector<float> large = decode(Encoding::kQ8, encode(Encoding::kQ8, {3e38f, -3e38f, 0}), 0, 3);
+  const std::vector<float> large =
+      decode(Encoding::kQ8, encode(Encoding::kQ8, {3e38f, -3e38f, 0}), 0, 3);
   EXPECT_THAT(large, ElementsAre(127 * 65504.0f, -127 * 65504.0f, 0));
   EXPECT_THAT(decode(Encoding::kQ8, encode(Encoding::kQ8, {1e-45f, -1e-45f}), 0, 2), Each(0));
-  EXPECT_THAT(decode(Encoding::kQ8, encode(Encoding::kQ8, {nan, 1}), 0, 2), ElementsAre(0, testing::FloatNear(1, 1e-3f)));
+  EXPECT_THAT(decode(Encoding::kQ8, encode(Encoding::kQ8, {nan, 1}), 0, 2),
+              ElementsAre(0, testing::FloatNear(1, 1e-3f)));
 }
 
 struct Codes {
@@ -185,7 +193,8 @@ Codes quantize(const std::vector<float>& values) {
 TEST(QuantizeRow, RoundsHalfToEven) {
   const Codes q = quantize({127, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -127});
   EXPECT_THAT(q.scales, ElementsAre(1));
-  EXPECT_THAT(std::vector(q.codes.begin(), q.codes.begin() + 8), ElementsAre(127, 0, 2, 2, 0, -2, -127, 0));
+  EXPECT_THAT(std::vector(q.codes.begin(), q.codes.begin() + 8),
+              ElementsAre(127, 0, 2, 2, 0, -2, -127, 0));
 }
 
 // The scale is a float32 here, so the error is half a code and some roundings of float32.
@@ -195,13 +204,16 @@ TEST(QuantizeRow, StaysWithinHalfACode) {
     const Codes q = quantize(values);
     for (size_t i = 0; i < values.size(); ++i) {
       const float scale = q.scales[i / 32];
-      EXPECT_LE(std::abs(float(q.codes[i]) * scale - values[i]), scale / 2 + 127 * scale * 0x1p-22f);
+      EXPECT_LE(std::abs(float(q.codes[i]) * scale - values[i]),
+                scale / 2 + 127 * scale * 0x1p-22f);
     }
-    for (size_t i = values.size(); i < q.codes.size(); ++i) EXPECT_EQ(q.codes[i], 0) << "spare code";
+    for (size_t i = values.size(); i < q.codes.size(); ++i)
+      EXPECT_EQ(q.codes[i], 0) << "spare code";
     // The largest of each block is +-127.
     for (size_t b = 0; b < q.scales.size(); ++b) {
-      const auto most = std::max_element(q.codes.begin() + int64_t(b) * 32, q.codes.begin() + int64_t(b) * 32 + 32,
-                                         [](int8_t a, int8_t c) { return std::abs(a) < std::abs(c); });
+      const auto most = std::max_element(
+          q.codes.begin() + int64_t(b) * 32, q.codes.begin() + int64_t(b) * 32 + 32,
+          [](int8_t a, int8_t c) { return std::abs(a) < std::abs(c); });
       EXPECT_EQ(std::abs(*most), 127);
     }
   }

@@ -7,7 +7,8 @@ namespace ocelli::ops {
 Tensor add(Context& c, const Tensor& a, const Tensor& b, float scale) {
   OCELLI_CHECK(a.row_uniform() && b.row_uniform(), "add: rows are contiguous");
   OCELLI_CHECK(a.dim(-1) == b.dim(-1), "add: rows of one width");
-  OCELLI_CHECK(b.rows() > 0 && a.rows() % b.rows() == 0, "add: rows of b repeat a whole number of times");
+  OCELLI_CHECK(b.rows() > 0 && a.rows() % b.rows() == 0,
+               "add: rows of b repeat a whole number of times");
   const Tensor y = detail::output_like(c, a, {a, b});
   c.backend.add(c.pool, a, b, scale, y);
   if (y.grad) {

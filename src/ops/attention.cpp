@@ -27,7 +27,8 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Ke
 Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
                  std::span<const KeyRange> ranges, float scale) {
   check(q, k, v, ranges);
-  tensor::AttentionJob job{q, k, v, c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v}), ranges, scale};
+  tensor::AttentionJob job{q,      k,    v, c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v}),
+                           ranges, scale};
   if (!job.out.grad) {
     c.backend.attention(c.pool, job);
     return job.out;

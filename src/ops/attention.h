@@ -7,10 +7,11 @@
 
 namespace ocelli::ops {
 
-// Softmax attention without a score matrix in memory: q [T, H, Dh], k and v [S, Hkv, Dh] (Hkv divides
-// H, f32 or, without a gradient, f16) -> [T, H, Dh]. Query t sees keys ranges[t].begin to .end;
-// one that sees none gives zeros. q, k and v may have any token and head stride.
+// Softmax attention without a score matrix in memory: q [T, H, Dh], k and v [S, Hkv, Dh] (Hkv
+// divides H, f32 or, without a gradient, f16) -> [T, H, Dh]. Query t sees keys ranges[t].begin to
+// .end; one that sees none gives zeros. q, k and v may have any token and head stride.
 tensor::Tensor attention(tensor::Context& c, const tensor::Tensor& q, const tensor::Tensor& k,
-                         const tensor::Tensor& v, std::span<const tensor::KeyRange> ranges, float scale);
+                         const tensor::Tensor& v, std::span<const tensor::KeyRange> ranges,
+                         float scale);
 
 }  // namespace ocelli::ops

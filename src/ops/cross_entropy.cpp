@@ -9,7 +9,8 @@ Tensor cross_entropy(Context& c, const Tensor& logits, std::span<const int32_t> 
   OCELLI_CHECK(int64_t(targets.size()) == logits.dim(0), "cross_entropy: a target for each token");
   int64_t counted = 0;
   for (const int32_t target : targets) {
-    OCELLI_CHECK(target >= -1 && target < logits.dim(1), "cross_entropy: a target is a token, or -1");
+    OCELLI_CHECK(target >= -1 && target < logits.dim(1),
+                 "cross_entropy: a target is a token, or -1");
     counted += target >= 0;
   }
   const float scale = counted > 0 ? 1.0f / float(counted) : 0.0f;

@@ -3,7 +3,8 @@
 namespace ocelli::ops::detail {
 
 bool wants_gradient(const Context& c, std::initializer_list<Tensor> inputs) {
-  return c.tape && std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.grad; });
+  return c.tape &&
+         std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.grad; });
 }
 
 Tensor some_gradient() {
@@ -13,15 +14,21 @@ Tensor some_gradient() {
   return t;
 }
 
-Tensor parameter(const Weight& w) { return w.grad ? some_gradient() : Tensor{}; }
+Tensor parameter(const Weight& w) {
+  return w.grad ? some_gradient() : Tensor{};
+}
 
 Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor> inputs) {
   const auto& s = like.shape;
   switch (like.rank) {
-    case 1: return c.output({s[0]}, inputs);
-    case 2: return c.output({s[0], s[1]}, inputs);
-    case 3: return c.output({s[0], s[1], s[2]}, inputs);
-    case 4: return c.output({s[0], s[1], s[2], s[3]}, inputs);
+    case 1:
+      return c.output({s[0]}, inputs);
+    case 2:
+      return c.output({s[0], s[1]}, inputs);
+    case 3:
+      return c.output({s[0], s[1], s[2]}, inputs);
+    case 4:
+      return c.output({s[0], s[1], s[2], s[3]}, inputs);
   }
   OCELLI_CHECK(false, "a tensor has one to four dimensions");
 }
@@ -36,7 +43,9 @@ Tensor gradient(Context& c, const Tensor& t) {
   return g;
 }
 
-float* gradient_numbers(Context& c, const Tensor& t) { return t.grad ? tensor::grad_of(c, t) : nullptr; }
+float* gradient_numbers(Context& c, const Tensor& t) {
+  return t.grad ? tensor::grad_of(c, t) : nullptr;
+}
 
 Tensor merge_heads(const Tensor& x) {
   OCELLI_CHECK(x.rank == 3 && x.stride[2] == 1 && (x.dim(1) == 1 || x.stride[1] == x.dim(2)),
@@ -49,7 +58,8 @@ Tensor merge_heads(const Tensor& x) {
 }
 
 bool all_below(std::span<const int32_t> indices, int64_t limit) {
-  return std::all_of(indices.begin(), indices.end(), [limit](int32_t i) { return i >= 0 && i < limit; });
+  return std::all_of(indices.begin(), indices.end(),
+                     [limit](int32_t i) { return i >= 0 && i < limit; });
 }
 
 }  // namespace ocelli::ops::detail

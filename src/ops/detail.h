@@ -30,10 +30,12 @@ Tensor parameter(const Weight& w);
 Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor> inputs);
 
 // For the backward pass. Did a gradient reach y at all (its result may not have been used)?
-inline bool reached(const Tensor& y) { return y.grad && y.grad->data; }
+inline bool reached(const Tensor& y) {
+  return y.grad && y.grad->data;
+}
 
-// The gradient of t as a tensor laid out like t; empty where none flows. Taken from the arena on first
-// use, so it must come before any Scratch.
+// The gradient of t as a tensor laid out like t; empty where none flows. Taken from the arena on
+// first use, so it must come before any Scratch.
 Tensor gradient(Context& c, const Tensor& t);
 // The same for a vector, [D] contiguous; null where none flows.
 float* gradient_numbers(Context& c, const Tensor& t);

@@ -6,7 +6,8 @@ namespace ocelli::ops {
 Tensor layer_norm(Context& c, const Tensor& x, const Tensor& w, const Tensor& bias, float eps) {
   OCELLI_CHECK(x.row_uniform(), "layer_norm: rows are contiguous");
   OCELLI_CHECK(w.count() == x.dim(-1) && w.contiguous(), "layer_norm: a weight for each column");
-  OCELLI_CHECK(bias.count() == x.dim(-1) && bias.contiguous(), "layer_norm: a bias for each column");
+  OCELLI_CHECK(bias.count() == x.dim(-1) && bias.contiguous(),
+               "layer_norm: a bias for each column");
   const Tensor y = detail::output_like(c, x, {x, w, bias});
   c.backend.layer_norm(c.pool, x, w.f32(), bias.f32(), eps, y);
   if (y.grad) {

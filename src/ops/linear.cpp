@@ -12,7 +12,8 @@ using encoding::Encoding;
 void check(const Tensor& x, const Weight& w, const Epilogue& e) {
   OCELLI_CHECK(x.rank == 2 && x.row_uniform(), "linear: x is [T, K] with contiguous rows");
   OCELLI_CHECK(x.dim(1) == w.cols, "linear: x is as wide as the weight");
-  OCELLI_CHECK(!e.bias || (e.bias.count() == w.rows && e.bias.contiguous()), "linear: one bias an output");
+  OCELLI_CHECK(!e.bias || (e.bias.count() == w.rows && e.bias.contiguous()),
+               "linear: one bias an output");
   OCELLI_CHECK(!e.residual || (e.residual.rows() == x.dim(0) && e.residual.dim(-1) == w.rows &&
                                e.residual.row_uniform()),
                "linear: the residual is shaped like the result");
@@ -35,7 +36,7 @@ Tensor product(Context& c, const Tensor& x, const Weight& w) {
       if (!detail::reached(y)) return;
       const Tensor dy = detail::gradient(b, y);
       if (x.grad) b.backend.linear_grad_input(b.pool, dy, w, detail::gradient(b, x));  // dx += dy w
-      if (w.grad) b.backend.linear_grad_weight(b.pool, dy, x, w);                      // dw += dy^T x
+      if (w.grad) b.backend.linear_grad_weight(b.pool, dy, x, w);  // dw += dy^T x
     });
   }
   return y;
@@ -60,8 +61,10 @@ Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
 
 void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws,
                   std::span<const Tensor> biases, std::span<Tensor> ys) {
-  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(), "linear_group: a result for each weight");
-  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(), "linear_group: no bias or one for each weight");
+  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(),
+               "linear_group: a result for each weight");
+  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(),
+               "linear_group: no bias or one for each weight");
   std::array<tensor::LinearJob, kMaxGroup> jobs;
   size_t fused = 0;
   for (size_t i = 0; i < ws.size(); ++i) {

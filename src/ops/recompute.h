@@ -1,5 +1,5 @@
-// recompute: training memory for time. Of a block only its input is kept; what it computes inside is
-// computed again when the gradient arrives.
+// recompute: training memory for time. Of a block only its input is kept; what it computes inside
+// is computed again when the gradient arrives.
 #pragma once
 
 #include "ops/detail.h"
@@ -21,7 +21,8 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
     detail::copy(c, x, input);  // without a tape, a block may write over its input
     Context plain{c.backend, c.arena, c.pool, nullptr, c.rng, c.exact};
     const Tensor result = block(plain, input);
-    OCELLI_CHECK(result.rank == x.rank && result.shape == x.shape, "recompute: a block keeps the shape");
+    OCELLI_CHECK(result.rank == x.rank && result.shape == x.shape,
+                 "recompute: a block keeps the shape");
     detail::copy(c, result, y);
   }
   c.tape->push_back([x, y, block, rng = c.rng, exact = c.exact](Context& b) {
@@ -29,7 +30,7 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
     detail::gradient(b, x);  // outlives what is taken for the block
     const tensor::Scratch scratch(b.arena);
     tensor::Tape tape;
-    Context again{b.backend, b.arena, b.pool, &tape, rng, exact};
+    Context again{b.backend, b.arena, b.pool, &tape, rng, exact, b.arena.take_bytes(0)};
     const Tensor result = block(again, x);
     if (!result.grad) return;
     b.backend.accumulate(b.pool, detail::gradient(b, y), 1, detail::gradient(again, result));

@@ -5,7 +5,8 @@
 namespace ocelli::ops {
 
 Tensor rope(Context& c, const Tensor& x, const Tensor& table) {
-  OCELLI_CHECK(x.rank == 3 && x.dim(2) % 2 == 0 && x.stride[2] == 1, "rope: x is [T, H, Dh], Dh even");
+  OCELLI_CHECK(x.rank == 3 && x.dim(2) % 2 == 0 && x.stride[2] == 1,
+               "rope: x is [T, H, Dh], Dh even");
   OCELLI_CHECK(table.rank == 2 && table.dim(0) == x.dim(0) && table.dim(1) == x.dim(2),
                "rope: the table is [T, Dh]");
   OCELLI_CHECK(table.row_uniform() && !table.grad, "rope: the table is data");

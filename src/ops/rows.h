@@ -17,9 +17,9 @@ Tensor gather_rows(Context& c, const Tensor& x, std::span<const int32_t> rows);
 // gradient flows it is written over base, and base is returned.
 Tensor place_rows(Context& c, const Tensor& base, const Tensor& x, std::span<const int32_t> rows);
 
-// Writes x's rows into rows rows[i] (all different) of a cache, rounding to its type, and returns the
-// whole cache. x [n, D] and cache [S, D], or [n, H, Dh] and [S, H, Dh]. A cache holds no gradient: a
-// tape is a broken promise.
+// Writes x's rows into rows rows[i] (all different) of a cache, rounding to its type, and returns
+// the whole cache. x [n, D] and cache [S, D], or [n, H, Dh] and [S, H, Dh]. A cache holds no
+// gradient: a tape is a broken promise.
 Tensor store_rows(Context& c, const Tensor& x, std::span<const int32_t> rows, const Tensor& cache);
 
 // Squares of s x s tokens of pictures become one token each: x [B * h * w, C] ->

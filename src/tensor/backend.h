@@ -1,10 +1,12 @@
-// Backend: the interface to a device. Kernels write where the caller says and never allocate results.
+// Backend: the interface to a device. Kernels write where the caller says and never allocate
+// results.
 //
 // Every function has a plain definition in backend/reference; other backends must agree with it.
 // Ops (room ops) check shapes before they call; here shapes are promises. Tensors are float32 and
-// row-uniform (rows contiguous, one distance between rows) unless said otherwise. Functions ending in
-// _grad add to their destinations; everything else overwrites. Destinations may be the same memory as
-// an input only where said. A destination of a gradient that is not wanted is empty (a null Tensor).
+// row-uniform (rows contiguous, one distance between rows) unless said otherwise. Functions ending
+// in _grad add to their destinations; everything else overwrites. Destinations may be the same
+// memory as an input only where said. A destination of a gradient that is not wanted is empty (a
+// null Tensor).
 #pragma once
 
 #include <cstdint>
@@ -26,11 +28,11 @@ enum class Activation : uint8_t { kNone, kGeluTanh, kSilu };
 struct LinearJob {
   Tensor x;
   const Weight* w = nullptr;
-  Tensor y;                                   // may be the memory of `residual`
-  const float* bias = nullptr;                // [N] or null
+  Tensor y;                     // may be the memory of `residual`
+  const float* bias = nullptr;  // [N] or null
   Activation activation = Activation::kNone;
-  Tensor residual = {};                       // [T, N] or empty
-  bool exact = false;                         // no 8-bit activations
+  Tensor residual = {};  // [T, N] or empty
+  bool exact = false;    // no 8-bit activations
 };
 
 // The keys that one query sees: [begin, end). Causal order, sliding windows, several sequences side
@@ -40,8 +42,8 @@ struct KeyRange {
   int32_t begin = 0, end = 0;
 };
 
-// out[t, h, :] = sum_s softmax_s(scale * q[t, h, :] . k[s, h / (H / Hkv), :]) v[s, ...], s in ranges[t].
-// A query with an empty range gives zeros.
+// out[t, h, :] = sum_s softmax_s(scale * q[t, h, :] . k[s, h / (H / Hkv), :]) v[s, ...], s in
+// ranges[t]. A query with an empty range gives zeros.
 struct AttentionJob {
   Tensor q;    // [T, H, Dh], any token and head stride, Dh contiguous
   Tensor k;    // [S, Hkv, Dh], f32 or f16, any token and head stride, Dh contiguous
@@ -53,9 +55,9 @@ struct AttentionJob {
 };
 
 struct AttentionGradJob {
-  AttentionJob forward;             // as it was run, with out and log_sum_exp (k, v float32)
-  Tensor dout;                      // [T, H, Dh]
-  Tensor dq, dk, dv;                // added to where not empty
+  AttentionJob forward;  // as it was run, with out and log_sum_exp (k, v float32)
+  Tensor dout;           // [T, H, Dh]
+  Tensor dq, dk, dv;     // added to where not empty
 };
 
 class Backend {
@@ -67,65 +69,78 @@ class Backend {
   // --- products with weights ---
   // All jobs are independent (q/k/v of one input, say), so that they share one hand-out of work.
   virtual void linear(ThreadPool& pool, std::span<const LinearJob> jobs) = 0;
-  virtual void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w, const Tensor& dx) = 0;
-  virtual void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x, const Weight& w) = 0;
+  virtual void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
+                                 const Tensor& dx) = 0;
+  virtual void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,
+                                  const Weight& w) = 0;
   // y[t, :] = w[ids[t], :]; its gradient adds dy[t, :] to w.grad[ids[t], :].
-  virtual void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w, const Tensor& y) = 0;
-  virtual void embedding_grad(ThreadPool& pool, std::span<const int32_t> ids, const Tensor& dy, const Weight& w) = 0;
+  virtual void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
+                         const Tensor& y) = 0;
+  virtual void embedding_grad(ThreadPool& pool, std::span<const int32_t> ids, const Tensor& dy,
+                              const Weight& w) = 0;
 
   // --- norms, over the last dimension ---
   // y = x * rsqrt(mean(x^2) + eps) * w
-  virtual void rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& y) = 0;
-  virtual void rms_norm_grad(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& dy,
-                             const Tensor& dx, float* dw) = 0;
+  virtual void rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                        const Tensor& y) = 0;
+  virtual void rms_norm_grad(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                             const Tensor& dy, const Tensor& dx, float* dw) = 0;
   // y = (x - mean) * rsqrt(var + eps) * w + b, var over all D
-  virtual void layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
-                          const Tensor& y) = 0;
-  virtual void layer_norm_grad(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& dy,
-                               const Tensor& dx, float* dw, float* db) = 0;
+  virtual void layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b,
+                          float eps, const Tensor& y) = 0;
+  virtual void layer_norm_grad(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                               const Tensor& dy, const Tensor& dx, float* dw, float* db) = 0;
 
   // --- attention ---
   // Rotary positions, NeoX form: pairs (i, i + Dh/2). table [T, Dh]: Dh/2 cosines, then Dh/2 sines.
   // x and y [T, H, Dh], any token and head stride; y may be x. `sign` -1 turns back (the gradient).
-  virtual void rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign, const Tensor& y) = 0;
+  virtual void rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign,
+                    const Tensor& y) = 0;
   virtual void attention(ThreadPool& pool, const AttentionJob& job) = 0;
   virtual void attention_grad(ThreadPool& pool, const AttentionGradJob& job) = 0;
 
-  // table[t, i] = factor * cos(positions[t] * inv_freq[i]), sines after the cosines; float32 throughout.
-  virtual void rope_table(ThreadPool& pool, std::span<const int32_t> positions, std::span<const float> inv_freq,
-                          float factor, const Tensor& table) = 0;
+  // table[t, i] = factor * cos(positions[t] * inv_freq[i]), sines after the cosines; float32
+  // throughout.
+  virtual void rope_table(ThreadPool& pool, std::span<const int32_t> positions,
+                          std::span<const float> inv_freq, float factor, const Tensor& table) = 0;
 
   // --- elementwise; y may be an input ---
   virtual void activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) = 0;
   virtual void activation_grad(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& dy,
                                const Tensor& dx) = 0;
   // y = silu(gate) * up
-  virtual void silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& y) = 0;
-  virtual void silu_mul_grad(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& dy,
-                             const Tensor& dgate, const Tensor& dup) = 0;
+  virtual void silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up,
+                        const Tensor& y) = 0;
+  virtual void silu_mul_grad(ThreadPool& pool, const Tensor& gate, const Tensor& up,
+                             const Tensor& dy, const Tensor& dgate, const Tensor& dup) = 0;
   // y = a + scale * b; b [T, D], or [R, D] with R dividing T: row t of b is row t % R (broadcast).
-  virtual void add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale, const Tensor& y) = 0;
+  virtual void add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale,
+                   const Tensor& y) = 0;
   // dst += scale * src summed over the rows that were broadcast (the gradient of add for b).
   virtual void accumulate(ThreadPool& pool, const Tensor& src, float scale, const Tensor& dst) = 0;
 
   // --- moving rows ---
-  // y[i, :] = x[rows[i], :]; converts to y's dtype (f32 to f32, f16 or bf16, rounded to nearest even).
-  virtual void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, const Tensor& y) = 0;
+  // y[i, :] = x[rows[i], :]; converts to y's dtype (f32 to f32, f16 or bf16, rounded to nearest
+  // even).
+  virtual void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
+                           const Tensor& y) = 0;
   // y[rows[i], :] = x[i, :] (rows distinct), or += with `add` (rows may repeat); y f32, f16 or bf16
   // (add: f32).
-  virtual void scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, bool add,
-                            const Tensor& y) = 0;
+  virtual void scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
+                            bool add, const Tensor& y) = 0;
   // Patches of pictures: pixels [B, C, Hp, Wp] -> y [B * gh * gw, C * P * P], columns in the order
-  // (c, dy, dx); grid gh x gw = floor(Hp / P) x floor(Wp / P), row by row. (Pixels are data: no gradient.)
+  // (c, dy, dx); grid gh x gw = floor(Hp / P) x floor(Wp / P), row by row. (Pixels are data: no
+  // gradient.)
   virtual void patches(ThreadPool& pool, const Tensor& pixels, int64_t patch, const Tensor& y) = 0;
 
   // --- objective ---
   // loss[0] = scale * sum_t (log sum_v exp logits[t, v] - logits[t, targets[t]]); a negative target
   // does not count. The gradient is scaled by dloss[0].
-  virtual void cross_entropy(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
-                             float scale, const Tensor& loss) = 0;
-  virtual void cross_entropy_grad(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
-                                  float scale, const Tensor& dloss, const Tensor& dlogits) = 0;
+  virtual void cross_entropy(ThreadPool& pool, const Tensor& logits,
+                             std::span<const int32_t> targets, float scale, const Tensor& loss) = 0;
+  virtual void cross_entropy_grad(ThreadPool& pool, const Tensor& logits,
+                                  std::span<const int32_t> targets, float scale,
+                                  const Tensor& dloss, const Tensor& dlogits) = 0;
 };
 
 }  // namespace ocelli::tensor

@@ -1,6 +1,7 @@
 #include "tensor/context.h"
 
 #include <algorithm>
+#include <functional>
 
 namespace ocelli::tensor {
 
@@ -17,6 +18,8 @@ Tensor Context::output(std::initializer_list<int64_t> shape, std::initializer_li
 float* grad_of(Context& c, const Tensor& t) {
   OCELLI_CHECK(t.grad, "a gradient flows to this tensor");
   if (!t.grad->data) {
+    OCELLI_CHECK(!c.block_begin || std::less_equal<const void*>()(c.block_begin, t.grad),
+                 "a gradient that outlives a recomputed block is taken before it");
     t.grad->data = c.arena.take<float>(t.grad->count);
     std::fill_n(t.grad->data, t.grad->count, 0.0f);
   }

@@ -32,14 +32,19 @@ struct Context {
   Tape* tape = nullptr;
   RngKey rng = {};
   bool exact = false;  // float32 arithmetic throughout, whatever the encoding of the weights
+  // Set while a block is computed again for its gradient: where its memory in the arena begins.
+  // What is taken from there on is given back, so gradients of older tensors must have been taken
+  // before.
+  const void* block_begin = nullptr;
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
   // input has one.
   Tensor output(std::initializer_list<int64_t> shape, std::initializer_list<Tensor> inputs);
 };
 
-// Where the gradient of `t` is gathered: its first number, laid out with t's own strides. Taken from
-// the arena and cleared on first use. Requires t.grad.
+// Where the gradient of `t` is gathered: its first number, laid out with t's own strides. Taken
+// from the arena and cleared on first use. Requires t.grad, and inside a block that is computed
+// again that t is of the block or that its gradient has been used before.
 float* grad_of(Context& c, const Tensor& t);
 
 // Runs the tape from the back and empties it. Gradients of results must have been set before.

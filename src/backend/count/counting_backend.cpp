@@ -9,7 +9,8 @@ void CountingBackend::linear(ThreadPool&, std::span<const tensor::LinearJob> job
   }
 }
 
-void CountingBackend::embedding(ThreadPool&, std::span<const int32_t> ids, const Weight& w, const Tensor&) {
+void CountingBackend::embedding(ThreadPool&, std::span<const int32_t> ids, const Weight& w,
+                                const Tensor&) {
   work_.weight_bytes += int64_t(ids.size()) * encoding::row_bytes(w.encoding, w.cols);
 }
 

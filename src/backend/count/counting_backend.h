@@ -18,7 +18,8 @@ struct Work {
   int64_t product_macs = 0;    // multiply-adds of products with weights
   int64_t attention_macs = 0;  // of scores and of values
   int64_t exponentials = 0;    // of attention
-  int64_t weight_bytes = 0;    // stored bytes of weights read: all of a product's, rows of an embedding's
+  int64_t weight_bytes =
+      0;  // stored bytes of weights read: all of a product's, rows of an embedding's
 
   Work operator-(const Work& earlier) const {
     return {product_macs - earlier.product_macs, attention_macs - earlier.attention_macs,
@@ -35,12 +36,14 @@ class CountingBackend : public tensor::Backend {
 
   std::string_view name() const override { return "count"; }
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
-  void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w, const Tensor& y) override;
+  void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
+                 const Tensor& y) override;
   void attention(ThreadPool& pool, const tensor::AttentionJob& job) override;
 
   // Small beside those.
   void rms_norm(ThreadPool&, const Tensor&, const float*, float, const Tensor&) override {}
-  void layer_norm(ThreadPool&, const Tensor&, const float*, const float*, float, const Tensor&) override {}
+  void layer_norm(ThreadPool&, const Tensor&, const float*, const float*, float,
+                  const Tensor&) override {}
   void rope(ThreadPool&, const Tensor&, const Tensor&, float, const Tensor&) override {}
   void rope_table(ThreadPool&, std::span<const int32_t>, std::span<const float>, float,
                   const Tensor&) override {}
@@ -48,25 +51,29 @@ class CountingBackend : public tensor::Backend {
   void silu_mul(ThreadPool&, const Tensor&, const Tensor&, const Tensor&) override {}
   void add(ThreadPool&, const Tensor&, const Tensor&, float, const Tensor&) override {}
   void gather_rows(ThreadPool&, const Tensor&, std::span<const int32_t>, const Tensor&) override {}
-  void scatter_rows(ThreadPool&, const Tensor&, std::span<const int32_t>, bool, const Tensor&) override {}
+  void scatter_rows(ThreadPool&, const Tensor&, std::span<const int32_t>, bool,
+                    const Tensor&) override {}
   void patches(ThreadPool&, const Tensor&, int64_t, const Tensor&) override {}
-  void cross_entropy(ThreadPool&, const Tensor&, std::span<const int32_t>, float, const Tensor&) override {}
+  void cross_entropy(ThreadPool&, const Tensor&, std::span<const int32_t>, float,
+                     const Tensor&) override {}
 
   // Gradients are not counted.
   void linear_grad_input(ThreadPool&, const Tensor&, const Weight&, const Tensor&) override {}
   void linear_grad_weight(ThreadPool&, const Tensor&, const Tensor&, const Weight&) override {}
-  void embedding_grad(ThreadPool&, std::span<const int32_t>, const Tensor&, const Weight&) override {}
+  void embedding_grad(ThreadPool&, std::span<const int32_t>, const Tensor&,
+                      const Weight&) override {}
   void rms_norm_grad(ThreadPool&, const Tensor&, const float*, float, const Tensor&, const Tensor&,
                      float*) override {}
-  void layer_norm_grad(ThreadPool&, const Tensor&, const float*, float, const Tensor&, const Tensor&, float*,
-                       float*) override {}
+  void layer_norm_grad(ThreadPool&, const Tensor&, const float*, float, const Tensor&,
+                       const Tensor&, float*, float*) override {}
   void attention_grad(ThreadPool&, const tensor::AttentionGradJob&) override {}
-  void activation_grad(ThreadPool&, Activation, const Tensor&, const Tensor&, const Tensor&) override {}
+  void activation_grad(ThreadPool&, Activation, const Tensor&, const Tensor&,
+                       const Tensor&) override {}
   void silu_mul_grad(ThreadPool&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                      const Tensor&) override {}
   void accumulate(ThreadPool&, const Tensor&, float, const Tensor&) override {}
-  void cross_entropy_grad(ThreadPool&, const Tensor&, std::span<const int32_t>, float, const Tensor&,
-                          const Tensor&) override {}
+  void cross_entropy_grad(ThreadPool&, const Tensor&, std::span<const int32_t>, float,
+                          const Tensor&, const Tensor&) override {}
 
  private:
   Work work_;

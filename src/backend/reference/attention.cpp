@@ -33,7 +33,8 @@ double attend(const tensor::AttentionJob& job, int64_t t, int64_t h, Row& scratc
     for (int64_t i = 0; i < width; ++i) scratch.values[size_t(i)] += p * value[i];
   }
   float* out = head(job.out, t, h);
-  for (int64_t i = 0; i < width; ++i) out[i] = end > begin ? float(scratch.values[size_t(i)] / sum) : 0.0f;
+  for (int64_t i = 0; i < width; ++i)
+    out[i] = end > begin ? float(scratch.values[size_t(i)] / sum) : 0.0f;
   return most + std::log(sum);
 }
 

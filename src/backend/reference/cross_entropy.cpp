@@ -17,8 +17,9 @@ double log_sum_exp(const float* logits, int64_t count) {
 
 }  // namespace
 
-void ReferenceBackend::cross_entropy(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
-                                     float scale, const Tensor& loss) {
+void ReferenceBackend::cross_entropy(ThreadPool& pool, const Tensor& logits,
+                                     std::span<const int32_t> targets, float scale,
+                                     const Tensor& loss) {
   std::vector<double> losses(targets.size());
   for_each(pool, int64_t(targets.size()), [&](int64_t t) {
     const int32_t target = targets[size_t(t)];
@@ -31,8 +32,8 @@ void ReferenceBackend::cross_entropy(ThreadPool& pool, const Tensor& logits, std
 }
 
 void ReferenceBackend::cross_entropy_grad(ThreadPool& pool, const Tensor& logits,
-                                          std::span<const int32_t> targets, float scale, const Tensor& dloss,
-                                          const Tensor& dlogits) {
+                                          std::span<const int32_t> targets, float scale,
+                                          const Tensor& dloss, const Tensor& dlogits) {
   const double factor = double(scale) * dloss.f32()[0];
   for_each(pool, int64_t(targets.size()), [&](int64_t t) {
     const int32_t target = targets[size_t(t)];

@@ -6,7 +6,8 @@
 
 namespace ocelli::reference {
 
-void ReferenceBackend::activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) {
+void ReferenceBackend::activation(ThreadPool& pool, Activation f, const Tensor& x,
+                                  const Tensor& y) {
   for_each(pool, x.rows(), [&](int64_t t) {
     const float* in = row(x, t);
     float* out = row(y, t);
@@ -14,8 +15,8 @@ void ReferenceBackend::activation(ThreadPool& pool, Activation f, const Tensor& 
   });
 }
 
-void ReferenceBackend::activation_grad(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& dy,
-                                       const Tensor& dx) {
+void ReferenceBackend::activation_grad(ThreadPool& pool, Activation f, const Tensor& x,
+                                       const Tensor& dy, const Tensor& dx) {
   for_each(pool, x.rows(), [&](int64_t t) {
     for (int64_t i = 0; i < x.dim(-1); ++i) {
       row(dx, t)[i] += float(row(dy, t)[i] * activation_slope(f, row(x, t)[i]));
@@ -23,7 +24,8 @@ void ReferenceBackend::activation_grad(ThreadPool& pool, Activation f, const Ten
   });
 }
 
-void ReferenceBackend::silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& y) {
+void ReferenceBackend::silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up,
+                                const Tensor& y) {
   for_each(pool, gate.rows(), [&](int64_t t) {
     const float *g = row(gate, t), *u = row(up, t);
     float* out = row(y, t);
@@ -31,8 +33,8 @@ void ReferenceBackend::silu_mul(ThreadPool& pool, const Tensor& gate, const Tens
   });
 }
 
-void ReferenceBackend::silu_mul_grad(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& dy,
-                                     const Tensor& dgate, const Tensor& dup) {
+void ReferenceBackend::silu_mul_grad(ThreadPool& pool, const Tensor& gate, const Tensor& up,
+                                     const Tensor& dy, const Tensor& dgate, const Tensor& dup) {
   for_each(pool, gate.rows(), [&](int64_t t) {
     for (int64_t i = 0; i < gate.dim(-1); ++i) {
       const double g = row(gate, t)[i], d = row(dy, t)[i];
@@ -42,7 +44,8 @@ void ReferenceBackend::silu_mul_grad(ThreadPool& pool, const Tensor& gate, const
   });
 }
 
-void ReferenceBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale, const Tensor& y) {
+void ReferenceBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale,
+                           const Tensor& y) {
   for_each(pool, a.rows(), [&](int64_t t) {
     const float *left = row(a, t), *right = row(b, t % b.rows());
     float* out = row(y, t);
@@ -50,7 +53,8 @@ void ReferenceBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, f
   });
 }
 
-void ReferenceBackend::accumulate(ThreadPool& pool, const Tensor& src, float scale, const Tensor& dst) {
+void ReferenceBackend::accumulate(ThreadPool& pool, const Tensor& src, float scale,
+                                  const Tensor& dst) {
   const int64_t width = dst.dim(-1);
   pool.parallel_for(dst.rows(), [&](int64_t begin, int64_t end) {
     std::vector<double> sum(static_cast<size_t>(width));

@@ -6,7 +6,8 @@ namespace ocelli::reference {
 
 void ReferenceBackend::embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
                                  const Tensor& y) {
-  OCELLI_CHECK(w.layout == encoding::Layout::kPlain, "the reference reads weights as files hold them");
+  OCELLI_CHECK(w.layout == encoding::Layout::kPlain,
+               "the reference reads weights as files hold them");
   for_each(pool, int64_t(ids.size()), [&](int64_t t) {
     encoding::decode_row(w.encoding, w.row(ids[size_t(t)]), 0, w.cols, row(y, t));
   });

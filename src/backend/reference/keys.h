@@ -11,7 +11,8 @@ class KeyRow {
  public:
   KeyRow(const tensor::Tensor& t, int64_t s, int64_t h)
       : half_(t.dtype == tensor::DType::kF16),
-        data_(static_cast<const char*>(t.data) + (s * t.stride[0] + h * t.stride[1]) * size_of(t.dtype)) {}
+        data_(static_cast<const char*>(t.data) +
+              (s * t.stride[0] + h * t.stride[1]) * size_of(t.dtype)) {}
   double operator[](int64_t i) const {
     if (half_) return base::f16_to_float(reinterpret_cast<const uint16_t*>(data_)[i]);
     return reinterpret_cast<const float*>(data_)[i];

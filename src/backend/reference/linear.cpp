@@ -66,7 +66,8 @@ void finish(const LinearJob& job, int64_t t, int64_t n, double sum) {
 
 void run(ThreadPool& pool, const LinearJob& job) {
   const Weight& w = *job.w;
-  OCELLI_CHECK(w.layout == encoding::Layout::kPlain, "the reference reads weights as files hold them");
+  OCELLI_CHECK(w.layout == encoding::Layout::kPlain,
+               "the reference reads weights as files hold them");
   const int64_t rows = job.x.rows();
   if (w.encoding == Encoding::kQ8 && !job.exact) {
     const Quantized x = quantize(pool, job.x);
@@ -79,7 +80,8 @@ void run(ThreadPool& pool, const LinearJob& job) {
     std::vector<float> decoded(static_cast<size_t>(w.cols));
     for (int64_t n = begin; n < end; ++n) {
       encoding::decode_row(w.encoding, w.row(n), 0, w.cols, decoded.data());
-      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot(row(job.x, t), decoded.data(), w.cols));
+      for (int64_t t = 0; t < rows; ++t)
+        finish(job, t, n, dot(row(job.x, t), decoded.data(), w.cols));
     }
   });
 }

@@ -9,7 +9,9 @@ namespace ocelli::reference {
 using tensor::Tensor;
 
 // Row i of a row-uniform float32 tensor.
-inline float* row(const Tensor& t, int64_t i) { return t.f32() + i * t.row_stride(); }
+inline float* row(const Tensor& t, int64_t i) {
+  return t.f32() + i * t.row_stride();
+}
 
 // Head h of token t of a float32 tensor [T, H, Dh].
 inline float* head(const Tensor& x, int64_t t, int64_t h) {

@@ -21,7 +21,8 @@ Moments moments(const float* x, int64_t width, float eps, bool centred) {
   return m;
 }
 
-void forward(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps, const Tensor& y) {
+void forward(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
+             const Tensor& y) {
   for_each(pool, x.rows(), [&](int64_t t) {
     const float* in = row(x, t);
     float* out = row(y, t);
@@ -34,8 +35,8 @@ void forward(ThreadPool& pool, const Tensor& x, const float* w, const float* b, 
 
 // With n = (x - mean) * inverse and g = dy * w:
 // dx = inverse * (g - mean(g) - n * mean(g n)), the middle term for LayerNorm only.
-void input_grad(const float* x, const float* w, const float* dy, int64_t width, const Moments& m, bool centred,
-                float* dx) {
+void input_grad(const float* x, const float* w, const float* dy, int64_t width, const Moments& m,
+                bool centred, float* dx) {
   double mean_g = 0, mean_gn = 0;
   for (int64_t i = 0; i < width; ++i) {
     const double g = double(dy[i]) * w[i];
@@ -63,25 +64,30 @@ void backward(ThreadPool& pool, const NormGrad& g) {
   std::vector<Moments> kept(static_cast<size_t>(rows));
   for_each(pool, rows, [&](int64_t t) {
     kept[size_t(t)] = moments(row(g.x, t), width, g.eps, g.centred);
-    if (g.dx) input_grad(row(g.x, t), g.w, row(g.dy, t), width, kept[size_t(t)], g.centred, row(g.dx, t));
+    if (g.dx)
+      input_grad(row(g.x, t), g.w, row(g.dy, t), width, kept[size_t(t)], g.centred, row(g.dx, t));
   });
   if (!g.dw && !g.db) return;
-  for_each(pool, width, [&](int64_t i) {
-    double dw = 0, db = 0;
-    for (int64_t t = 0; t < rows; ++t) {
-      const Moments& m = kept[size_t(t)];
-      const double d = row(g.dy, t)[i];
-      dw += d * (row(g.x, t)[i] - m.mean) * m.inverse;
-      db += d;
-    }
-    if (g.dw) g.dw[i] += float(dw);
-    if (g.db) g.db[i] += float(db);
-  }, 16);
+  for_each(
+      pool, width,
+      [&](int64_t i) {
+        double dw = 0, db = 0;
+        for (int64_t t = 0; t < rows; ++t) {
+          const Moments& m = kept[size_t(t)];
+          const double d = row(g.dy, t)[i];
+          dw += d * (row(g.x, t)[i] - m.mean) * m.inverse;
+          db += d;
+        }
+        if (g.dw) g.dw[i] += float(dw);
+        if (g.db) g.db[i] += float(db);
+      },
+      16);
 }
 
 }  // namespace
 
-void ReferenceBackend::rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& y) {
+void ReferenceBackend::rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                                const Tensor& y) {
   forward(pool, x, w, nullptr, eps, y);
 }
 
@@ -90,8 +96,8 @@ void ReferenceBackend::rms_norm_grad(ThreadPool& pool, const Tensor& x, const fl
   backward(pool, {x, dy, dx, w, dw, nullptr, eps, false});
 }
 
-void ReferenceBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
-                                  const Tensor& y) {
+void ReferenceBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b,
+                                  float eps, const Tensor& y) {
   forward(pool, x, w, b, eps, y);
 }
 

@@ -25,16 +25,20 @@ void ReferenceBackend::rope(ThreadPool& pool, const Tensor& x, const Tensor& tab
 }
 
 void ReferenceBackend::rope_table(ThreadPool& pool, std::span<const int32_t> positions,
-                                  std::span<const float> inv_freq, float factor, const Tensor& table) {
-  for_each(pool, int64_t(positions.size()), [&](int64_t t) {
-    float* cosines = row(table, t);
-    float* sines = cosines + inv_freq.size();
-    for (size_t i = 0; i < inv_freq.size(); ++i) {
-      const float angle = float(positions[size_t(t)]) * inv_freq[i];
-      cosines[i] = std::cos(angle) * factor;
-      sines[i] = std::sin(angle) * factor;
-    }
-  }, 16);
+                                  std::span<const float> inv_freq, float factor,
+                                  const Tensor& table) {
+  for_each(
+      pool, int64_t(positions.size()),
+      [&](int64_t t) {
+        float* cosines = row(table, t);
+        float* sines = cosines + inv_freq.size();
+        for (size_t i = 0; i < inv_freq.size(); ++i) {
+          const float angle = float(positions[size_t(t)]) * inv_freq[i];
+          cosines[i] = std::cos(angle) * factor;
+          sines[i] = std::sin(angle) * factor;
+        }
+      },
+      16);
 }
 
 }  // namespace ocelli::reference

@@ -29,8 +29,8 @@ void ReferenceBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<
   for_each(pool, int64_t(rows.size()), [&](int64_t i) { store(row(x, rows[size_t(i)]), y, i); });
 }
 
-void ReferenceBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, bool add,
-                                    const Tensor& y) {
+void ReferenceBackend::scatter_rows(ThreadPool& pool, const Tensor& x,
+                                    std::span<const int32_t> rows, bool add, const Tensor& y) {
   if (!add) {
     for_each(pool, int64_t(rows.size()), [&](int64_t i) { store(row(x, i), y, rows[size_t(i)]); });
     return;
@@ -41,10 +41,13 @@ void ReferenceBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span
   }
 }
 
-void ReferenceBackend::patches(ThreadPool& pool, const Tensor& pixels, int64_t patch, const Tensor& y) {
-  const int64_t rows = pixels.dim(2) / patch, columns = pixels.dim(3) / patch, channels = pixels.dim(1);
+void ReferenceBackend::patches(ThreadPool& pool, const Tensor& pixels, int64_t patch,
+                               const Tensor& y) {
+  const int64_t rows = pixels.dim(2) / patch, columns = pixels.dim(3) / patch,
+                channels = pixels.dim(1);
   for_each(pool, y.rows(), [&](int64_t i) {
-    const int64_t picture = i / (rows * columns), top = i / columns % rows * patch, left = i % columns * patch;
+    const int64_t picture = i / (rows * columns), top = i / columns % rows * patch,
+                  left = i % columns * patch;
     float* out = row(y, i);
     for (int64_t c = 0; c < channels; ++c) {
       for (int64_t dy = 0; dy < patch; ++dy, out += patch) {

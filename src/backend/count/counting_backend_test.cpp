@@ -1,0 +1,51 @@
+#include "backend/count/counting_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace ocelli::count {
+namespace {
+
+using encoding::Encoding;
+
+TEST(CountingBackend, Products) {
+  CountingBackend backend;
+  ThreadPool pool(1);
+  // No memory behind any of them.
+  const Weight a{.encoding = Encoding::kQ8, .rows = 10, .cols = 33}, b{.rows = 4, .cols = 33};
+  const Tensor x = Tensor::view(nullptr, {5, 33});
+  const std::array<tensor::LinearJob, 2> jobs = {tensor::LinearJob{x, &a, {}},
+                                                 tensor::LinearJob{x, &b, {}}};
+  backend.linear(pool, jobs);
+  EXPECT_EQ(backend.work().product_macs, 5 * 33 * (10 + 4));
+  EXPECT_EQ(backend.work().weight_bytes, 10 * 68 + 4 * 33 * 4);
+  EXPECT_EQ(backend.work().attention_macs, 0);
+  const Work before = backend.work();
+  backend.linear(pool, jobs);
+  EXPECT_EQ(backend.work() - before, before);
+  backend.reset();
+  EXPECT_EQ(backend.work(), Work{});
+}
+
+TEST(CountingBackend, EmbeddingReadsItsRows) {
+  CountingBackend backend;
+  ThreadPool pool(1);
+  const Weight w{.encoding = Encoding::kF16, .rows = 100, .cols = 8};
+  const std::array<int32_t, 3> ids = {1, 1, 99};
+  backend.embedding(pool, ids, w, {});
+  EXPECT_EQ(backend.work().weight_bytes, 3 * 16);
+}
+
+TEST(CountingBackend, AttentionCountsTheKeysSeen) {
+  CountingBackend backend;
+  ThreadPool pool(1);
+  const std::array<tensor::KeyRange, 3> ranges = {{{0, 1}, {4, 4}, {2, 7}}};
+  const Tensor q = Tensor::view(nullptr, {3, 9, 64}), k = Tensor::view(nullptr, {8, 3, 64});
+  backend.attention(pool, {q, k, k, q, ranges});
+  EXPECT_EQ(backend.work().exponentials, 6 * 9);
+  EXPECT_EQ(backend.work().attention_macs, 2 * 6 * 9 * 64);
+}
+
+}  // namespace
+}  // namespace ocelli::count
