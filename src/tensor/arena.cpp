@@ -10,7 +10,7 @@
 
 namespace ocelli::tensor {
 
-base::Result<Arena> Arena::create(int64_t bytes) {
+base::Result<Arena> Arena::create(int64_t bytes, Pages pages) {
   OCELLI_CHECK(bytes > 0, "an arena reserves something");
   void* memory = mmap(nullptr, size_t(bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -18,7 +18,7 @@ base::Result<Arena> Arena::create(int64_t bytes) {
     return base::fail(base::Code::kDoesNotFit, "cannot reserve " + std::to_string(bytes >> 20) +
                                                    " MiB of address space for activations; raise ulimit -v");
   }
-  madvise(memory, size_t(bytes), MADV_HUGEPAGE);
+  madvise(memory, size_t(bytes), pages == Pages::kLarge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   return Arena(static_cast<std::byte*>(memory), bytes);
 }
 

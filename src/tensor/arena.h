@@ -21,8 +21,11 @@ class Arena {
   static constexpr int64_t kAlign = 64;
   static constexpr int64_t kDefaultReserve = int64_t{64} << 30;
 
+  // Large pages make big activations faster; small ones keep tables that fill slowly small.
+  enum class Pages { kLarge, kSmall };
+
   // Reserves `bytes` of address space (no memory yet).
-  static base::Result<Arena> create(int64_t bytes = kDefaultReserve);
+  static base::Result<Arena> create(int64_t bytes = kDefaultReserve, Pages pages = Pages::kLarge);
   Arena(Arena&& other) noexcept;
   Arena& operator=(Arena&& other) noexcept;
   ~Arena();

@@ -1,0 +1,84 @@
+#include "models/config.h"
+
+#include <cmath>
+
+#include "models/llama.h"
+
+namespace ocelli::models {
+
+using base::Code;
+using base::Json;
+using base::Result;
+using base::Status;
+
+base::Error bad_config(std::string what) { return base::fail(Code::kBadInput, std::move(what)); }
+
+Status expect_string(const Json& json, std::string_view key, std::string_view expected) {
+  OCELLI_ASSIGN(const std::string value, json.get_string(key, std::string(expected)));
+  if (value == expected) return {};
+  return bad_config(std::string(key) + " \"" + base::printable(value, 60) + "\" is not supported; only \"" +
+                    std::string(expected) + "\" is");
+}
+
+Status check_epsilon(std::string_view key, double value) {
+  if (std::isfinite(value) && value > 0 && value < 1) return {};
+  return bad_config(std::string(key) + " must be between 0 and 1 (" + std::to_string(value) + ")");
+}
+
+namespace {
+
+// rope_scaling / rope_parameters: {"rope_type": "default"} is no scaling.
+Status refuse_scaling(const Json* scaling) {
+  if (!scaling || scaling->is_null()) return {};
+  if (!scaling->is_object()) return bad_config("rope_scaling must be an object");
+  OCELLI_ASSIGN(std::string type, scaling->get_string("rope_type", ""));
+  if (type.empty()) {
+    OCELLI_ASSIGN(type, scaling->get_string("type", "default"));
+  }
+  if (type == "default") return {};
+  return bad_config("rotary position scaling \"" + base::printable(type, 60) + "\" is not supported for this family");
+}
+
+}  // namespace
+
+Result<double> read_rope_theta(const Json& json, double fallback) {
+  OCELLI_TRY(refuse_scaling(json.find("rope_scaling")));
+  const Json* parameters = json.find("rope_parameters");
+  OCELLI_TRY(refuse_scaling(parameters));
+  OCELLI_ASSIGN(double theta, json.get_double("rope_theta", fallback));
+  if (parameters && parameters->is_object()) {
+    OCELLI_ASSIGN(theta, parameters->get_double("rope_theta", theta));
+  }
+  if (!std::isfinite(theta) || theta <= 1 || theta > 1e12) {
+    return bad_config("rope_theta must be between 1 and 1e12 (" + std::to_string(theta) + ")");
+  }
+  return theta;
+}
+
+Result<std::vector<int32_t>> read_eos_ids(const Json& json, int64_t vocab) {
+  const Json* value = json.find("eos_token_id");
+  std::vector<int32_t> ids;
+  if (!value || value->is_null()) return ids;
+  const Json::Array one{*value};
+  const Json::Array& list = value->is_array() ? value->items() : one;
+  if (list.size() > 64) return bad_config("eos_token_id lists too many tokens (limit 64)");
+  for (const Json& id : list) {
+    if (!id.is_int()) return bad_config("eos_token_id must be a token id or a list of them");
+    // Leftovers outside the vocabulary can never be produced; they are harmless.
+    if (id.as_int() >= 0 && id.as_int() < vocab) ids.push_back(int32_t(id.as_int()));
+  }
+  return ids;
+}
+
+Result<ModelInfo> text_info(std::string family, const Json& json, const LlamaConfig& config) {
+  ModelInfo info;
+  info.family = std::move(family);
+  info.vocab = config.vocab;
+  info.hidden = config.hidden;
+  info.context = config.context;
+  info.kv = {config.layers, config.kv_heads, config.head_dim};
+  OCELLI_ASSIGN(info.eos_ids, read_eos_ids(json, config.vocab));
+  return info;
+}
+
+}  // namespace ocelli::models

@@ -1,0 +1,159 @@
+#include "models/llama.h"
+
+#include <cmath>
+
+#include "models/config.h"
+#include "ops/activation.h"
+#include "ops/attention.h"
+#include "ops/embedding.h"
+#include "ops/rope.h"
+#include "ops/rows.h"
+
+namespace ocelli::models {
+
+using base::Json;
+using base::Result;
+
+Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
+  LlamaConfig c;
+  OCELLI_ASSIGN(c.hidden, json.get_int("hidden_size", {1, kMaxWidth}));
+  OCELLI_ASSIGN(c.intermediate, json.get_int("intermediate_size", {1, kMaxWidth}));
+  OCELLI_ASSIGN(c.layers, json.get_int("num_hidden_layers", {1, kMaxLayers}));
+  OCELLI_ASSIGN(c.heads, json.get_int("num_attention_heads", {1, kMaxHeads}));
+  OCELLI_ASSIGN(c.kv_heads, json.get_int("num_key_value_heads", {1, kMaxHeads}, c.heads));
+  OCELLI_ASSIGN(c.head_dim, json.get_int("head_dim", {2, kMaxHeadDim}, c.hidden / c.heads));
+  OCELLI_ASSIGN(c.vocab, json.get_int("vocab_size", {1, kMaxVocab}));
+  OCELLI_ASSIGN(c.context, json.get_int("max_position_embeddings", {1, kMaxContext}, 2048));
+  OCELLI_ASSIGN(const double eps, json.get_double("rms_norm_eps", 1e-6));
+  OCELLI_ASSIGN(c.tied, json.get_bool("tie_word_embeddings", tied_by_default));
+  OCELLI_ASSIGN(c.rope_theta, read_rope_theta(json, 10000));
+  OCELLI_TRY(expect_string(json, "hidden_act", "silu"));
+  OCELLI_TRY(check_epsilon("rms_norm_eps", eps));
+  c.rms_norm_eps = float(eps);
+  if (c.heads % c.kv_heads != 0) {
+    return bad_config("num_attention_heads (" + std::to_string(c.heads) +
+                      ") must be a multiple of num_key_value_heads (" + std::to_string(c.kv_heads) + ")");
+  }
+  if (c.head_dim % 2 != 0) {
+    return bad_config("head_dim must be even for rotary positions (" + std::to_string(c.head_dim) + ")");
+  }
+  return c;
+}
+
+std::vector<float> rope_frequencies(double theta, int64_t head_dim) {
+  std::vector<float> inv(size_t(head_dim / 2));
+  // 1.0 / (base ** (torch.arange(0, dim, 2).float() / dim)), all float32
+  for (size_t i = 0; i < inv.size(); ++i) {
+    inv[i] = 1.0f / std::pow(float(theta), float(2 * i) / float(head_dim));
+  }
+  return inv;
+}
+
+Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tensor& x, const Tensor& rope,
+                              const nn::Sequence& sequence, int64_t layer) const {
+  // hidden_states = self.input_layernorm(hidden_states)
+  const Tensor h = input_norm(c, x);
+  // query, key, value = q_proj(h), k_proj(h), v_proj(h), each split into heads
+  auto [q, k, v] = qkv(c, h);
+  q = q.split_last(config.head_dim);
+  k = k.split_last(config.head_dim);
+  v = v.split_last(config.head_dim);
+  // query, key = apply_rotary_pos_emb(query, key, cos, sin)
+  if (rope) {
+    q = ops::rope(c, q, rope);
+    k = ops::rope(c, k, rope);
+  }
+  // key, value = past_key_values.update(key, value, layer_idx)
+  if (sequence.cache) {
+    k = ops::store_rows(c, k, sequence.cache_rows, sequence.cache->keys(layer));
+    v = ops::store_rows(c, v, sequence.cache_rows, sequence.cache->values(layer));
+  }
+  const float scale = 1.0f / std::sqrt(float(config.head_dim));
+  const Tensor attended = ops::attention(c, q, k, v, sequence.ranges, scale);
+  // hidden_states = residual + self.o_proj(attn_output)
+  const Tensor r = o(c, attended.reshape({x.dim(0), config.heads * config.head_dim}),
+                     tensor::Activation::kNone, x);
+  // hidden_states = residual + down_proj(silu(gate_proj(n)) * up_proj(n)), n = post_attention_layernorm
+  const auto [gate, up] = gate_up(c, post_attention_norm(c, r));
+  return down(c, ops::silu_mul(c, gate, up), tensor::Activation::kNone, r);
+}
+
+void LlamaBlock::visit(nn::ParameterVisitor& v, const LlamaConfig& g, const std::string& prefix) {
+  const int64_t q_width = g.heads * g.head_dim, kv_width = g.kv_heads * g.head_dim;
+  input_norm.eps = post_attention_norm.eps = g.rms_norm_eps;
+  input_norm.visit(v, prefix + "input_layernorm", g.hidden);
+  v.linear(prefix + "self_attn.q_proj", qkv.members[0], q_width, g.hidden, false);
+  v.linear(prefix + "self_attn.k_proj", qkv.members[1], kv_width, g.hidden, false);
+  v.linear(prefix + "self_attn.v_proj", qkv.members[2], kv_width, g.hidden, false);
+  v.linear(prefix + "self_attn.o_proj", o, g.hidden, q_width, false);
+  post_attention_norm.visit(v, prefix + "post_attention_layernorm", g.hidden);
+  v.linear(prefix + "mlp.gate_proj", gate_up.members[0], g.intermediate, g.hidden, false);
+  v.linear(prefix + "mlp.up_proj", gate_up.members[1], g.intermediate, g.hidden, false);
+  v.linear(prefix + "mlp.down_proj", down, g.hidden, g.intermediate, false);
+}
+
+LlamaStack::LlamaStack(const LlamaConfig& config)
+    : config_(config),
+      inv_freq_(rope_frequencies(config.rope_theta, config.head_dim)),
+      blocks_(size_t(config.layers)) {
+  norm_.eps = config.rms_norm_eps;
+}
+
+void LlamaStack::visit(nn::ParameterVisitor& v, const std::string& prefix, const std::string& head_name) {
+  v.matrix(prefix + "embed_tokens.weight", embed_tokens_, config_.vocab, config_.hidden);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    blocks_[i].visit(v, config_, prefix + "layers." + std::to_string(i) + ".");
+  }
+  norm_.visit(v, prefix + "norm", config_.hidden);
+  if (!config_.tied) v.linear(head_name, lm_head_, config_.vocab, config_.hidden, false);
+}
+
+Tensor LlamaStack::embed(Context& c, std::span<const int32_t> ids) const {
+  return ops::embedding(c, ids, embed_tokens_);
+}
+
+Tensor LlamaStack::forward(Context& c, Tensor x, const nn::Sequence& sequence) const {
+  const Tensor rope = ops::rope_table(c, sequence.positions, inv_freq_, 1.0f);
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    x = nn::run_block(c, x, [&](Context& inner, const Tensor& in) {
+      return blocks_[i](inner, config_, in, rope, sequence, int64_t(i));
+    });
+  }
+  return norm_(c, x);
+}
+
+Tensor LlamaStack::logits(Context& c, const Tensor& hidden) const {
+  return config_.tied ? ops::linear(c, hidden, embed_tokens_) : lm_head_(c, hidden);
+}
+
+namespace {
+
+class LlamaModel : public Model {
+ public:
+  LlamaModel(const LlamaConfig& config, ModelInfo info) : info_(std::move(info)), stack_(config) {}
+  const ModelInfo& info() const override { return info_; }
+  void visit(nn::ParameterVisitor& v) override { stack_.visit(v, "model.", "lm_head"); }
+  Tensor embed(Context& c, std::span<const int32_t> ids) const override { return stack_.embed(c, ids); }
+  Tensor forward(Context& c, const Tensor& embeddings, const nn::Sequence& s) const override {
+    return stack_.forward(c, embeddings, s);
+  }
+  Tensor logits(Context& c, const Tensor& hidden) const override { return stack_.logits(c, hidden); }
+  Tensor encode_tiles(Context&, const Tensor&) const override {
+    OCELLI_CHECK(false, "a text model encodes no pictures");
+    return {};
+  }
+
+ private:
+  ModelInfo info_;
+  LlamaStack stack_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Model>> make_llama(const Json& json) {
+  OCELLI_ASSIGN(const LlamaConfig config, LlamaConfig::parse(json, false));
+  OCELLI_ASSIGN(ModelInfo info, text_info("llama", json, config));
+  return std::unique_ptr<Model>(std::make_unique<LlamaModel>(config, std::move(info)));
+}
+
+}  // namespace ocelli::models

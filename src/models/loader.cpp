@@ -1,0 +1,159 @@
+#include "models/loader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+
+#include "models/config.h"
+#include "models/registry.h"
+
+namespace ocelli::models {
+
+using base::Code;
+using base::Error;
+using base::Result;
+using encoding::Encoding;
+using formats::Checkpoint;
+using formats::TensorInfo;
+
+namespace {
+
+// Puts a checkpoint's tensors into place. The first error is kept; the rest is skipped.
+class Loader : public nn::ParameterVisitor {
+ public:
+  Loader(LoadedModel& loaded, base::ThreadPool& pool, const LoadOptions& options)
+      : loaded_(loaded), pool_(pool), options_(options) {}
+
+  void matrix(const std::string& name, encoding::Weight& w, int64_t rows, int64_t cols) override {
+    const TensorInfo* t = lookup(name);
+    if (!t) return;
+    int64_t rest = 1;
+    for (size_t i = 1; i < t->shape.size(); ++i) rest *= t->shape[i];
+    if (t->shape.size() < 2 || t->shape[0] != rows || rest != cols) return wrong_shape(*t, {rows, cols});
+    w.encoding = *t->encoding;
+    w.rows = rows;
+    w.cols = cols;
+    w.data = t->bytes.data();
+    const Encoding wanted = options_.weights.value_or(w.encoding);
+    const bool misaligned = reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
+    if (wanted != w.encoding) {
+      convert(w, wanted);
+    } else if (misaligned) {
+      std::byte* copy = own(encoding::bytes(w));
+      if (!copy) return;
+      std::memcpy(copy, w.data, size_t(encoding::bytes(w)));
+      w.data = copy;
+    } else {
+      loaded_.mapped_bytes += encoding::bytes(w);
+    }
+    done(*t);
+  }
+
+  void vector(const std::string& name, Tensor& v, std::initializer_list<int64_t> shape) override {
+    const TensorInfo* t = lookup(name);
+    if (!t) return;
+    if (!std::equal(t->shape.begin(), t->shape.end(), shape.begin(), shape.end())) return wrong_shape(*t, shape);
+    int64_t count = 1;
+    for (const int64_t n : shape) count *= n;
+    auto* numbers = reinterpret_cast<float*>(own(count * int64_t(sizeof(float))));
+    if (!numbers) return;
+    encoding::decode_row(*t->encoding, t->bytes.data(), 0, count, numbers);
+    v = Tensor::view(numbers, shape);
+    done(*t);
+  }
+
+  base::Status finish() {
+    if (error_) return *error_;
+    for (const TensorInfo& t : loaded_.checkpoint.tensors()) {
+      if (!used_.count(t.name)) loaded_.unused.push_back(t.name);
+    }
+    return {};
+  }
+
+ private:
+  const TensorInfo* lookup(const std::string& name) {
+    if (error_) return nullptr;
+    const TensorInfo* t = loaded_.checkpoint.find(name);
+    if (!t) {
+      const std::string near = loaded_.checkpoint.nearest(name);
+      error_ = base::fail(Code::kBadInput, "missing tensor " + name +
+                                               (near.empty() ? "" : " (the nearest name is " + near + ")") +
+                                               "; the download is incomplete or config.json is of another model");
+    } else if (!t->encoding) {
+      error_ = base::fail(Code::kBadInput, "tensor " + name + " has dtype " + t->dtype +
+                                               ", which weights cannot have; F32, F16 and BF16 can");
+      t = nullptr;
+    }
+    return t;
+  }
+
+  void wrong_shape(const TensorInfo& t, std::initializer_list<int64_t> expected) {
+    error_ = base::fail(Code::kBadInput, "tensor " + t.name + " has shape " + formats::shape_text(t.shape) +
+                                             " but config.json asks for " +
+                                             formats::shape_text({expected.begin(), expected.size()}) +
+                                             "; the two are of different models");
+  }
+
+  std::byte* own(int64_t bytes) {
+    constexpr size_t kLine = 64;
+    const size_t size = (size_t(bytes) + kLine) / kLine * kLine;
+    loaded_.storage.emplace_back(static_cast<std::byte*>(std::aligned_alloc(kLine, size)));
+    if (!loaded_.storage.back()) {
+      error_ = base::fail(Code::kDoesNotFit, "not enough memory for " + std::to_string(bytes >> 20) +
+                                                 " MiB of converted weights; load them as the file has them");
+    }
+    loaded_.storage_bytes += bytes;
+    return loaded_.storage.back().get();
+  }
+
+  void convert(encoding::Weight& w, Encoding wanted) {
+    const encoding::Weight from = w;
+    w.encoding = wanted;
+    std::byte* memory = own(encoding::bytes(w));
+    if (!memory) return;
+    w.data = memory;
+    const int64_t stride = encoding::row_bytes(wanted, w.cols);
+    pool_.parallel_for(
+        w.rows,
+        [&](int64_t begin, int64_t end) {
+          std::vector<float> row(static_cast<size_t>(from.cols));
+          for (int64_t r = begin; r < end; ++r) {
+            encoding::decode_row(from.encoding, from.row(r), 0, from.cols, row.data());
+            encoding::encode_row(wanted, row.data(), from.cols, memory + r * stride);
+          }
+        },
+        16);
+  }
+
+  void done(const TensorInfo& t) {
+    used_.insert(t.name);
+    int64_t count = 1;
+    for (const int64_t n : t.shape) count *= n;
+    loaded_.parameters += count;
+    if (options_.progress) {
+      options_.progress->update(double(used_.size()) / double(loaded_.checkpoint.tensors().size()), "loading weights");
+    }
+  }
+
+  LoadedModel& loaded_;
+  base::ThreadPool& pool_;
+  const LoadOptions& options_;
+  std::set<std::string> used_;
+  std::optional<Error> error_;
+};
+
+}  // namespace
+
+Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint, base::ThreadPool& pool,
+                               const LoadOptions& options) {
+  OCELLI_ASSIGN(const Family* family, std::move(find_family(config)).in("config.json"));
+  LoadedModel loaded;
+  loaded.checkpoint = std::move(checkpoint);
+  OCELLI_ASSIGN(loaded.model, std::move(family->make(config, loaded.checkpoint)).in("config.json"));
+  Loader loader(loaded, pool, options);
+  loaded.model->visit(loader);
+  OCELLI_TRY(loader.finish());
+  return loaded;
+}
+
+}  // namespace ocelli::models

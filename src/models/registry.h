@@ -1,0 +1,26 @@
+// The families that this build knows. A new one is a line in registry.cpp.
+#pragma once
+
+#include <span>
+
+#include "base/json.h"
+#include "formats/checkpoint.h"
+#include "models/image_processor.h"
+#include "models/model.h"
+
+namespace ocelli::models {
+
+struct Family {
+  std::string_view model_type;  // of config.json
+  base::Result<std::unique_ptr<Model>> (*make)(const base::Json& config, const formats::Checkpoint& weights);
+  // Null for text-only families. Arguments: preprocessor_config.json, processor_config.json.
+  base::Result<std::unique_ptr<ImageProcessor>> (*make_processor)(const base::Json& preprocessor,
+                                                                  const base::Json& processor);
+};
+
+std::span<const Family> families();
+
+// The family of a config.json; the error lists what is supported.
+base::Result<const Family*> find_family(const base::Json& config);
+
+}  // namespace ocelli::models

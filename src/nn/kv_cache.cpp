@@ -1,0 +1,28 @@
+#include "nn/kv_cache.h"
+
+namespace ocelli::nn {
+
+using tensor::Arena;
+using tensor::Tensor;
+
+base::Result<KvCache> KvCache::create(const KvShape& shape, int64_t capacity, tensor::DType dtype) {
+  const int64_t row = shape.kv_heads * shape.head_dim * tensor::size_of(dtype);
+  const int64_t table = (capacity * row + Arena::kAlign - 1) / Arena::kAlign * Arena::kAlign;
+  OCELLI_ASSIGN(Arena memory, Arena::create(2 * shape.layers * table + 2 * Arena::kAlign, Arena::Pages::kSmall));
+  KvCache cache(std::move(memory));
+  cache.capacity_ = capacity;
+  for (int64_t layer = 0; layer < shape.layers; ++layer) {
+    for (auto* tables : {&cache.keys_, &cache.values_}) {
+      tables->push_back(Tensor::view(cache.memory_.take_bytes(table),
+                                     {capacity, shape.kv_heads, shape.head_dim}, dtype));
+    }
+  }
+  return cache;
+}
+
+void KvCache::set_length(int64_t length) {
+  OCELLI_CHECK(length >= 0 && length <= capacity_, "a cache holds at most its capacity");
+  length_ = length;
+}
+
+}  // namespace ocelli::nn

@@ -1,0 +1,56 @@
+// Linear: y = x W^T + b, with adapters beside it. The only layer that owns a Weight besides embeddings.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "encoding/weight.h"
+#include "ops/linear.h"
+#include "tensor/context.h"
+
+namespace ocelli::nn {
+
+using encoding::Weight;
+using tensor::Activation;
+using tensor::Context;
+using tensor::Tensor;
+
+// A low-rank addition: y += scale * (x a^T) b^T.
+struct Lora {
+  Weight a;  // [rank, in]
+  Weight b;  // [out, rank]
+  float scale = 1;
+};
+
+struct Linear {
+  Weight w;                // [out, in]
+  Tensor bias;             // [out], or empty
+  std::vector<Lora> lora;  // none, one, or several at once
+
+  // x [T, in] -> activation(x W^T + b + adapters) + residual, [T, out]
+  Tensor operator()(Context& c, const Tensor& x, Activation activation = Activation::kNone,
+                    const Tensor& residual = {}) const;
+};
+
+// Several products of one input (q/k/v, gate/up): one hand-out of work, and one packed weight where a
+// backend packs. Each member keeps its own name, adapters and gradient.
+template <size_t N>
+struct LinearGroup {
+  std::array<Linear, N> members;
+
+  // x [T, in] -> N results [T, out_i]
+  std::array<Tensor, N> operator()(Context& c, const Tensor& x) const;
+};
+
+namespace detail {
+void run_group(Context& c, const Tensor& x, std::span<const Linear> members, std::span<Tensor> ys);
+}
+
+template <size_t N>
+std::array<Tensor, N> LinearGroup<N>::operator()(Context& c, const Tensor& x) const {
+  std::array<Tensor, N> ys;
+  detail::run_group(c, x, members, ys);
+  return ys;
+}
+
+}  // namespace ocelli::nn
