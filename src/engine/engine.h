@@ -1,0 +1,118 @@
+// Engine: a loaded model with its tokenizer, template and picture processor, ready to answer.
+//
+// An Engine is shared; each conversation has a Session of its own (session.h). Requests of several
+// threads take turns.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/cancel.h"
+#include "engine/image_cache.h"
+#include "engine/prompt.h"
+#include "formats/model_folder.h"
+#include "media/decode.h"
+#include "models/loader.h"
+#include "tensor/backend.h"
+
+namespace ocelli::engine {
+
+struct EngineOptions {
+  int threads = 0;                              // 0: what the machine and its limits allow
+  std::optional<encoding::Encoding> weights;    // another encoding than the file's
+  tensor::DType cache_dtype = tensor::DType::kF16;
+  int64_t context = 0;                          // most tokens of a session; 0: what the model was trained with
+  int64_t prefill_chunk = 512;                  // tokens that go through the model together
+  int64_t vision_workspace = int64_t{1} << 30;  // bytes of activations for tiles that go together
+  int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept
+  bool exact = false;                           // float32 arithmetic and cache throughout
+  std::optional<bool> split_images;             // cut pictures into tiles; unset: as the model says
+  base::Progress* progress = nullptr;           // of loading
+  media::DecodeOptions decode_options;
+  // Decodes a picture file; unset: in this process. The program hands in its confined child.
+  std::function<base::Result<media::Image>(std::span<const std::byte>, const media::DecodeOptions&)> decode;
+};
+
+// Seconds spent.
+struct ImageTimes {
+  double decode = 0, resize = 0, encode = 0;
+};
+
+class Engine {
+ public:
+  static base::Result<std::unique_ptr<Engine>> load(formats::ModelFolder folder, const EngineOptions& options = {});
+  ~Engine();
+
+  const models::ModelInfo& info() const { return loaded_.model->info(); }
+  const models::LoadedModel& loaded() const { return loaded_; }
+  const text::Tokenizer& tokenizer() const { return *tokenizer_; }
+  const models::ImageProcessor* processor() const { return processor_.get(); }
+  const EngineOptions& options() const { return options_; }
+  const std::string& name() const { return name_; }
+  tensor::Backend& backend() const { return *backend_; }
+  int threads() const { return pool_.threads(); }
+  int64_t context() const { return context_; }
+  const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
+  bool has_template() const { return template_.has_value(); }
+  double load_seconds() const { return load_seconds_; }
+  ImageCache& image_cache() { return image_cache_; }
+
+  // Decodes and cuts a picture. `name` is for messages.
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(std::span<const std::byte> file, std::string name,
+                                                                   ImageTimes* times = nullptr);
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(media::Image image, std::string name,
+                                                                   ImageTimes* times = nullptr);
+
+  base::Result<Prompt> build_prompt(const base::Json& messages,
+                                    std::vector<std::shared_ptr<const PreparedImage>> images,
+                                    const base::Json& template_arguments = {}) const;
+  base::Result<Prompt> raw_prompt(std::string_view text) const;
+
+  // The embeddings of each picture, from the cache or by one pass of all missing tiles together.
+  base::Result<std::vector<std::shared_ptr<const Embeddings>>> encode_images(
+      std::span<const std::shared_ptr<const PreparedImage>> images, const base::CancelToken* cancel = nullptr,
+      ImageTimes* times = nullptr);
+
+  // One forward pass of tokens [first, first + count) of `prompt` (an answer's tokens may follow the
+  // prompt's own) behind what `cache` holds; leaves the logits of the last one in `logits` if not null.
+  base::Status forward(const Prompt& prompt, std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
+                       int64_t count, nn::KvCache& cache, std::vector<float>* logits);
+  // Logits of every token of the prompt, [T, V], without a cache: what tests and scores need.
+  base::Result<std::vector<float>> score(const Prompt& prompt);
+
+  base::Result<nn::KvCache> make_cache() const;
+  // How many tiles go through the tower together.
+  int64_t tiles_together() const;
+
+  base::ThreadPool& pool() { return pool_; }
+  const models::Model& model() const { return *loaded_.model; }
+
+ private:
+  Engine(const EngineOptions& options, tensor::Arena arena);
+  tensor::Context context_of_run() { return {*backend_, arena_, pool_, nullptr, {}, options_.exact}; }
+  base::Status load_text(const formats::ModelFolder& folder);
+  base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
+  tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
+                       std::span<const std::shared_ptr<const Embeddings>> images, int64_t first, int64_t count) const;
+
+  EngineOptions options_;
+  std::string name_;
+  base::ThreadPool pool_;
+  std::unique_ptr<tensor::Backend> backend_;
+  tensor::Arena arena_;
+  models::LoadedModel loaded_;
+  std::optional<text::Tokenizer> tokenizer_;  // always there once loaded
+  std::optional<text::ChatTemplate> template_;
+  text::RenderOptions render_;  // special tokens for the template
+  std::unique_ptr<models::ImageProcessor> processor_;
+  ImageCache image_cache_;
+  std::vector<int32_t> stop_ids_;
+  int64_t context_ = 0;
+  int64_t vision_bytes_per_tile_ = 0;  // of activations
+  double load_seconds_ = 0;
+  std::mutex turn_;  // one forward pass at a time: they share the arena and the pool
+};
+
+}  // namespace ocelli::engine

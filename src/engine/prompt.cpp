@@ -1,0 +1,181 @@
+#include "engine/prompt.h"
+
+#include <algorithm>
+
+
+namespace ocelli::engine {
+
+using base::Code;
+using base::Json;
+using base::Result;
+
+namespace {
+
+constexpr size_t kMaxMessages = 4096;
+
+struct MessageTexts {
+  std::vector<std::string_view> all;
+  size_t images = 0;
+};
+
+// Checks the form of the messages and gathers what comes from outside.
+Result<MessageTexts> inspect(const Json& messages) {
+  if (!messages.is_array() || messages.size() == 0) {
+    return base::fail(Code::kUsage, "messages must be a list with at least one message");
+  }
+  if (messages.size() > kMaxMessages) {
+    return base::fail(Code::kUsage, "too many messages (" + std::to_string(messages.size()) + ", limit " +
+                                        std::to_string(kMaxMessages) + ")");
+  }
+  MessageTexts out;
+  for (const Json& message : messages.items()) {
+    OCELLI_ASSIGN(const std::string role, message.get_string("role"));
+    const Json* content = message.find("content");
+    if (!content || content->is_null()) continue;
+    if (content->is_string()) {
+      out.all.push_back(content->as_string());
+      continue;
+    }
+    if (!content->is_array()) return base::fail(Code::kUsage, "content must be text or a list of parts", role);
+    for (const Json& part : content->items()) {
+      OCELLI_ASSIGN(const std::string type, part.get_string("type"));
+      const Json* text = part.find("text");
+      if (type == "image") {
+        ++out.images;
+      } else if (type == "text" && text && text->is_string()) {
+        out.all.push_back(text->as_string());
+      } else {
+        return base::fail(Code::kUsage, "a part of type \"" + base::printable(type, 40) +
+                                            "\" is not supported; use \"text\" with a text, or \"image\"", role);
+      }
+    }
+  }
+  return out;
+}
+
+// The content in the form that the template was written for: a list of parts where the model takes
+// pictures, text where it does not.
+Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard) {
+  if (content.is_string()) {
+    Json text(guard.guard(content.as_string()));
+    if (!as_parts) return text;
+    return Json::array({Json::object({{"type", "text"}, {"text", std::move(text)}})});
+  }
+  Json parts = Json::array();
+  std::string joined;
+  for (const Json& part : content.items()) {
+    if (part.get_string("type").value() == "image") {
+      parts.push_back(Json::object({{"type", "image"}}));
+      continue;
+    }
+    std::string text = guard.guard(part.find("text")->as_string());
+    joined += text;
+    parts.push_back(Json::object({{"type", "text"}, {"text", std::move(text)}}));
+  }
+  return as_parts ? parts : Json(std::move(joined));
+}
+
+Json guarded_messages(const Json& messages, bool as_parts, LiteralGuard& guard) {
+  Json out = Json::array();
+  for (const Json& message : messages.items()) {
+    Json copy = message;
+    const Json* content = message.find("content");
+    if (content && !content->is_null()) {
+      std::vector<Json::Member> members = message.members();
+      for (auto& [key, value] : members) {
+        if (key == "content") value = guarded_content(*content, as_parts, guard);
+      }
+      copy = Json::object(std::move(members));
+    }
+    out.push_back(std::move(copy));
+  }
+  return out;
+}
+
+}  // namespace
+
+int64_t Prompt::image_tokens() const {
+  return std::count_if(image_rows.begin(), image_rows.end(), [](int32_t row) { return row >= 0; });
+}
+
+Result<Prompt> PromptBuilder::raw(std::string_view text) const {
+  Prompt prompt;
+  prompt.text = text;
+  OCELLI_ASSIGN(prompt.ids, tokenizer_.encode(text, {.parse_special = true}));
+  prompt.image_rows.assign(prompt.ids.size(), -1);
+  return prompt;
+}
+
+Result<Prompt> PromptBuilder::build(const Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
+                                    const text::RenderOptions& options) const {
+  if (!template_) {
+    return base::fail(Code::kUsage, "the model has no chat template; it is a base model: use --raw to continue a text");
+  }
+  OCELLI_ASSIGN(const MessageTexts texts, inspect(messages));
+  if (texts.images != images.size()) {
+    return base::fail(Code::kUsage, "the messages name " + std::to_string(texts.images) + " pictures but " +
+                                        std::to_string(images.size()) + " were given");
+  }
+  if (texts.images > 0 && !processor_) return base::fail(Code::kUsage, "this model takes no pictures");
+  std::vector<std::string> controls;
+  for (int32_t id = 0; id < tokenizer_.id_limit(); ++id) {
+    if (tokenizer_.is_special(id)) controls.emplace_back(tokenizer_.token(id));
+  }
+  if (processor_) controls.emplace_back(processor_->marker());
+  OCELLI_ASSIGN(LiteralGuard guard, LiteralGuard::create(std::move(controls), texts.all));
+  OCELLI_ASSIGN(text::Rendered rendered,
+                template_->render(guarded_messages(messages, processor_ != nullptr, guard), options));
+
+  Prompt prompt;
+  prompt.images = std::move(images);
+  OCELLI_ASSIGN(const std::string expanded, expand(rendered.text, prompt.images));
+  OCELLI_ASSIGN(prompt.ids, tokenize(expanded, guard));
+  prompt.text = guard.unguard(expanded);
+  return number_rows(std::move(prompt));
+}
+
+// Each of the template's own markers becomes its picture's tokens.
+Result<std::string> PromptBuilder::expand(std::string_view text,
+                                          const std::vector<std::shared_ptr<const PreparedImage>>& images) const {
+  std::string expanded;
+  size_t next = 0, at = 0;
+  while (processor_) {
+    const size_t found = text.find(processor_->marker(), at);
+    if (found == std::string_view::npos) break;
+    if (next == images.size()) {
+      return base::fail(Code::kBadInput, "the chat template asks for more pictures than there are");
+    }
+    expanded.append(text.substr(at, found - at)).append(processor_->prompt(images[next++]->tiles.plan));
+    at = found + processor_->marker().size();
+  }
+  if (next != images.size()) return base::fail(Code::kBadInput, "the chat template leaves pictures out");
+  return expanded.append(text.substr(at));
+}
+
+Result<std::vector<int32_t>> PromptBuilder::tokenize(std::string_view expanded, const LiteralGuard& guard) const {
+  if (!guard.used()) return tokenizer_.encode(expanded, {.parse_special = true});
+  std::vector<int32_t> out;
+  for (const LiteralGuard::Piece& piece : guard.split(expanded)) {
+    if (piece.control >= 0) {
+      out.push_back(tokenizer_.id_of(piece.text).value());
+      continue;
+    }
+    OCELLI_ASSIGN(const std::vector<int32_t> ids,
+                  tokenizer_.encode(guard.unguard(piece.text), {.parse_special = false}));
+    out.insert(out.end(), ids.begin(), ids.end());
+  }
+  return out;
+}
+
+Result<Prompt> PromptBuilder::number_rows(Prompt prompt) const {
+  const auto image_id = processor_ ? tokenizer_.id_of(processor_->marker()) : std::nullopt;
+  int32_t row = 0;
+  for (const int32_t id : prompt.ids) prompt.image_rows.push_back(image_id && id == *image_id ? row++ : -1);
+  int64_t expected = 0;
+  for (const auto& image : prompt.images) expected += image->tiles.plan.tiles * tokens_per_tile_;
+  if (row == expected) return prompt;
+  return base::fail(Code::kBadInput, "the prompt has " + std::to_string(row) + " picture tokens but the pictures give " +
+                                         std::to_string(expected) + "; image_seq_len and the model disagree");
+}
+
+}  // namespace ocelli::engine

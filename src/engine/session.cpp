@@ -1,0 +1,168 @@
+#include "engine/session.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "engine/stop_matcher.h"
+#include "text/detokenizer.h"
+
+namespace ocelli::engine {
+
+using base::Code;
+using base::Result;
+using base::Status;
+
+std::string_view name(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::kStop:
+    case FinishReason::kStopString: return "stop";
+    case FinishReason::kLength: return "length";
+    case FinishReason::kCancelled: return "cancelled";
+  }
+  return "";
+}
+
+Result<Session> Session::create(Engine& engine) {
+  OCELLI_ASSIGN(nn::KvCache cache, engine.make_cache());
+  return Session(engine, std::move(cache));
+}
+
+// One token must be left for the answer.
+Status Session::check_length(const Prompt& prompt) const {
+  const auto tokens = int64_t(prompt.ids.size());
+  if (tokens == 0) return base::fail(Code::kUsage, "the prompt is empty; say something or give a picture");
+  if (tokens < engine_->context()) return {};
+  const int64_t pictures = prompt.image_tokens();
+  std::string what = "the prompt does not fit the context (" + std::to_string(tokens) + " tokens, limit " +
+                     std::to_string(engine_->context()) + "): ";
+  if (pictures > 0) {
+    what += std::to_string(prompt.images.size()) + (prompt.images.size() == 1 ? " picture takes " : " pictures take ") +
+            std::to_string(pictures) + " tokens, text takes " + std::to_string(tokens - pictures) +
+            "; use fewer pictures or --no-split";
+  } else {
+    what += "it is all text; shorten it";
+  }
+  return base::fail(Code::kDoesNotFit, std::move(what));
+}
+
+int64_t Session::common_prefix(const Prompt& prompt) const {
+  const auto most = int64_t(std::min({prompt.ids.size() - 1, held_.ids.size(), size_t(cache_.length())}));
+  // The picture that a row belongs to, by content.
+  const auto owner = [&](const Prompt& p, int64_t row) -> std::pair<const PreparedImage*, int64_t> {
+    for (const auto& image : p.images) {
+      const int64_t rows = image->tiles.plan.tiles * engine_->info().vision->tokens_per_tile;
+      if (row < rows) return {image.get(), row};
+      row -= rows;
+    }
+    return {nullptr, 0};
+  };
+  int64_t n = 0;
+  for (; n < most; ++n) {
+    const auto at = size_t(n);
+    if (prompt.ids[at] != held_.ids[at] || (prompt.image_rows[at] < 0) != (held_.image_rows[at] < 0)) break;
+    if (prompt.image_rows[at] < 0) continue;
+    const auto [a, a_row] = owner(prompt, prompt.image_rows[at]);
+    const auto [b, b_row] = owner(held_, held_.image_rows[at]);
+    if (!a || !b || a->key != b->key || a_row != b_row) break;
+  }
+  return n;
+}
+
+Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Generated& out,
+                        std::vector<float>& logits) {
+  const auto total = int64_t(prompt.ids.size());
+  const int64_t reused = common_prefix(prompt);
+  cache_.set_length(reused);
+  held_ = prompt;
+  out.prompt_tokens = total;
+  out.reused_tokens = reused;
+  // Only pictures with a token that is still to be computed are needed.
+  std::vector<std::shared_ptr<const PreparedImage>> needed(prompt.images);
+  int32_t first_row = 0;
+  const auto begin = prompt.image_rows.begin() + reused;
+  for (auto& image : needed) {
+    const auto rows = int32_t(image->tiles.plan.tiles * engine_->info().vision->tokens_per_tile);
+    const bool used = std::any_of(begin, prompt.image_rows.end(),
+                                  [&](int32_t row) { return row >= first_row && row < first_row + rows; });
+    if (!used) image = nullptr;
+    first_row += rows;
+  }
+  std::vector<std::shared_ptr<const Embeddings>> images;
+  if (!needed.empty()) {
+    OCELLI_ASSIGN(images, engine_->encode_images(needed, options.cancel, &out.images));
+  }
+  const base::Stopwatch watch;
+  for (int64_t at = reused; at < total;) {
+    if (options.cancel && options.cancel->requested()) return base::fail(Code::kInterrupted, "stopped");
+    const int64_t count = std::min(engine_->options().prefill_chunk, total - at);
+    const bool last = at + count == total;
+    OCELLI_TRY(engine_->forward(prompt, images, at, count, cache_, last ? &logits : nullptr));
+    at += count;
+    if (options.on_prefill) options.on_prefill(at, total);
+  }
+  out.prefill_seconds = watch.seconds();
+  return {};
+}
+
+Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Generated& out,
+                       std::vector<float>& logits) {
+  Sampler sampler(options.sampling);
+  text::Detokenizer detokenizer(engine_->tokenizer());
+  StopMatcher stops(options.stop);
+  const auto& eos = engine_->stop_ids();
+  const int64_t room = engine_->context() - out.prompt_tokens;
+  const int64_t most = options.max_tokens > 0 ? std::min(options.max_tokens, room) : room;
+  const auto emit = [&](const std::string& text) {
+    out.text += text;
+    return text.empty() || !options.on_text || options.on_text(text);
+  };
+  bool wanted = true;
+  out.finish = FinishReason::kLength;
+  while (wanted && int64_t(out.ids.size()) < most) {
+    if (options.cancel && options.cancel->requested()) {
+      out.finish = FinishReason::kCancelled;
+      break;
+    }
+    const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
+    OCELLI_ASSIGN(Sampled sampled, sampler.sample(logits, prompt.ids, out.ids, position));
+    const int32_t id = sampled.token.id;
+    if (options.on_token) options.on_token(sampled);
+    if (!options.ignore_eos && std::find(eos.begin(), eos.end(), id) != eos.end()) {
+      out.finish = FinishReason::kStop;
+      break;
+    }
+    out.ids.push_back(id);
+    out.tokens.push_back(std::move(sampled));
+    wanted = emit(stops.push(detokenizer.push(id)));
+    if (stops.stopped()) {
+      out.finish = FinishReason::kStopString;
+      return {};
+    }
+    if (int64_t(out.ids.size()) == most) break;
+    held_.ids.push_back(id);
+    held_.image_rows.push_back(-1);
+    OCELLI_TRY(engine_->forward(held_, {}, cache_.length(), 1, cache_, &logits));
+  }
+  if (!wanted) out.finish = FinishReason::kCancelled;
+  // What was held back in case it became a stop string or a whole character.
+  emit(stops.push(detokenizer.finish()));
+  if (!stops.stopped()) emit(stops.finish());
+  return {};
+}
+
+Result<Generated> Session::generate(const Prompt& prompt, const GenerateOptions& options) {
+  OCELLI_TRY(check(options.sampling, engine_->info().vocab));
+  OCELLI_TRY(check_length(prompt));
+  if (options.max_tokens < 0) return base::fail(Code::kUsage, "max tokens must not be negative");
+  const base::Stopwatch watch;
+  Generated out;
+  std::vector<float> logits;
+  OCELLI_TRY(prefill(prompt, options, out, logits));
+  out.first_token_seconds = watch.seconds();
+  const base::Stopwatch decode_watch;
+  OCELLI_TRY(decode(prompt, options, out, logits));
+  out.decode_seconds = decode_watch.seconds();
+  return out;
+}
+
+}  // namespace ocelli::engine

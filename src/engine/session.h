@@ -1,0 +1,62 @@
+// Session: one conversation. Its cache keeps the keys and values of what was said; a new request
+// computes only what is new.
+#pragma once
+
+#include "engine/engine.h"
+#include "engine/sampler.h"
+
+namespace ocelli::engine {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = 0;                 // of the answer; 0: until the context is full
+  std::vector<std::string> stop;          // end before any of these appears
+  bool ignore_eos = false;
+  // Called with each piece of text that is certain; whole characters only. Return false to stop.
+  std::function<bool(std::string_view)> on_text;
+  // Called with each token drawn, special ones too.
+  std::function<void(const Sampled&)> on_token;
+  // Called during the prefill with the number of tokens done and in all.
+  std::function<void(int64_t done, int64_t total)> on_prefill;
+  const base::CancelToken* cancel = nullptr;
+};
+
+enum class FinishReason { kStop, kStopString, kLength, kCancelled };
+std::string_view name(FinishReason reason);  // "stop", "stop", "length", "cancelled"
+
+struct Generated {
+  std::string text;
+  std::vector<int32_t> ids;           // without the token that ended it
+  std::vector<Sampled> tokens;        // with log-probabilities, one per id
+  FinishReason finish = FinishReason::kStop;
+  int64_t prompt_tokens = 0, reused_tokens = 0;
+  ImageTimes images;
+  double prefill_seconds = 0, decode_seconds = 0, first_token_seconds = 0;
+};
+
+class Session {
+ public:
+  static base::Result<Session> create(Engine& engine);
+
+  // Answers `prompt`. What the cache already holds of it (same tokens, same pictures) is not computed
+  // again. After an error or a cancellation the session can go on.
+  base::Result<Generated> generate(const Prompt& prompt, const GenerateOptions& options);
+
+  // Tokens that the cache holds.
+  int64_t length() const { return cache_.length(); }
+
+ private:
+  Session(Engine& engine, nn::KvCache cache) : engine_(&engine), cache_(std::move(cache)) {}
+  base::Status check_length(const Prompt& prompt) const;
+  int64_t common_prefix(const Prompt& prompt) const;
+  base::Status prefill(const Prompt& prompt, const GenerateOptions& options, Generated& out,
+                       std::vector<float>& logits);
+  base::Status decode(const Prompt& prompt, const GenerateOptions& options, Generated& out,
+                      std::vector<float>& logits);
+
+  Engine* engine_;
+  nn::KvCache cache_;
+  Prompt held_;  // what the cache holds, as far as cache_.length()
+};
+
+}  // namespace ocelli::engine
