@@ -1,0 +1,143 @@
+#include "cli/batch.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <set>
+
+#include "base/file.h"
+#include "base/utf8.h"
+#include "cli/report.h"
+#include "cli/terminal.h"
+#include "engine/session.h"
+
+namespace ocelli::cli {
+namespace {
+
+using base::Code;
+using base::Json;
+using base::Result;
+using base::Status;
+
+constexpr size_t kMaxAnswers = size_t{1} << 30;
+
+// Where the lines go.
+class Lines {
+ public:
+  static Result<Lines> open(const std::string& path) {
+    Lines lines;
+    if (path.empty()) return lines;
+    OCELLI_TRY(lines.read_answered(path));
+    lines.fd_ = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    if (lines.fd_ < 0) return base::errno_error(errno, "open", path);
+    lines.path_ = path;
+    return lines;
+  }
+  Lines(Lines&& o) noexcept : fd_(std::exchange(o.fd_, -1)), path_(std::move(o.path_)), answered_(std::move(o.answered_)) {}
+  ~Lines() {
+    if (fd_ >= 0) close(fd_);
+  }
+
+  bool answers(const std::string& file, const std::string& question) const {
+    return answered_.count({base::replace_invalid_utf8(file), base::replace_invalid_utf8(question)}) > 0;
+  }
+
+  // One write for the whole line, so that a line is there or not.
+  Status add(const std::string& line) {
+    if (fd_ < 0) return print(line);
+    std::string_view left = line;
+    while (!left.empty()) {
+      const ssize_t n = write(fd_, left.data(), left.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return base::errno_error(errno, "write", path_);
+      left.remove_prefix(size_t(n));
+    }
+    return {};
+  }
+
+ private:
+  Lines() = default;
+
+  Status read_answered(const std::string& path) {
+    std::error_code ignored;
+    if (!std::filesystem::exists(path, ignored)) return {};
+    OCELLI_ASSIGN(const std::string text, base::read_file(path, kMaxAnswers));
+    const size_t whole = text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1;
+    if (whole < text.size() && truncate(path.c_str(), off_t(whole)) != 0) return base::errno_error(errno, "cut", path);
+    int64_t number = 1;
+    for (size_t at = 0; at < whole; ++number) {
+      const size_t end = text.find('\n', at);
+      const auto json = Json::parse(std::string_view(text).substr(at, end - at));
+      if (!json.ok() || !json->is_object()) {
+        return base::fail(Code::kBadInput, "is not a file of answers (line " + std::to_string(number) +
+                                               " is not a JSON object); choose another one", path);
+      }
+      const Json* files = json->find("files");
+      const Json* question = json->find("question");
+      const bool answered = json->find("answer") && question && question->is_string() && files && files->is_array();
+      if (answered) {
+        const bool has = files->size() == 1 && files->items()[0].is_string();
+        answered_.insert({has ? files->items()[0].as_string() : "", question->as_string()});
+      }
+      at = end + 1;
+    }
+    return {};
+  }
+
+  int fd_ = -1;
+  std::string path_;
+  std::set<std::pair<std::string, std::string>> answered_;
+};
+
+Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
+                                 Session& session) {
+  engine::ImageTimes times;
+  const std::vector<std::string> files = file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
+  OCELLI_ASSIGN(const engine::Prompt prompt, question_prompt(engine, options.system, options.question, files, &times));
+  OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
+  g.cancel = &session.cancel;
+  OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
+  OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
+  out.images.decode += times.decode;
+  out.images.resize += times.resize;
+  return out;
+}
+
+}  // namespace
+
+Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Session& session) {
+  OCELLI_ASSIGN(Lines lines, Lines::open(options.output));
+  const std::vector<std::string> files = options.files.empty() ? std::vector<std::string>{""} : options.files;
+  ProgressBar bar(!options.quiet);
+  int status = 0;
+  int64_t skipped = 0;
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (lines.answers(files[i], options.question)) {
+      ++skipped;
+      continue;
+    }
+    bar.update(double(i) / double(files.size()), files[i]);
+    auto out = answer(engine, options, files[i], session);
+    const bool stopped = session.cancel.requested();
+    if (stopped) return int(Code::kInterrupted);  // a half answer is no answer
+    const std::vector<std::string> named = files[i].empty() ? std::vector<std::string>() : std::vector<std::string>{files[i]};
+    Json json;
+    if (out.ok()) {
+      json = answer_json(engine, options.question, named, *out);
+    } else {
+      if (status == 0) status = int(out.error().code);
+      Json paths = Json::array();
+      for (const auto& f : named) paths.push_back(base::replace_invalid_utf8(f));
+      json = Json::object({{"model", engine.name()}, {"files", std::move(paths)},
+                           {"question", base::replace_invalid_utf8(options.question)}, {"error", error_json(out.error())}});
+    }
+    bar.clear();
+    OCELLI_TRY(lines.add(json.dump() + "\n"));
+  }
+  if (skipped > 0 && !options.quiet) note("skipped " + std::to_string(skipped) + " that " + options.output + " already answers");
+  return status;
+}
+
+}  // namespace ocelli::cli

@@ -1,0 +1,174 @@
+// ocelli bench: how fast this model is here.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/rng.h"
+#include "cli/command.h"
+#include "cli/engine_options.h"
+#include "cli/report.h"
+#include "cli/target.h"
+#include "cli/terminal.h"
+#include "engine/session.h"
+#include "media/encode.h"
+
+namespace ocelli::cli {
+namespace {
+
+using base::Code;
+using base::Json;
+using base::Result;
+
+struct BenchFlags {
+  EngineFlags engine;
+  std::string word;
+  int64_t prefill = 512, decode = 32, depth = 0;
+  int width = 1024, height = 768, repeat = 3;
+  bool json = false, no_picture = false;
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  const size_t n = values.size();
+  return n == 0 ? 0 : n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2;
+}
+
+// Coloured noise: every tile is work, nothing compresses away.
+media::Image noise_picture(int width, int height, uint64_t seed) {
+  media::Image image;
+  image.width = width;
+  image.height = height;
+  image.rgb.resize(size_t(width) * size_t(height) * 3);
+  base::Rng rng(seed);
+  for (uint8_t& byte : image.rgb) byte = uint8_t(rng.next_u32() >> 24);
+  return image;
+}
+
+Result<Json> bench_picture(engine::Engine& engine, const BenchFlags& flags) {
+  std::vector<double> decode, resize, encode;
+  int64_t tiles = 0;
+  for (int i = 0; i < flags.repeat; ++i) {
+    OCELLI_ASSIGN(const auto file, media::encode_png(noise_picture(flags.width, flags.height, uint64_t(i))));
+    engine::ImageTimes times;
+    OCELLI_ASSIGN(const auto image, engine.prepare_image(file, "noise", &times));
+    OCELLI_ASSIGN(const auto embeddings, engine.encode_images(std::span(&image, 1), nullptr, &times));
+    tiles = image->tiles.plan.tiles;
+    decode.push_back(times.decode);
+    resize.push_back(times.resize);
+    encode.push_back(times.encode);
+  }
+  return Json::object({{"width", flags.width},
+                       {"height", flags.height},
+                       {"tiles", tiles},
+                       {"decode_seconds", median(decode)},
+                       {"resize_seconds", median(resize)},
+                       {"encode_seconds", median(encode)},
+                       {"encode_seconds_per_tile", median(encode) / double(tiles)}});
+}
+
+// Random tokens: what they say makes no difference to the time.
+engine::Prompt random_prompt(const engine::Engine& engine, int64_t tokens) {
+  engine::Prompt prompt;
+  base::Rng rng(1);
+  const auto image = engine.info().vision ? engine.info().vision->image_token_id : -1;
+  while (int64_t(prompt.ids.size()) < tokens) {
+    const auto id = int32_t(rng.next_u32() % uint32_t(engine.info().vocab));
+    if (id != image) prompt.ids.push_back(id);
+  }
+  prompt.image_rows.assign(prompt.ids.size(), -1);
+  return prompt;
+}
+
+Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session& session) {
+  std::vector<double> prefill, decode;
+  const engine::Prompt prompt = random_prompt(engine, flags.depth + flags.prefill + flags.decode);
+  for (int i = 0; i < flags.repeat; ++i) {
+    OCELLI_TRY(session.cancel.check());
+    OCELLI_ASSIGN(nn::KvCache cache, engine.make_cache());
+    std::vector<float> logits;
+    const auto run = [&](int64_t first, int64_t count, int64_t step) -> Result<double> {
+      const base::Stopwatch watch;
+      for (int64_t at = first; at < first + count; at += step) {
+        OCELLI_TRY(engine.forward(prompt, {}, at, std::min(step, first + count - at), cache, &logits));
+      }
+      return watch.seconds();
+    };
+    const int64_t chunk = engine.options().prefill_chunk;
+    OCELLI_ASSIGN(const double ignored, run(0, flags.depth, chunk));
+    (void)ignored;
+    OCELLI_ASSIGN(const double prefill_seconds, run(flags.depth, flags.prefill, chunk));
+    OCELLI_ASSIGN(const double decode_seconds, run(flags.depth + flags.prefill, flags.decode, 1));
+    prefill.push_back(double(flags.prefill) / prefill_seconds);
+    decode.push_back(double(flags.decode) / decode_seconds);
+  }
+  return Json::object({{"depth", flags.depth},
+                       {"prefill_tokens", flags.prefill},
+                       {"prefill_tokens_per_second", median(prefill)},
+                       {"decode_tokens", flags.decode},
+                       {"decode_tokens_per_second", median(decode)}});
+}
+
+std::string as_text(const Json& json, const std::string& indent = "") {
+  std::string out;
+  for (const auto& [key, value] : json.members()) {
+    std::string label = indent + key;
+    std::replace(label.begin(), label.end(), '_', ' ');
+    if (value.is_object()) {
+      out += label + "\n" + as_text(value, indent + "  ");
+      continue;
+    }
+    label.resize(std::max<size_t>(label.size() + 1, 32), ' ');
+    std::string text = value.is_string() ? value.as_string() : value.dump();
+    if (key.ends_with("seconds") || key.ends_with("per_tile")) text = seconds_text(value.as_double());
+    if (key.ends_with("bytes")) text = bytes_text(value.as_int());
+    if (key.ends_with("per_second")) text = std::to_string(value.as_double());
+    out += label + base::printable(text) + "\n";
+  }
+  return out;
+}
+
+Result<int> bench(BenchFlags& flags, Session& session) {
+  OCELLI_ASSIGN(const std::string path, resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
+  OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
+  engine::Engine& engine = *open.engine;
+  if (flags.depth + flags.prefill + flags.decode > engine.context()) {
+    return base::fail(Code::kDoesNotFit, "the measurement takes " +
+                                             std::to_string(flags.depth + flags.prefill + flags.decode) +
+                                             " tokens (limit " + std::to_string(engine.context()) + "); ask for fewer");
+  }
+  Json out = Json::object({{"model", engine.name()},
+                           {"kernels", engine.backend().name()},
+                           {"threads", engine.threads()},
+                           {"load_seconds", engine.load_seconds()}});
+  if (engine.processor() && !flags.no_picture) {
+    OCELLI_ASSIGN(Json picture, bench_picture(engine, flags));
+    out.set("picture", std::move(picture));
+  }
+  OCELLI_ASSIGN(Json text, bench_text(engine, flags, session));
+  out.set("text", std::move(text));
+  out.set("peak_memory_bytes", base::process_memory().peak);
+  OCELLI_TRY(print(flags.json ? out.dump(2) + "\n" : as_text(out)));
+  return 0;
+}
+
+}  // namespace
+
+Run make_bench(CLI::App& app) {
+  auto flags = std::make_shared<BenchFlags>();
+  app.description("Load time, seconds per picture by stage, prefill and decode speed, peak memory (medians).\n\n"
+                  "  ocelli bench ./SmolVLM2-256M-Video-Instruct --json");
+  app.add_option("model", flags->word, "MODEL")->option_text(" ");
+  app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")->check(CLI::Range(0, 1 << 20));
+  app.add_option("--width", flags->width, "of the picture (default 1024)")->check(CLI::Range(1, 4096));
+  app.add_option("--height", flags->height, "of the picture (default 768)")->check(CLI::Range(1, 4096));
+  app.add_option("-r,--repeat", flags->repeat, "measurements of each kind (default 3)")->check(CLI::Range(1, 100));
+  app.add_flag("--no-picture", flags->no_picture, "text only");
+  app.add_flag("--json", flags->json, "as one JSON object");
+  flags->engine.add(app);
+  return [flags](Session& session) { return bench(*flags, session); };
+}
+
+}  // namespace ocelli::cli

@@ -1,0 +1,41 @@
+// Options that every command with a model has, under the names that users of llama.cpp and of
+// Hugging Face know.
+#pragma once
+
+#include <string>
+
+#include "engine/engine.h"
+#include "media/decoder_process.h"
+
+namespace CLI {
+class App;
+}
+
+namespace ocelli::cli {
+
+struct EngineFlags {
+  std::string model;          // -m
+  int threads = 0;            // -t
+  int64_t context = 0;        // -c
+  std::string weights;        // --weights
+  std::string cache_type = "f16";
+  bool exact = false;
+  bool no_split = false;
+  std::string alpha = "drop";
+  bool quiet = false;
+
+  void add(CLI::App& app);
+  base::Result<engine::EngineOptions> options() const;
+};
+
+// An engine and what it needs to stay alive.
+struct OpenEngine {
+  std::unique_ptr<media::DecoderProcess> decoder;
+  std::unique_ptr<engine::Engine> engine;
+};
+
+// Loads `path` ("" is the built-in model, which says on stderr that it answers), with a progress bar
+// and pictures decoded in the confined child.
+base::Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags);
+
+}  // namespace ocelli::cli

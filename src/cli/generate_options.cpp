@@ -1,0 +1,69 @@
+#include "cli/generate_options.h"
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+
+namespace ocelli::cli {
+
+using base::Code;
+using base::Result;
+
+void GenerateFlags::add(CLI::App& app) {
+  app.add_option("-n,--max-tokens,--n-predict", max_tokens, "most tokens of the answer (default 512)");
+  app.add_option("--temp,--temperature", temperature, "0: always the most likely token (default)");
+  app.add_option("--top-k", top_k, "keep the k most likely tokens");
+  app.add_option("--top-p", top_p, "keep the fewest tokens that reach this probability");
+  app.add_option("--min-p", min_p, "keep tokens of at least this fraction of the best one's probability");
+  app.add_option("--repeat-penalty,--repetition-penalty", repetition_penalty, "above 1: against repetition");
+  app.add_option("--presence-penalty", presence_penalty, "subtracted from the logits of tokens of the answer");
+  app.add_option("--frequency-penalty", frequency_penalty, "the same, times how often");
+  app.add_option("-s,--seed", seed, "of the random draws (default 0)");
+  app.add_option("--stop", stop, "end the answer before this text (may be given several times)");
+  app.add_option("--logit-bias", logit_bias, "ID=BIAS, added to a token's logit (may be given several times)");
+  app.add_flag("--ignore-eos", ignore_eos, "go on after the end of the answer (for measurements)");
+  app.add_option("--logprobs", logprobs, "report log-probabilities of this many alternatives (implies --json)");
+}
+
+namespace {
+
+Result<std::pair<int32_t, double>> parse_bias(const std::string& text) {
+  const size_t equals = text.find('=');
+  std::pair<int32_t, double> out{};
+  if (equals != std::string::npos) {
+    const char* end = text.data() + text.size();
+    const auto id = std::from_chars(text.data(), text.data() + equals, out.first);
+    const char* begin = text.data() + equals + 1;
+    const auto bias = std::from_chars(begin + (begin < end && *begin == '+'), end, out.second);
+    if (id.ec == std::errc() && id.ptr == text.data() + equals && bias.ec == std::errc() && bias.ptr == end) return out;
+  }
+  return base::fail(Code::kUsage, "\"" + base::printable(text, 40) + "\" is not of the form ID=BIAS", "--logit-bias");
+}
+
+}  // namespace
+
+Result<engine::GenerateOptions> GenerateFlags::options() const {
+  engine::GenerateOptions g;
+  if (max_tokens < 1) {
+    return base::fail(Code::kUsage, "must be at least 1 (" + std::to_string(max_tokens) + ")", "--max-tokens");
+  }
+  g.max_tokens = max_tokens;
+  g.stop = stop;
+  g.ignore_eos = ignore_eos;
+  engine::SamplingOptions& s = g.sampling;
+  s.temperature = temperature;
+  s.top_k = top_k;
+  s.top_p = top_p;
+  s.min_p = min_p;
+  s.repetition_penalty = repetition_penalty;
+  s.presence_penalty = presence_penalty;
+  s.frequency_penalty = frequency_penalty;
+  s.seed = seed;
+  s.top_logprobs = logprobs;
+  for (const std::string& text : logit_bias) {
+    OCELLI_ASSIGN(auto bias, parse_bias(text));
+    s.logit_bias.push_back(bias);
+  }
+  return g;
+}
+
+}  // namespace ocelli::cli

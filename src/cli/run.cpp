@@ -1,0 +1,115 @@
+// ocelli run: one answer, or one per file.
+#include <CLI/CLI.hpp>
+
+#include "cli/batch.h"
+#include "cli/command.h"
+#include "cli/engine_options.h"
+#include "cli/generate_options.h"
+#include "cli/report.h"
+#include "cli/show_prompt.h"
+#include "cli/target.h"
+#include "cli/terminal.h"
+
+namespace ocelli::cli {
+namespace {
+
+using base::Code;
+using base::Json;
+using base::Result;
+using base::Status;
+
+struct RunFlags {
+  EngineFlags engine;
+  GenerateFlags generate;
+  std::vector<std::string> words, images;
+  std::optional<std::string> prompt;
+  std::string system, output;
+  bool json = false, jsonl = false, show_prompt = false, raw = false;
+};
+
+Result<engine::Prompt> make_prompt(engine::Engine& engine, const RunFlags& flags, const Target& target,
+                                   engine::ImageTimes* times) {
+  if (flags.raw) {
+    if (!target.files.empty()) return base::fail(Code::kUsage, "takes no pictures; leave one of them out", "--raw");
+    return engine.raw_prompt(target.question.value_or(""));
+  }
+  return question_prompt(engine, flags.system, target.question.value_or(""), target.files, times);
+}
+
+Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target& target, Session& session,
+                    int& status) {
+  engine::ImageTimes times;
+  OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, &times));
+  if (flags.show_prompt) {
+    return print(flags.json ? prompt_json(engine, prompt).dump(2) + "\n" : prompt_text(engine, prompt));
+  }
+  OCELLI_ASSIGN(engine::GenerateOptions options, flags.generate.options());
+  options.cancel = &session.cancel;
+  ProgressBar bar(!flags.engine.quiet);
+  options.on_prefill = [&](int64_t done, int64_t total) { bar.update(double(done) / double(total), "reading the prompt"); };
+  const bool json = flags.json || flags.generate.logprobs > 0;
+  std::optional<base::Error> broken;
+  bool ends_line = false;
+  if (!json) {
+    options.on_text = [&](std::string_view text) {
+      bar.clear();
+      ends_line = text.ends_with('\n');
+      Status written = print(text);
+      if (!written.ok()) broken = written.error();
+      return written.ok();
+    };
+  }
+  OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
+  OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, options));
+  bar.clear();
+  if (broken) return *broken;
+  out.images.decode += times.decode;
+  out.images.resize += times.resize;
+  if (out.finish == engine::FinishReason::kCancelled) status = int(Code::kInterrupted);
+  if (json) return print(answer_json(engine, target.question.value_or(""), target.files, out).dump(2) + "\n");
+  return ends_line ? Status() : print("\n");
+}
+
+Result<int> run(Session& session, RunFlags& flags) {
+  OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
+  target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
+  if (!target.question && target.files.empty()) {
+    return base::fail(Code::kUsage, "nothing to do; ask something: ocelli run photo.jpg \"What is this?\"");
+  }
+  OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
+  if (!flags.output.empty() && !flags.jsonl) return base::fail(Code::kUsage, "needs --jsonl", "--output");
+  OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
+  if (flags.jsonl) {
+    BatchOptions batch{flags.system, target.question.value_or(""), target.files, flags.output, flags.generate,
+                       flags.engine.quiet};
+    return run_batch(*open.engine, batch, session);
+  }
+  int status = 0;
+  OCELLI_TRY(print_answer(*open.engine, flags, target, session, status));
+  return status;
+}
+
+}  // namespace
+
+Run make_run(CLI::App& app) {
+  auto flags = std::make_shared<RunFlags>();
+  app.description(
+      "One answer to a question about nothing, one or several pictures.\n\n"
+      "  ocelli run photo.jpg \"What is in the picture?\"\n"
+      "  ocelli run ./SmolVLM2-256M-Video-Instruct left.png right.png \"What differs?\"\n"
+      "  ocelli run *.jpg -p \"Describe the picture.\" --jsonl -o answers.jsonl");
+  app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]")->option_text(" ");
+  app.add_option("-p,--prompt", flags->prompt, "the question");
+  app.add_option("--image", flags->images, "a picture (may be given several times)");
+  app.add_option("--system", flags->system, "system prompt");
+  app.add_flag("--json", flags->json, "one JSON object with answer, tokens and times");
+  app.add_flag("--jsonl", flags->jsonl, "one request and one JSON line for each file");
+  app.add_option("-o,--output", flags->output, "with --jsonl: add to this file, skipping what it already answers");
+  app.add_flag("--show-prompt", flags->show_prompt, "print exactly what the model would see, and stop");
+  app.add_flag("--raw", flags->raw, "continue the text as it is, without the chat template");
+  flags->engine.add(app);
+  flags->generate.add(app);
+  return [flags](Session& session) { return run(session, *flags); };
+}
+
+}  // namespace ocelli::cli

@@ -1,0 +1,124 @@
+#include "cli/target.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/folders.h"
+#include "base/nearest.h"
+#include "engine/builtin.h"
+
+namespace ocelli::cli {
+
+namespace fs = std::filesystem;
+using base::Code;
+using base::Result;
+
+namespace {
+
+bool is_model_folder(const std::string& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(fs::path(path) / "config.json", ignored);
+}
+
+bool exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+// "", or " (nearest: NAME)".
+Result<std::string> nearest_hint(const std::string& word) {
+  OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
+  std::vector<std::string> names{engine::kBuiltinName};
+  for (const StoredModel& m : models) names.push_back(m.name);
+  std::error_code ignored;
+  const fs::path folder = fs::path(word).has_parent_path() ? fs::path(word).parent_path() : fs::path(".");
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    const bool here = !fs::path(word).has_parent_path();
+    names.push_back(here ? it->path().filename().string() : it->path().string());
+  }
+  const std::string near = base::nearest(word, names);
+  return near.empty() ? std::string() : "; the nearest name is " + near;
+}
+
+}  // namespace
+
+Result<std::string> store_dir() {
+  OCELLI_ASSIGN(const std::string data, base::data_dir());
+  return base::join_path(data, "models");
+}
+
+Result<std::vector<StoredModel>> stored_models() {
+  OCELLI_ASSIGN(const std::string store, store_dir());
+  std::vector<StoredModel> out;
+  std::error_code ignored;
+  const auto add = [&](const fs::path& folder, const std::string& name) {
+    if (is_model_folder(folder.string())) out.push_back({name, folder.string()});
+  };
+  // NAME, or OWNER/NAME as on the Hub.
+  for (fs::directory_iterator it(store, ignored), end; !ignored && it != end; it.increment(ignored)) {
+    add(it->path(), it->path().filename().string());
+    std::error_code inner;
+    for (fs::directory_iterator below(it->path(), inner), stop; !inner && below != stop; below.increment(inner)) {
+      add(below->path(), it->path().filename().string() + "/" + below->path().filename().string());
+    }
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return out;
+}
+
+bool is_model(const std::string& word) {
+  if (word == engine::kBuiltinName || is_model_folder(word)) return true;
+  const auto models = stored_models();
+  return models.ok() && std::any_of(models->begin(), models->end(), [&](const StoredModel& m) { return m.name == word; });
+}
+
+Result<std::string> resolve_model(const std::string& name) {
+  if (name.empty() || name == engine::kBuiltinName) return std::string();
+  if (is_model_folder(name)) return name;
+  OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
+  for (const StoredModel& m : models) {
+    if (m.name == name) return m.path;
+  }
+  std::error_code ignored;
+  if (fs::is_directory(name, ignored)) {
+    return base::fail(Code::kBadInput, "config.json is missing; a model folder has config.json, tokenizer.json and "
+                                       "model.safetensors", name);
+  }
+  if (exists(name)) {
+    return base::fail(Code::kBadInput, "is not a model folder; give a folder in Hugging Face layout", name);
+  }
+  OCELLI_ASSIGN(const std::string hint, nearest_hint(name));
+  return base::fail(Code::kUsage, "no model of this name is in the store, and no such folder exists" + hint, name);
+}
+
+Result<Target> resolve_target(const std::vector<std::string>& words, const std::string& model,
+                              const std::optional<std::string>& question) {
+  Target out;
+  out.question = question;
+  size_t first = 0, last = words.size();
+  if (!model.empty()) {
+    OCELLI_ASSIGN(out.model, resolve_model(model));
+  } else if (!words.empty() && is_model(words[0])) {
+    OCELLI_ASSIGN(out.model, resolve_model(words[0]));
+    first = 1;
+  }
+  for (size_t i = first; i < last; ++i) {
+    if (exists(words[i])) {
+      out.files.push_back(words[i]);
+    } else if (i + 1 == last && !question) {
+      out.question = words[i];
+    } else {
+      OCELLI_ASSIGN(const std::string hint, nearest_hint(words[i]));
+      return base::fail(Code::kUsage, (i == first && model.empty() ? "neither a model nor an existing file"
+                                                                    : "no such file") + hint, words[i]);
+    }
+  }
+  return out;
+}
+
+Result<formats::ModelFolder> open_model(const std::string& path) {
+  if (path.empty()) return engine::builtin_model();
+  return formats::ModelFolder::open(path);
+}
+
+}  // namespace ocelli::cli
