@@ -41,9 +41,11 @@ class WordCache {
 
 class Encoder final : public WordSink {
  public:
-  Encoder(const Tokenizer::Impl& impl, size_t text_bytes, std::vector<int32_t>& out)
+  Encoder(const Tokenizer::Impl& impl, size_t text_bytes, bool parse_special,
+          std::vector<int32_t>& out)
       : impl_(impl),
         merger_(impl.merges),
+        parse_special_(parse_special),
         caching_(text_bytes >= WordCache::kWorthwhileText),
         out_(out) {}
 
@@ -69,12 +71,20 @@ class Encoder final : public WordSink {
   }
 
  private:
+  // An added token is found before words are, or not at all: a word that spells one is text. So is
+  // one that spells a special token of the model's own, if special tokens are to stay text.
+  bool may_be_word(int32_t id) const {
+    const size_t i = static_cast<size_t>(id);
+    if (i >= impl_.special.size()) return true;
+    return !impl_.only_added[i] && (parse_special_ || !impl_.special[i]);
+  }
+
   void merge(std::string_view bytes) {
     symbols_.clear();
     if (impl_.ignore_merges && bytes.size() <= kMaxTokenBytes) {
       letters_.clear();
       append_letters(letters_, bytes);
-      if (const auto id = impl_.vocabulary.find(letters_)) {
+      if (const auto id = impl_.vocabulary.find(letters_); id && may_be_word(*id)) {
         symbols_.push_back(*id);
         return;
       }
@@ -94,6 +104,7 @@ class Encoder final : public WordSink {
 
   const Tokenizer::Impl& impl_;
   BpeMerger merger_;
+  bool parse_special_;
   bool caching_;
   WordCache cache_;
   std::vector<int32_t> symbols_;
@@ -155,7 +166,7 @@ Result<std::vector<int32_t>> Tokenizer::encode(std::string_view text, EncodeOpti
   }
   std::vector<int32_t> out;
   if (options.add_special) out = impl_->before;
-  Encoder encoder(*impl_, text.size(), out);
+  Encoder encoder(*impl_, text.size(), options.parse_special, out);
   std::vector<TextPiece> pieces;
   impl_->added.split(text, false, options.parse_special, pieces);
   for (const TextPiece& piece : pieces) {

@@ -20,6 +20,7 @@ struct Tokenizer::Impl {
   PreTokenizer pre_tokenizer;
   AddedTokens added;
   std::vector<bool> special;               // by id
+  std::vector<bool> only_added;            // by id: not among the model's own tokens
   std::vector<int32_t> before, after;      // what the post-processor puts around a text
   std::array<int32_t, 256> id_of_byte{};   // -1: the vocabulary lacks this byte
   int32_t unknown = -1;                    // takes the place of such bytes; -1: they disappear

@@ -135,8 +135,8 @@ Status parse_added_tokens(const Json& json, Impl& impl) {
   if (json.is_null()) return {};
   if (!json.is_array()) return fail(Code::kBadInput, "added_tokens is no list");
   std::vector<AddedToken> tokens;
-  const size_t model_size = impl.vocabulary.size();
-  int32_t next_id = static_cast<int32_t>(model_size);
+  std::vector<int32_t> fresh;
+  int32_t next_id = static_cast<int32_t>(impl.vocabulary.size());
   for (const Json& item : json.items()) {
     AddedToken token;
     OCELLI_ASSIGN(token.content, item.get_string("content"));
@@ -148,11 +148,14 @@ Status parse_added_tokens(const Json& json, Impl& impl) {
     OCELLI_ASSIGN(token.rstrip, item.get_bool("rstrip", false));
     OCELLI_ASSIGN(token.normalized, item.get_bool("normalized", !token.special));
     if (token.content.empty()) return fail(Code::kBadInput, "an added token is empty");
+    const size_t size = impl.vocabulary.size();
     OCELLI_TRY(place_added_token(token, next_id, impl));
-    if (token.id == next_id) ++next_id;
+    if (impl.vocabulary.size() > size) fresh.push_back(next_id++);
     tokens.push_back(std::move(token));
   }
   impl.special.assign(static_cast<size_t>(impl.vocabulary.id_limit()), false);
+  impl.only_added = impl.special;
+  for (const int32_t id : fresh) impl.only_added[static_cast<size_t>(id)] = true;
   for (const AddedToken& token : tokens) {
     if (token.special) impl.special[static_cast<size_t>(token.id)] = true;
   }

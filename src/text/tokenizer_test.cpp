@@ -138,6 +138,10 @@ TEST(Tokenizer, VariantsOfStepsEncodeAsTheReference) {
       ASSERT_TRUE(ids.ok()) << ids.error().message();
       ASSERT_EQ(*ids, ids_of(rows[i]))
           << variant.find("set")->dump() << "\ntext: " << base::printable(text);
+      const base::Json* as_text = variant.find("plain")->find(std::to_string(i));
+      ASSERT_EQ(*tokenizer.encode(text, {.parse_special = false, .add_special = true}),
+                ids_of(as_text == nullptr ? rows[i] : *as_text))
+          << variant.find("set")->dump() << "\ntext: " << base::printable(text);
     }
   }
 }
@@ -152,6 +156,31 @@ TEST(Tokenizer, AddsWhatThePostProcessorAdds) {
   std::vector<int32_t> want{*bos};
   want.insert(want.end(), plain->begin(), plain->end());
   EXPECT_EQ(*with, want);
+}
+
+// With ignore_merges a word that is a token is that token, but not one that the user must not name.
+TEST(Tokenizer, AWordIsNeverASpecialToken) {
+  base::Json json = parse_json(fixture("llama3.json"));
+  json.set("pre_tokenizer", parse_json(R"({"type":"ByteLevel","use_regex":false,
+                                           "add_prefix_space":false})"));
+  base::Json model = *json.find("model"), vocab = *model.find("vocab");
+  const auto size = static_cast<int64_t>(vocab.size());
+  vocab.set("<own>", base::Json(size));
+  model.set("vocab", vocab);
+  json.set("model", model);
+  json.set("post_processor", base::Json());
+  json.set("added_tokens", parse_json(R"([{"id":)" + std::to_string(size) +
+                                      R"(,"content":"<own>","special":true},{"id":)" +
+                                      std::to_string(size + 1) +
+                                      R"(,"content":"<new>","special":true}])"));
+  const Tokenizer tokenizer = parse_or_die(json.dump());
+  for (const char* text : {"<own>", "<new>"}) {
+    EXPECT_EQ(tokenizer.encode(text)->size(), 1u);
+    const auto ids = tokenizer.encode(text, {.parse_special = false});
+    ASSERT_TRUE(ids.ok());
+    EXPECT_GT(ids->size(), 1u);
+    for (const int32_t id : *ids) EXPECT_FALSE(tokenizer.is_special(id));
+  }
 }
 
 TEST(Tokenizer, NamesItsTokens) {

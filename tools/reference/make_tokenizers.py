@@ -11,7 +11,9 @@ and what it encodes and decodes with them.
                      without special tokens (of every third text), "random": [[ids, decoded,
                      decoded without special tokens], ...]}
     variants.json    [{"base": NAME, "set": members to replace in NAME.json, "texts": [index, ...],
-                      "ids": [[...], ...]}, ...]: steps that no model of ours uses but files may
+                      "ids": [[...], ...], "plain": {place in "texts": ids where special tokens
+                     left as text make a difference}}, ...]: steps that no model of ours uses but
+                     files may
 
 Usage: make_tokenizers.py [FOLDER]
 """
@@ -178,9 +180,13 @@ def main():
     variants = []
     for base, change in VARIANTS:
         t = Tokenizer.from_str(json.dumps({**made[base], **change}))
-        chosen = sorted(r.sample(settled, 110))
+        marked = [i for i in settled if texts[i] in MARKERS]
+        chosen = sorted({*r.sample(settled, 110), *marked})
         rows = [t.encode(texts[i], add_special_tokens=True).ids for i in chosen]
-        variants.append({"base": base, "set": change, "texts": chosen, "ids": rows})
+        t.encode_special_tokens = True
+        as_text = [t.encode(texts[i], add_special_tokens=True).ids for i in chosen]
+        plain_rows = {str(i): a for i, (a, b) in enumerate(zip(as_text, rows)) if a != b}
+        variants.append({"base": base, "set": change, "texts": chosen, "ids": rows, "plain": plain_rows})
     write("variants.json", variants)
     total = sum(f.stat().st_size for f in out.iterdir())
     print(len(texts), "texts,", len(made), "tokenizers,", len(variants), "variants,", total, "bytes")
