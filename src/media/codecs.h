@@ -20,13 +20,13 @@ struct Canvas {
 
 // Each expects bytes whose header read_header accepted and a canvas of the header's size, and
 // fills in the canvas (not upright) and facts.mode, had_alpha, sixteen_bit_grey and damaged.
-base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
-                         ImageFacts& facts);
-base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
-                        ImageFacts& facts);
+base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options,
+                         const Canvas& out, ImageFacts& facts);
+base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options,
+                        const Canvas& out, ImageFacts& facts);
 // Reads facts.animated: several frames, of which the first is wanted.
-base::Status decode_webp(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
-                         ImageFacts& facts);
+base::Status decode_webp(std::span<const std::byte> bytes, const DecodeOptions& options,
+                         const Canvas& out, ImageFacts& facts);
 
 // "broken PNG file (DETAIL); save the picture again".
 base::Error broken_file(Format format, std::string_view detail);

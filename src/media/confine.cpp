@@ -23,7 +23,8 @@ using base::Status;
 
 Status refused(const char* step, int error) {
   return fail(Code::kInternal, std::string("cannot confine the picture decoder (") + step + ": " +
-                                   std::strerror(error) + "); the kernel or its container does not allow it");
+                                   std::strerror(error) +
+                                   "); the kernel or its container does not allow it");
 }
 
 // Pages mapped now, in bytes; 0 where /proc is not there.
@@ -76,19 +77,26 @@ using Filter = std::unique_ptr<void, ReleaseFilter>;
 
 // Calls that are harmless whatever their arguments.
 constexpr int kAllowed[] = {
-    SCMP_SYS(read),          SCMP_SYS(write),          SCMP_SYS(recvmsg),      SCMP_SYS(sendmsg),
-    SCMP_SYS(close),         SCMP_SYS(munmap),         SCMP_SYS(mremap),       SCMP_SYS(brk),
-    SCMP_SYS(madvise),       SCMP_SYS(futex),          SCMP_SYS(exit),         SCMP_SYS(exit_group),
-    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),   SCMP_SYS(nanosleep),    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(sched_yield),   SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(sigaltstack),
-    SCMP_SYS(getpid),        SCMP_SYS(gettid),         SCMP_SYS(getrandom),    SCMP_SYS(restart_syscall),
+    SCMP_SYS(read),          SCMP_SYS(write),
+    SCMP_SYS(recvmsg),       SCMP_SYS(sendmsg),
+    SCMP_SYS(close),         SCMP_SYS(munmap),
+    SCMP_SYS(mremap),        SCMP_SYS(brk),
+    SCMP_SYS(madvise),       SCMP_SYS(futex),
+    SCMP_SYS(exit),          SCMP_SYS(exit_group),
+    SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),
+    SCMP_SYS(nanosleep),     SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(sched_yield),   SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),  SCMP_SYS(sigaltstack),
+    SCMP_SYS(getpid),        SCMP_SYS(gettid),
+    SCMP_SYS(getrandom),     SCMP_SYS(restart_syscall),
 };
 
 Status filter_system_calls() {
   const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (filter == nullptr) return refused("system call filter", ENOMEM);
-  const auto not_executable = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-  const auto own_process = SCMP_A0(SCMP_CMP_EQ, scmp_datum_t(getpid()));
+  // Argument number, comparison, and its operands: (protection & PROT_EXEC) == 0; group == ours.
+  const scmp_arg_cmp not_executable = {2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0};
+  const scmp_arg_cmp own_process = {0, SCMP_CMP_EQ, scmp_datum_t(getpid()), 0};
   int error = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_TSYNC, 1);  // all threads, if several
   for (const int call : kAllowed) {
     if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 0);
@@ -97,7 +105,8 @@ Status filter_system_calls() {
     if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, call, 1, not_executable);
   }
   // abort() raises a signal in this process; it must not reach another.
-  if (error == 0) error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, own_process);
+  if (error == 0)
+    error = seccomp_rule_add(filter.get(), SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, own_process);
   if (error == 0) error = seccomp_load(filter.get());
   if (error != 0) return refused("system call filter", -error);
   return {};

@@ -35,8 +35,8 @@ void drop_or_blend(const uint8_t* in, size_t count, Alpha alpha, uint8_t* out) {
 
 namespace {
 
-base::Status decode_by_format(Format format, std::span<const std::byte> bytes, const DecodeOptions& options,
-                              const Canvas& out, ImageFacts& facts) {
+base::Status decode_by_format(Format format, std::span<const std::byte> bytes,
+                              const DecodeOptions& options, const Canvas& out, ImageFacts& facts) {
   if (format == Format::kJpeg) return decode_jpeg(bytes, options, out, facts);
   if (format == Format::kPng) return decode_png(bytes, options, out, facts);
   return decode_webp(bytes, options, out, facts);
@@ -46,18 +46,21 @@ Result<ImageFacts> decode_upright(std::span<const std::byte> bytes, const Header
                                   const DecodeOptions& options, std::span<uint8_t> rgb) {
   ImageFacts facts = facts_of(header);
   if (facts.exif_orientation == 1) {
-    OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, rgb}, facts));
+    OCELLI_TRY(
+        decode_by_format(header.format, bytes, options, {header.width, header.height, rgb}, facts));
     return facts;
   }
   std::vector<uint8_t> stored(rgb.size());
-  OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, stored}, facts));
+  OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, stored},
+                              facts));
   turn_upright(stored, header.width, header.height, facts.exif_orientation, rgb);
   return facts;
 }
 
 base::Error no_memory(const Header& header) {
-  return fail(Code::kDoesNotFit, "no memory for the picture (" + std::to_string(header.width) + " x " +
-                                     std::to_string(header.height) + " pixels); scale it down first");
+  return fail(Code::kDoesNotFit, "no memory for the picture (" + std::to_string(header.width) +
+                                     " x " + std::to_string(header.height) +
+                                     " pixels); scale it down first");
 }
 
 }  // namespace
@@ -77,7 +80,8 @@ Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& opti
 Result<ImageFacts> decode_into(std::span<const std::byte> bytes, const DecodeOptions& options,
                                std::span<uint8_t> rgb) {
   OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
-  OCELLI_CHECK(rgb.size() == size_t(header.width) * size_t(header.height) * 3, "room for exactly the picture");
+  OCELLI_CHECK(rgb.size() == size_t(header.width) * size_t(header.height) * 3,
+               "room for exactly the picture");
   try {
     return decode_upright(bytes, header, options, rgb);
   } catch (const std::bad_alloc&) {

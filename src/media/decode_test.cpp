@@ -34,8 +34,8 @@ std::vector<Expected> manifest() {
   std::vector<Expected> all;
   for (const auto& row : read_table("decode.tsv")) {
     if (row.size() != 8) continue;
-    all.push_back({row[0], std::stoi(row[1]), std::stoi(row[2]), row[3], std::stoi(row[4]), row[5] == "1",
-                   row[6], row[7]});
+    all.push_back({row[0], std::stoi(row[1]), std::stoi(row[2]), row[3], std::stoi(row[4]),
+                   row[5] == "1", row[6], row[7]});
   }
   return all;
 }
@@ -52,7 +52,8 @@ TEST(Decode, GivesPillowsPixels) {
     EXPECT_EQ(image->height, e.height);
     EXPECT_EQ(sha256_hex(image->rgb), e.sha);
     EXPECT_EQ(mode_name(image->facts.mode), e.mode);
-    EXPECT_EQ(image->facts.exif_orientation, e.orientation >= 1 && e.orientation <= 8 ? e.orientation : 1);
+    EXPECT_EQ(image->facts.exif_orientation,
+              e.orientation >= 1 && e.orientation <= 8 ? e.orientation : 1);
     EXPECT_EQ(image->facts.had_alpha, e.had_alpha);
     EXPECT_FALSE(image->facts.damaged);
     const auto header = read_header(bytes);
@@ -78,15 +79,18 @@ TEST(Decode, Scales16BitGreyOnRequest) {
   const auto saturated = decode(bytes), scaled = decode(bytes, {.grey16 = Grey16::kScale});
   ASSERT_TRUE(saturated.ok() && scaled.ok());
   EXPECT_TRUE(saturated->facts.sixteen_bit_grey);
-  const auto white = [](const Image& image) { return std::count(image.rgb.begin(), image.rgb.end(), 255); };
+  const auto white = [](const Image& image) {
+    return std::count(image.rgb.begin(), image.rgb.end(), 255);
+  };
   EXPECT_GT(white(*saturated), white(*scaled) * 2);
 }
 
 // The error of decode(bytes), or what it should not have been.
 std::string error_of(const Bytes& bytes, const DecodeOptions& options = {}) {
   const auto image = decode(bytes, options);
-  return image.ok() ? "decoded " + std::to_string(image->width) + " x " + std::to_string(image->height)
-                    : image.error().message();
+  return image.ok()
+             ? "decoded " + std::to_string(image->width) + " x " + std::to_string(image->height)
+             : image.error().message();
 }
 
 TEST(Decode, NamesOtherKinds) {
@@ -98,13 +102,23 @@ TEST(Decode, NamesOtherKinds) {
       {"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"},
       {"<?xml version=\"1.0\"?>\n<!-- x -->\n<svg/>", "SVG"},
       {"  <!DOCTYPE html><html></html>", "HTML"},
-      {std::string("\0\0\0\x18" "ftypheic\0\0", 14), "HEIC"},
-      {std::string("\0\0\0\x18" "ftypavif\0\0", 14), "AVIF"},
-      {std::string("\0\0\0\x18" "ftypisom\0\0", 14), "MP4 video"},
+      {std::string("\0\0\0\x18"
+                   "ftypheic\0\0",
+                   14),
+       "HEIC"},
+      {std::string("\0\0\0\x18"
+                   "ftypavif\0\0",
+                   14),
+       "AVIF"},
+      {std::string("\0\0\0\x18"
+                   "ftypisom\0\0",
+                   14),
+       "MP4 video"},
       {std::string("\0\0\1\0\1\0", 6), "ICO"},
   };
   for (const auto& [bytes, name] : kinds) {
-    EXPECT_EQ(error_of(bytes_of(bytes)), "unsupported: " + name + "; convert it to JPEG, PNG or WebP");
+    EXPECT_EQ(error_of(bytes_of(bytes)),
+              "unsupported: " + name + "; convert it to JPEG, PNG or WebP");
   }
   EXPECT_THAT(error_of({}), testing::HasSubstr("empty"));
   EXPECT_THAT(error_of(bytes_of("hello")), testing::HasSubstr("not a picture"));
@@ -129,9 +143,11 @@ Bytes jpeg_claiming(uint32_t width, uint32_t height) {
 }
 
 TEST(Decode, TestsSizesBeforeAnythingElse) {
-  EXPECT_THAT(error_of(png_claiming(20000, 20000)), testing::HasSubstr("too many pixels (20000 x 20000, limit 67108864)"));
+  EXPECT_THAT(error_of(png_claiming(20000, 20000)),
+              testing::HasSubstr("too many pixels (20000 x 20000, limit 67108864)"));
   EXPECT_THAT(error_of(png_claiming(40000, 1)), testing::HasSubstr("limit 32768 a side"));
-  EXPECT_THAT(error_of(png_claiming(0xFFFFFFFF, 0xFFFFFFFF)), testing::HasSubstr("limit 32768 a side"));
+  EXPECT_THAT(error_of(png_claiming(0xFFFFFFFF, 0xFFFFFFFF)),
+              testing::HasSubstr("limit 32768 a side"));
   EXPECT_THAT(error_of(png_claiming(0, 5)), testing::HasSubstr("no pixels"));
   EXPECT_THAT(error_of(jpeg_claiming(65500, 65500)), testing::HasSubstr("limit 32768 a side"));
   EXPECT_THAT(error_of(jpeg_claiming(30000, 30000)), testing::HasSubstr("too many pixels"));
@@ -145,17 +161,20 @@ TEST(Decode, TestsSizesBeforeAnythingElse) {
 TEST(Decode, CountsScansAndMemory) {
   const Bytes bytes = read_fixture("progressive.jpg");
   EXPECT_THAT(error_of(bytes, {.limits = {.max_jpeg_scans = 3}}), testing::HasSubstr("limit of 3"));
-  EXPECT_THAT(error_of(bytes, {.limits = {.max_codec_bytes = 1000}}), testing::HasSubstr("limit 1000 bytes"));
+  EXPECT_THAT(error_of(bytes, {.limits = {.max_codec_bytes = 1000}}),
+              testing::HasSubstr("limit 1000 bytes"));
   EXPECT_TRUE(decode(bytes, {.limits = {.max_jpeg_scans = 10}}).ok());
 }
 
 TEST(Decode, RefusesTruncatedFiles) {
-  for (const char* name : {"420.jpg", "progressive.jpg", "rgb8.png", "rgba16_interlaced.png", "palette8.png",
-                           "lossy.webp", "lossless.webp", "lossy_alpha.webp", "animated.webp"}) {
+  for (const char* name :
+       {"420.jpg", "progressive.jpg", "rgb8.png", "rgba16_interlaced.png", "palette8.png",
+        "lossy.webp", "lossless.webp", "lossy_alpha.webp", "animated.webp"}) {
     const Bytes whole = read_fixture(name);
     for (size_t i = 0; i < 100; ++i) {
       const Bytes part(whole.begin(), whole.begin() + ptrdiff_t(whole.size() * i / 100));
-      EXPECT_FALSE(decode(part).ok()) << name << " cut to " << part.size() << " of " << whole.size();
+      EXPECT_FALSE(decode(part).ok())
+          << name << " cut to " << part.size() << " of " << whole.size();
     }
   }
 }
@@ -168,7 +187,8 @@ TEST(Decode, RefusesWrongChecksums) {
       const size_t at = text.find(chunk);
       if (at == text.npos) continue;
       Bytes bad = whole;
-      const size_t length = std::to_integer<size_t>(whole[at - 2]) << 8 | std::to_integer<size_t>(whole[at - 1]);
+      const size_t length =
+          std::to_integer<size_t>(whole[at - 2]) << 8 | std::to_integer<size_t>(whole[at - 1]);
       bad[at + 4 + length] ^= std::byte{1};  // the CRC
       EXPECT_FALSE(decode(bad).ok()) << name << " " << chunk;
     }
@@ -177,8 +197,9 @@ TEST(Decode, RefusesWrongChecksums) {
 
 // Every byte of small files in turn: no crash, no hang, and a picture only of the stated size.
 TEST(Decode, SurvivesFlippedBytes) {
-  for (const char* name : {"exif_6.jpg", "size_17x13.jpg", "exif_3.png", "raw_profile_6.png", "size_9x3_interlaced.png",
-                           "size_17x13.webp", "exif_5.webp", "animated.webp"}) {
+  for (const char* name :
+       {"exif_6.jpg", "size_17x13.jpg", "exif_3.png", "raw_profile_6.png",
+        "size_9x3_interlaced.png", "size_17x13.webp", "exif_5.webp", "animated.webp"}) {
     const Bytes whole = read_fixture(name);
     for (size_t i = 0; i < whole.size(); ++i) {
       for (const std::byte flip : {std::byte{0x01}, std::byte{0x80}, std::byte{0xFF}}) {
@@ -194,9 +215,11 @@ TEST(Decode, SurvivesFlippedBytes) {
 }
 
 TEST(Orientation, ReadsDamagedExifSafely) {
-  Bytes exif = bytes_of(std::string_view("Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0", 32));
+  Bytes exif = bytes_of(
+      std::string_view("Exif\0\0MM\0*\0\0\0\x08\0\1\x01\x12\0\3\0\0\0\1\0\6\0\0\0\0\0\0", 32));
   EXPECT_EQ(orientation_in_exif(exif), 6);
-  for (size_t i = 0; i < 26; ++i) EXPECT_EQ(orientation_in_exif(std::span(exif).first(i)), std::nullopt) << i;
+  for (size_t i = 0; i < 26; ++i)
+    EXPECT_EQ(orientation_in_exif(std::span(exif).first(i)), std::nullopt) << i;
   exif[13] = std::byte{0xFF};  // the directory lies outside
   EXPECT_EQ(orientation_in_exif(exif), std::nullopt);
   EXPECT_EQ(orientation_in_xmp(bytes_of("x <tiff:Orientation>8</tiff:Orientation>")), 8);

@@ -62,8 +62,9 @@ bool receive(Incoming& incoming) {
     got = recvmsg(kDecoderSocket, &message, MSG_CMSG_CLOEXEC);
   } while (got < 0 && errno == EINTR);
   const cmsghdr* header = CMSG_FIRSTHDR(&message);
-  if (got != ssize_t(sizeof incoming.request) || incoming.request.magic != kWireMagic || header == nullptr ||
-      header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int))) {
+  if (got != ssize_t(sizeof incoming.request) || incoming.request.magic != kWireMagic ||
+      header == nullptr || header->cmsg_type != SCM_RIGHTS ||
+      header->cmsg_len != CMSG_LEN(2 * sizeof(int))) {
     return false;
   }
   int fds[2];
@@ -95,7 +96,8 @@ void answer(const Incoming& incoming, Reply& reply) {
   const Mapping input(incoming.input, request.input_bytes, PROT_READ, MAP_PRIVATE);
   const Mapping output(incoming.output, request.output_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
   if (!input.ok() || !output.ok()) {
-    return set_error(reply, base::fail(base::Code::kDoesNotFit, "no memory for the picture; scale it down first"));
+    return set_error(reply, base::fail(base::Code::kDoesNotFit,
+                                       "no memory for the picture; scale it down first"));
   }
   const std::span<uint8_t> pixels(reinterpret_cast<uint8_t*>(output.data()), request.output_bytes);
   const auto facts = decode_into({input.data(), request.input_bytes}, request.options, pixels);
@@ -142,6 +144,8 @@ std::optional<int> run_as_decoder(int argc, char** argv) {
   return status;
 }
 
-bool can_run_as_decoder() { return offered; }
+bool can_run_as_decoder() {
+  return offered;
+}
 
 }  // namespace ocelli::media

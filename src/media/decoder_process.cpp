@@ -2,18 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cmath>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 #include <future>
 #include <system_error>
@@ -23,8 +18,10 @@
 #include "base/clock.h"
 #include "media/confine.h"
 #include "media/decoder_child.h"
+#include "media/decoder_spawn.h"
 #include "media/decoder_wire.h"
 #include "media/header.h"
+#include "media/shared_memory.h"
 #include "media/unique_fd.h"
 
 namespace ocelli::media {
@@ -37,62 +34,9 @@ using base::Status;
 
 namespace {
 
-Error system_failed(const char* what, int error) {
-  return fail(Code::kInternal, std::string("cannot start the picture decoder (") + what + ": " +
-                                   std::strerror(error) + "); free memory or processes and try again");
-}
-
 Error decoder_failed(const std::string& why) {
   return fail(Code::kBadInput,
               "the picture decoder failed (" + why + "); save the picture again in another format");
-}
-
-struct SpawnActions {
-  posix_spawn_file_actions_t files;
-  posix_spawnattr_t attributes;
-  SpawnActions() {
-    posix_spawn_file_actions_init(&files);
-    posix_spawnattr_init(&attributes);
-  }
-  ~SpawnActions() {
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-  }
-};
-
-// Only what a dynamic linker or a sanitizer may need: keys and tokens stay here.
-std::vector<char*> child_environment() {
-  std::vector<char*> kept;
-  for (char** entry = environ; *entry != nullptr; ++entry) {
-    for (const char* name : {"LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TSAN_OPTIONS="}) {
-      if (std::strncmp(*entry, name, std::strlen(name)) == 0) kept.push_back(*entry);
-    }
-  }
-  kept.push_back(nullptr);
-  return kept;
-}
-
-// 0 or an errno. The child gets `socket` as kDecoderSocket, /dev/null as 0 to 2 and nothing else;
-// its own process group, so that the terminal's Ctrl-C is the parent's business.
-int spawn_decoder(const std::string& program, int socket, pid_t& pid) {
-  SpawnActions actions;
-  for (const int fd : {0, 1, 2}) {
-    posix_spawn_file_actions_addopen(&actions.files, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY, 0);
-  }
-  posix_spawn_file_actions_adddup2(&actions.files, socket, kDecoderSocket);
-  sigset_t none, all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&actions.attributes, &none);
-  posix_spawnattr_setsigdefault(&actions.attributes, &all);
-  posix_spawnattr_setpgroup(&actions.attributes, 0);
-  posix_spawnattr_setflags(&actions.attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string name = "ocelli-decoder", argument = kDecoderArgument;
-  char* arguments[] = {name.data(), argument.data(), nullptr};
-  const std::vector<char*> environment = child_environment();
-  return posix_spawn(&pid, program.c_str(), &actions.files, &actions.attributes, arguments,
-                     environment.data());
 }
 
 enum class Wait { kReady, kGone, kTooLate };
@@ -131,34 +75,6 @@ bool send_request(int socket, const Request& request, int input, int output) {
     sent = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
   return sent == ssize_t(sizeof request);
-}
-
-// Anonymous memory of a fixed size that the other side can neither shrink nor grow (touching what
-// was cut off would kill the reader).
-Result<UniqueFd> shared_memory(size_t bytes, int extra_seals, std::span<const std::byte> content) {
-  UniqueFd fd(memfd_create("ocelli-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!fd) return system_failed("memory", errno);
-  if (ftruncate(fd.get(), off_t(bytes)) != 0) return system_failed("memory", errno);
-  for (size_t at = 0; at < content.size();) {
-    const ssize_t n = pwrite(fd.get(), content.data() + at, content.size() - at, off_t(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return system_failed("memory", errno);
-    at += size_t(n);
-  }
-  if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | extra_seals | F_SEAL_SEAL) != 0) {
-    return system_failed("memory", errno);
-  }
-  return fd;
-}
-
-Status read_pixels(const UniqueFd& from, std::vector<uint8_t>& pixels) {
-  for (size_t at = 0; at < pixels.size();) {
-    const ssize_t n = pread(from.get(), pixels.data() + at, pixels.size() - at, off_t(at));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return system_failed("memory", errno);
-    at += size_t(n);
-  }
-  return {};
 }
 
 Error error_of(const Reply& reply) {
@@ -200,11 +116,16 @@ class DecoderProcess::Child {
 Result<std::unique_ptr<DecoderProcess::Child>> DecoderProcess::Child::start(
     const DecoderProcessOptions& options) {
   int pair[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) return system_failed("socket", errno);
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+    return cannot_start("socket", errno);
+  }
   std::unique_ptr<Child> child(new Child);
   child->socket_ = UniqueFd(pair[0]);
-  UniqueFd theirs(pair[1]);
-  std::promise<int> started;
+  UniqueFd low(pair[1]);
+  // Above the numbers that the child fills: a program started with closed stdin gets low ones.
+  UniqueFd theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kDecoderSocket + 1));
+  if (!theirs) return cannot_start("socket", errno);
+  low.reset();
   try {
     child->keeper_ = std::thread([&started, &options, &theirs, pid = &child->pid_] {
       pid_t mine = 0;
@@ -218,13 +139,13 @@ Result<std::unique_ptr<DecoderProcess::Child>> DecoderProcess::Child::start(
       }
     });
   } catch (const std::system_error& error) {
-    return system_failed("thread", error.code().value());
+    return cannot_start("thread", error.code().value());
   }
   const int error = started.get_future().get();
   theirs.reset();
   if (error != 0) {
     child->pid_ = 0;
-    return system_failed("process", error);
+    return cannot_start("process", error);
   }
   Reply hello;
   if (receive(child->socket(), options.deadline_seconds, hello) != Wait::kReady) {
@@ -265,26 +186,30 @@ Status DecoderProcess::start() {
 
 Status DecoderProcess::ensure_child() {
   constexpr double kReplaceAfterBusySeconds = kMaxDecoderCpuSeconds / 2;
-  if (child_ != nullptr && child_->alive_and_quiet() && child_->busy_seconds < kReplaceAfterBusySeconds) {
+  if (child_ != nullptr && child_->alive_and_quiet() &&
+      child_->busy_seconds < kReplaceAfterBusySeconds) {
     return {};
   }
   child_.reset();
   if (options_.program == DecoderProcessOptions().program && !can_run_as_decoder()) {
-    return fail(Code::kInternal,
-                "this program offers no picture decoder process; call media::run_as_decoder first in main");
+    return fail(
+        Code::kInternal,
+        "this program offers no picture decoder process; call media::run_as_decoder first in main");
   }
   OCELLI_ASSIGN(child_, Child::start(options_));
   return {};
 }
 
-Result<Image> DecoderProcess::decode(std::span<const std::byte> bytes, const DecodeOptions& options) {
+Result<Image> DecoderProcess::decode(std::span<const std::byte> bytes,
+                                     const DecodeOptions& options) {
+  OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
   const std::lock_guard lock(mutex_);
   OCELLI_TRY(ensure_child());
-  return decode_in_child(bytes, options);
+  return decode_in_child(bytes, header, options);
 }
 
-Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes, const DecodeOptions& options) {
-  OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
+Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes,
+                                              const Header& header, const DecodeOptions& options) {
   Image image{header.upright_width(), header.upright_height(), {}, {}};
   const size_t pixel_bytes = image.row_bytes() * size_t(image.height);
   OCELLI_ASSIGN(const UniqueFd input, shared_memory(bytes.size(), F_SEAL_WRITE, bytes));
@@ -305,7 +230,8 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes, 
     std::string why = child_->end();
     child_.reset();
     if (outcome == Wait::kTooLate) {
-      why = "it took longer than " + std::to_string(int(std::ceil(options_.deadline_seconds))) + " s";
+      why =
+          "it took longer than " + std::to_string(int(std::ceil(options_.deadline_seconds))) + " s";
     }
     return decoder_failed(why);
   }
@@ -319,7 +245,7 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes, 
   } catch (const std::bad_alloc&) {
     return fail(Code::kDoesNotFit, "no memory for the picture; scale it down first");
   }
-  OCELLI_TRY(read_pixels(output, image.rgb));
+  OCELLI_TRY(read_shared_memory(output, image.rgb));
   image.facts = facts_of(header);
   image.facts.mode = Mode(reply.mode);
   image.facts.had_alpha = reply.had_alpha != 0;

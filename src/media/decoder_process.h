@@ -1,7 +1,8 @@
 // Decoding in one long-lived, confined child process: a broken codec costs one picture.
 //
 //   int main(int argc, char** argv) {
-//     if (const auto status = media::run_as_decoder(argc, argv)) return *status;   // decoder_child.h
+//     if (const auto status = media::run_as_decoder(argc, argv)) return *status;   //
+//     decoder_child.h
 //     ...
 //     media::DecoderProcess decoder;
 //     OCELLI_ASSIGN(const media::Image image, decoder.decode(bytes));
@@ -23,11 +24,12 @@
 
 #include "base/result.h"
 #include "media/decode.h"
+#include "media/header.h"
 
 namespace ocelli::media {
 
 struct DecoderProcessOptions {
-  double deadline_seconds = 10;             // for one picture, and for the child to start
+  double deadline_seconds = 10;            // for one picture, and for the child to start
   std::string program = "/proc/self/exe";  // must call run_as_decoder
 };
 
@@ -56,7 +58,8 @@ class DecoderProcess {
   class Child;
 
   base::Status ensure_child();
-  base::Result<Image> decode_in_child(std::span<const std::byte> bytes, const DecodeOptions& options);
+  base::Result<Image> decode_in_child(std::span<const std::byte> bytes, const Header& header,
+                                      const DecodeOptions& options);
 
   const DecoderProcessOptions options_;
   mutable std::mutex mutex_;

@@ -101,7 +101,8 @@ TEST(DecoderProcess, AChildKilledDuringAPictureCostsOneError) {
     killer.join();
     ASSERT_FALSE(image.ok());
     EXPECT_EQ(image.error().message(),
-              "the picture decoder failed (it was ended by signal 9); save the picture again in another format");
+              "the picture decoder failed (it was ended by signal 9); save the picture again in "
+              "another format");
     EXPECT_TRUE(decoder.decode(bytes).ok()) << "the next picture finds a new child";
   }
 }
@@ -117,7 +118,8 @@ TEST(DecoderProcess, AHangingChildMeetsItsDeadline) {
   const auto image = decoder.decode(bytes);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   ASSERT_FALSE(image.ok());
-  EXPECT_THAT(image.error().message(), HasSubstr("the picture decoder failed (it took longer than 1 s)"));
+  EXPECT_THAT(image.error().message(),
+              HasSubstr("the picture decoder failed (it took longer than 1 s)"));
   EXPECT_EQ(kill(pid, 0), -1) << "the hanging child is gone";
   EXPECT_TRUE(other.decode(bytes).ok());
 }
@@ -173,7 +175,8 @@ std::string text_of_file(const std::string& path) {
 TEST(DecoderProcess, HasNoFilesAndNoSecrets) {
   setenv("OCELLI_SECRET_FOR_TEST", "key", 1);
   const int first = open("/dev/zero", O_RDONLY);
-  const int leaked = fcntl(first, F_DUPFD, 100);  // not one of the child's own numbers, no O_CLOEXEC
+  const int leaked =
+      fcntl(first, F_DUPFD, 100);  // not one of the child's own numbers, no O_CLOEXEC
   DecoderProcess decoder;
   ASSERT_TRUE(decoder.start().ok());
   const std::string proc = "/proc/" + std::to_string(decoder.child_pid());
@@ -202,11 +205,14 @@ int in_confinement(int (*action)()) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
 }
 
-int denied(long result) { return result == -1 && errno == EPERM ? 0 : 1; }
+int denied(long result) {
+  return result == -1 && errno == EPERM ? 0 : 1;
+}
 
 TEST(Confine, LeavesNoFilesSocketsOrProcesses) {
   EXPECT_EQ(in_confinement([] { return denied(open("/etc/passwd", O_RDONLY)); }), 0);
-  EXPECT_EQ(in_confinement([] { return denied(open("/tmp/ocelli-x", O_CREAT | O_WRONLY, 0600)); }), 0);
+  EXPECT_EQ(in_confinement([] { return denied(open("/tmp/ocelli-x", O_CREAT | O_WRONLY, 0600)); }),
+            0);
   EXPECT_EQ(in_confinement([] { return denied(socket(AF_INET, SOCK_STREAM, 0)); }), 0);
   EXPECT_EQ(in_confinement([] { return denied(socket(AF_UNIX, SOCK_STREAM, 0)); }), 0);
   EXPECT_EQ(in_confinement([] { return denied(unlink("/tmp/ocelli-x")); }), 0);
@@ -222,7 +228,8 @@ TEST(Confine, LeavesNoFilesSocketsOrProcesses) {
             }),
             0);
   EXPECT_EQ(in_confinement([] {
-              void* p = mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+              void* p =
+                  mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
               return denied(p == MAP_FAILED ? -1 : 0);
             }),
             0);

@@ -1,8 +1,8 @@
 #include "media/encode.h"
 
-#include <csetjmp>
-
 #include <png.h>
+
+#include <csetjmp>
 
 #include "base/check.h"
 
@@ -21,7 +21,9 @@ struct Session {
   ~Session() { png_destroy_write_struct(&png, &info); }
 };
 
-[[noreturn]] void stop_with_error(png_structp png, png_const_charp) { png_longjmp(png, 1); }
+[[noreturn]] void stop_with_error(png_structp png, png_const_charp) {
+  png_longjmp(png, 1);
+}
 void ignore_warning(png_structp, png_const_charp) {}
 void no_flush(png_structp) {}
 
@@ -36,7 +38,8 @@ bool appended(std::vector<std::byte>& out, const png_byte* data, size_t count) {
 }
 
 void append(png_structp png, png_bytep data, size_t count) {
-  if (!appended(*static_cast<Session*>(png_get_io_ptr(png))->out, data, count)) png_error(png, "no memory");
+  if (!appended(*static_cast<Session*>(png_get_io_ptr(png))->out, data, count))
+    png_error(png, "no memory");
 }
 
 bool write_rows(Session& s, const Image& image) {
@@ -46,8 +49,9 @@ bool write_rows(Session& s, const Image& image) {
   s.info = png_create_info_struct(s.png);
   if (s.info == nullptr) return false;
   png_set_write_fn(s.png, &s, append, no_flush);
-  png_set_IHDR(s.png, s.info, png_uint_32(image.width), png_uint_32(image.height), 8, PNG_COLOR_TYPE_RGB,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+  png_set_IHDR(s.png, s.info, png_uint_32(image.width), png_uint_32(image.height), 8,
+               PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT,
+               PNG_FILTER_TYPE_DEFAULT);
   png_write_info(s.png, s.info);
   for (int y = 0; y < image.height; ++y) png_write_row(s.png, image.row(y));
   png_write_end(s.png, nullptr);

@@ -19,12 +19,24 @@ std::string_view text_of(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-uint32_t byte_at(Bytes b, size_t at) { return std::to_integer<uint32_t>(b[at]); }
-uint32_t big16(Bytes b, size_t at) { return byte_at(b, at) << 8 | byte_at(b, at + 1); }
-uint32_t big32(Bytes b, size_t at) { return big16(b, at) << 16 | big16(b, at + 2); }
-uint32_t little16(Bytes b, size_t at) { return byte_at(b, at) | byte_at(b, at + 1) << 8; }
-uint32_t little24(Bytes b, size_t at) { return little16(b, at) | byte_at(b, at + 2) << 16; }
-uint32_t little32(Bytes b, size_t at) { return little16(b, at) | little16(b, at + 2) << 16; }
+uint32_t byte_at(Bytes b, size_t at) {
+  return std::to_integer<uint32_t>(b[at]);
+}
+uint32_t big16(Bytes b, size_t at) {
+  return byte_at(b, at) << 8 | byte_at(b, at + 1);
+}
+uint32_t big32(Bytes b, size_t at) {
+  return big16(b, at) << 16 | big16(b, at + 2);
+}
+uint32_t little16(Bytes b, size_t at) {
+  return byte_at(b, at) | byte_at(b, at + 1) << 8;
+}
+uint32_t little24(Bytes b, size_t at) {
+  return little16(b, at) | byte_at(b, at + 2) << 16;
+}
+uint32_t little32(Bytes b, size_t at) {
+  return little16(b, at) | little16(b, at + 2) << 16;
+}
 
 Error broken(Format format, const char* why) {
   return fail(Code::kBadInput, std::string("broken ") + format_name(format) + " file (" + why +
@@ -132,7 +144,8 @@ Result<Found> read_png(Bytes b) {
     if (length > b.size() - at - 12) break;
     const Bytes data = b.subspan(at + 8, length);
     if (first) {
-      if (name != "IHDR" || length != 13) return broken(found.format, "it does not begin with IHDR");
+      if (name != "IHDR" || length != 13)
+        return broken(found.format, "it does not begin with IHDR");
       found.width = big32(data, 0);
       found.height = big32(data, 4);
       first = false;
@@ -204,8 +217,9 @@ base::Status check_size(const Found& found, const DecodeLimits& limits) {
                                      "); save the picture again");
   }
   if (found.width > uint32_t(limits.max_side) || found.height > uint32_t(limits.max_side)) {
-    return fail(Code::kBadInput, "a dimension of the picture is too large (" + size + " pixels, limit " +
-                                     std::to_string(limits.max_side) + " a side); scale it down first");
+    return fail(Code::kBadInput, "a dimension of the picture is too large (" + size +
+                                     " pixels, limit " + std::to_string(limits.max_side) +
+                                     " a side); scale it down first");
   }
   if (int64_t(found.width) * found.height > limits.max_pixels) {
     return fail(Code::kBadInput, "the picture has too many pixels (" + size + ", limit " +
@@ -221,13 +235,15 @@ ImageFacts facts_of(const Header& header) {
   facts.format = header.format;
   facts.stored_width = header.width;
   facts.stored_height = header.height;
-  if (header.orientation >= 1 && header.orientation <= 8) facts.exif_orientation = int(header.orientation);
+  if (header.orientation >= 1 && header.orientation <= 8)
+    facts.exif_orientation = int(header.orientation);
   facts.animated = header.animated;
   return facts;
 }
 
 Result<Header> read_header(Bytes bytes, const DecodeLimits& limits) {
-  if (bytes.empty()) return fail(Code::kBadInput, "the file is empty (0 bytes); expected a picture");
+  if (bytes.empty())
+    return fail(Code::kBadInput, "the file is empty (0 bytes); expected a picture");
   if (bytes.size() > limits.max_bytes) {
     return fail(Code::kBadInput, "the picture file is too large (" + std::to_string(bytes.size()) +
                                      " bytes, limit " + std::to_string(limits.max_bytes) +
@@ -236,7 +252,8 @@ Result<Header> read_header(Bytes bytes, const DecodeLimits& limits) {
   const Sniffed kind = sniff(bytes);
   if (kind.format == Format::kUnknown) {
     if (kind.name.empty()) {
-      return fail(Code::kBadInput, "not a picture (its first bytes match no known format); use JPEG, PNG or WebP");
+      return fail(Code::kBadInput,
+                  "not a picture (its first bytes match no known format); use JPEG, PNG or WebP");
     }
     return fail(Code::kBadInput,
                 "unsupported: " + std::string(kind.name) + "; convert it to JPEG, PNG or WebP");

@@ -17,9 +17,9 @@ namespace ocelli::media {
 
 struct Header {
   Format format = Format::kUnknown;
-  int width = 0, height = 0;    // as stored; 1 to max_side each
-  int64_t orientation = 1;      // as stored: from EXIF, or from XMP where EXIF has none
-  bool animated = false;        // several frames; only the first is decoded
+  int width = 0, height = 0;  // as stored; 1 to max_side each
+  int64_t orientation = 1;    // as stored: from EXIF, or from XMP where EXIF has none
+  bool animated = false;      // several frames; only the first is decoded
 
   // The size of the decoded picture.
   int upright_width() const { return swaps_sides(orientation) ? height : width; }

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <jpeglib.h>
-// After jpeglib.h:
+// After <cstdio>, which they expect.
 #include <jerror.h>
+#include <jpeglib.h>
 
 #include "media/codecs.h"
 
@@ -28,7 +28,9 @@ struct Session {
   ~Session() { jpeg_destroy_decompress(&codec); }  // harmless where nothing was created
 };
 
-Session& session_of(j_common_ptr codec) { return *static_cast<Session*>(codec->client_data); }
+Session& session_of(j_common_ptr codec) {
+  return *static_cast<Session*>(codec->client_data);
+}
 
 [[noreturn]] void stop_with_error(j_common_ptr codec) {
   Session& s = session_of(codec);
@@ -47,7 +49,9 @@ void ignore(j_decompress_ptr) {}
 void ignore_message(j_common_ptr) {}
 
 // All bytes are there from the start; asking for more "suspends", which we report as truncated.
-boolean no_more_input(j_decompress_ptr) { return FALSE; }
+boolean no_more_input(j_decompress_ptr) {
+  return FALSE;
+}
 
 void skip_input(j_decompress_ptr codec, long count) {
   jpeg_source_mgr& source = *codec->src;
@@ -111,24 +115,32 @@ bool read_rows(Session& s, const Canvas& out, uint8_t* scratch) {
 
 }  // namespace
 
-base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
-                         ImageFacts& facts) {
+base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options,
+                         const Canvas& out, ImageFacts& facts) {
   Session s;
   const auto failed = [&] {
     if (s.errors.msg_code != JERR_NO_BACKING_STORE) return broken_file(Format::kJpeg, s.message);
     return base::fail(base::Code::kBadInput,
                       "the JPEG file needs too much memory to decode (limit " +
-                          std::to_string(options.limits.max_codec_bytes) + " bytes); scale it down first");
+                          std::to_string(options.limits.max_codec_bytes) +
+                          " bytes); scale it down first");
   };
   if (!read_file_header(s, bytes, options.limits)) return failed();
   if (int64_t(s.codec.image_width) != out.width || int64_t(s.codec.image_height) != out.height) {
     return broken_file(Format::kJpeg, "it has two sizes");
   }
   switch (s.codec.num_components) {
-    case 1: facts.mode = Mode::kGrey, s.codec.out_color_space = JCS_GRAYSCALE; break;
-    case 3: facts.mode = Mode::kRgb, s.codec.out_color_space = JCS_RGB; break;
-    case 4: facts.mode = Mode::kCmyk, s.codec.out_color_space = JCS_CMYK; break;
-    default: return broken_file(Format::kJpeg, "neither 1, 3 nor 4 colour components");
+    case 1:
+      facts.mode = Mode::kGrey, s.codec.out_color_space = JCS_GRAYSCALE;
+      break;
+    case 3:
+      facts.mode = Mode::kRgb, s.codec.out_color_space = JCS_RGB;
+      break;
+    case 4:
+      facts.mode = Mode::kCmyk, s.codec.out_color_space = JCS_CMYK;
+      break;
+    default:
+      return broken_file(Format::kJpeg, "neither 1, 3 nor 4 colour components");
   }
   std::vector<uint8_t> scratch(size_t(out.width) * 4);
   if (!read_rows(s, out, scratch.data())) return failed();

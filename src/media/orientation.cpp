@@ -35,11 +35,16 @@ std::optional<int64_t> integer_value(const TiffReader& tiff, size_t entry) {
   if (!type || !count || *count != 1) return std::nullopt;
   const size_t value = entry + 8;
   switch (*type) {
-    case 3: return tiff.read(value, 2);                                      // SHORT
-    case 4: return tiff.read(value, 4);                                      // LONG
-    case 8: return int16_t(uint16_t(tiff.read(value, 2).value_or(0)));       // signed SHORT
-    case 9: return int32_t(tiff.read(value, 4).value_or(0));                 // signed LONG
-    default: return std::nullopt;
+    case 3:
+      return tiff.read(value, 2);  // SHORT
+    case 4:
+      return tiff.read(value, 4);  // LONG
+    case 8:
+      return int16_t(uint16_t(tiff.read(value, 2).value_or(0)));  // signed SHORT
+    case 9:
+      return int32_t(tiff.read(value, 4).value_or(0));  // signed LONG
+    default:
+      return std::nullopt;
   }
 }
 
@@ -51,14 +56,22 @@ struct Walk {
 Walk walk_of(int orientation, ptrdiff_t width, ptrdiff_t height) {
   const ptrdiff_t row = width * 3, right = (width - 1) * 3, bottom = (height - 1) * row;
   switch (orientation) {
-    case 2: return {right, -3, row};
-    case 3: return {bottom + right, -3, -row};
-    case 4: return {bottom, 3, -row};
-    case 5: return {0, row, 3};
-    case 6: return {bottom, -row, 3};
-    case 7: return {bottom + right, -row, -3};
-    case 8: return {right, row, -3};
-    default: return {0, 3, row};
+    case 2:
+      return {right, -3, row};
+    case 3:
+      return {bottom + right, -3, -row};
+    case 4:
+      return {bottom, 3, -row};
+    case 5:
+      return {0, row, 3};
+    case 6:
+      return {bottom, -row, 3};
+    case 7:
+      return {bottom + right, -row, -3};
+    case 8:
+      return {right, row, -3};
+    default:
+      return {0, 3, row};
   }
 }
 

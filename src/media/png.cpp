@@ -1,11 +1,11 @@
 // PNG through libpng. Only IHDR, PLTE, tRNS and IDAT are interpreted: gamma and profiles are
 // ignored, as Pillow does, and compressed text is never unpacked.
+#include <png.h>
+
 #include <array>
 #include <csetjmp>
 #include <cstring>
 #include <vector>
-
-#include <png.h>
 
 #include "media/codecs.h"
 
@@ -57,11 +57,16 @@ struct Plan {
 
 Mode mode_of(int colour, int depth) {  // Pillow's names for PNG's kinds
   switch (colour) {
-    case PNG_COLOR_TYPE_GRAY: return depth == 16 ? Mode::kGrey16 : depth == 1 ? Mode::kBilevel : Mode::kGrey;
-    case PNG_COLOR_TYPE_GRAY_ALPHA: return depth == 16 ? Mode::kRgba : Mode::kGreyAlpha;
-    case PNG_COLOR_TYPE_PALETTE: return Mode::kPalette;
-    case PNG_COLOR_TYPE_RGB_ALPHA: return Mode::kRgba;
-    default: return Mode::kRgb;
+    case PNG_COLOR_TYPE_GRAY:
+      return depth == 16 ? Mode::kGrey16 : depth == 1 ? Mode::kBilevel : Mode::kGrey;
+    case PNG_COLOR_TYPE_GRAY_ALPHA:
+      return depth == 16 ? Mode::kRgba : Mode::kGreyAlpha;
+    case PNG_COLOR_TYPE_PALETTE:
+      return Mode::kPalette;
+    case PNG_COLOR_TYPE_RGB_ALPHA:
+      return Mode::kRgba;
+    default:
+      return Mode::kRgb;
   }
 }
 
@@ -78,7 +83,8 @@ void read_palette(Session& s, Plan& plan) {
   png_bytep alphas = nullptr;
   count = 0;
   png_get_tRNS(s.png, s.info, &alphas, &count, nullptr);
-  for (int i = 0; alphas != nullptr && i < std::min(count, 256); ++i) plan.palette_alpha[size_t(i)] = alphas[i];
+  for (int i = 0; alphas != nullptr && i < std::min(count, 256); ++i)
+    plan.palette_alpha[size_t(i)] = alphas[i];
 }
 
 Layout layout_of(Session& s, int colour, int depth, bool expand_transparency) {
@@ -104,7 +110,8 @@ bool read_file_header(Session& s, const DecodeOptions& options, Plan& plan) {
   s.info = png_create_info_struct(s.png);
   if (s.info == nullptr) png_error(s.png, "no memory");
   png_set_read_fn(s.png, &s, read_input);
-  png_set_user_limits(s.png, png_uint_32(options.limits.max_side), png_uint_32(options.limits.max_side));
+  png_set_user_limits(s.png, png_uint_32(options.limits.max_side),
+                      png_uint_32(options.limits.max_side));
   png_set_chunk_malloc_max(s.png, kMaxChunkBytes);
   png_set_chunk_cache_max(s.png, kMaxStoredChunks);
   png_set_crc_action(s.png, PNG_CRC_ERROR_QUIT, PNG_CRC_ERROR_QUIT);
@@ -128,14 +135,19 @@ uint8_t narrow(const uint8_t* big_endian, Grey16 how) {
 }
 
 // One row of `width` pixels as libpng gave it to R, G, B.
-void convert_row(const Plan& plan, const DecodeOptions& options, const uint8_t* in, size_t width, uint8_t* out) {
+void convert_row(const Plan& plan, const DecodeOptions& options, const uint8_t* in, size_t width,
+                 uint8_t* out) {
   const auto grey = [&](size_t x, uint8_t sample, uint8_t alpha) {
     const uint8_t value = options.alpha == Alpha::kWhite ? over_white(sample, alpha) : sample;
     out[x * 3] = out[x * 3 + 1] = out[x * 3 + 2] = value;
   };
   switch (plan.layout) {
-    case Layout::kRgb: std::memmove(out, in, width * 3); return;
-    case Layout::kRgba: drop_or_blend(in, width, options.alpha, out); return;
+    case Layout::kRgb:
+      std::memmove(out, in, width * 3);
+      return;
+    case Layout::kRgba:
+      drop_or_blend(in, width, options.alpha, out);
+      return;
     case Layout::kGrey:
       for (size_t x = 0; x < width; ++x) grey(x, in[x], 255);
       return;
@@ -158,7 +170,8 @@ void convert_row(const Plan& plan, const DecodeOptions& options, const uint8_t* 
 }
 
 // Rows as they come; `scratch` holds one row, or all of them for an interlaced file.
-bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8_t* scratch, const Canvas& out) {
+bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8_t* scratch,
+               const Canvas& out) {
   if (setjmp(png_jmpbuf(s.png)) != 0) return false;
   const size_t width = size_t(out.width);
   for (int pass = 0; pass < plan.passes; ++pass) {
@@ -174,8 +187,8 @@ bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8
 
 }  // namespace
 
-base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options, const Canvas& out,
-                        ImageFacts& facts) {
+base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options,
+                        const Canvas& out, ImageFacts& facts) {
   Session s;
   s.input = bytes;
   Plan plan;
@@ -188,7 +201,8 @@ base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& o
   facts.had_alpha = plan.had_alpha;
   facts.sixteen_bit_grey = plan.mode == Mode::kGrey16;
   std::vector<uint8_t> scratch(plan.row_bytes * size_t(plan.passes == 1 ? 1 : out.height));
-  if (!read_rows(s, plan, options, scratch.data(), out)) return broken_file(Format::kPng, s.message);
+  if (!read_rows(s, plan, options, scratch.data(), out))
+    return broken_file(Format::kPng, s.message);
   return {};
 }
 

@@ -33,7 +33,9 @@ double sinc(double x) {
   return std::sin(x) / x;
 }
 
-double lanczos(double x) { return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0; }
+double lanczos(double x) {
+  return -3.0 <= x && x < 3.0 ? sinc(x) * sinc(x / 3) : 0.0;
+}
 
 struct FilterShape {
   double (*weight)(double);
@@ -42,9 +44,12 @@ struct FilterShape {
 
 FilterShape shape_of(Filter filter) {
   switch (filter) {
-    case Filter::kLanczos: return {lanczos, 3.0};
-    case Filter::kBicubic: return {bicubic, 2.0};
-    case Filter::kBilinear: break;
+    case Filter::kLanczos:
+      return {lanczos, 3.0};
+    case Filter::kBicubic:
+      return {bicubic, 2.0};
+    case Filter::kBilinear:
+      break;
   }
   return {bilinear, 1.0};
 }
@@ -89,29 +94,41 @@ AxisPlan::AxisPlan(int in, int out, FilterShape shape) {
     }
     bounds_[size_t(i)] = {first, count};
     for (int t = 0; t < count; ++t) {
-      const double w = (sum != 0.0 ? weights[size_t(t)] / sum : weights[size_t(t)]) * (1 << kPrecisionBits);
+      const double w =
+          (sum != 0.0 ? weights[size_t(t)] / sum : weights[size_t(t)]) * (1 << kPrecisionBits);
       weights_[size_t(i) * stride_ + size_t(t)] = int32_t(w < 0 ? -0.5 + w : 0.5 + w);
     }
   }
 }
 
-uint8_t clip8(int32_t sum) { return uint8_t(std::clamp(sum >> kPrecisionBits, 0, 255)); }
+uint8_t clip8(int32_t sum) {
+  return uint8_t(std::clamp(sum >> kPrecisionBits, 0, 255));
+}
 
 constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
 
-void resize_row(const uint8_t* in, uint8_t* out, int out_width, const AxisPlan& plan) {
+// Two rows at once: `pairs` holds (first row's byte) + (second row's byte << 32) for each channel
+// of each pixel, and one 64-bit product then serves both. Each half of a sum fits 32 bits, as in
+// Pillow; a negative low half borrows from the high one, which the end undoes.
+void resize_row_pair(const uint64_t* pairs, int out_width, const AxisPlan& plan, uint8_t* out0,
+                     uint8_t* out1) {
+  constexpr uint64_t kHalves = uint64_t(kHalf) << 32 | uint64_t(kHalf);
   for (int x = 0; x < out_width; ++x) {
     const Taps taps = plan[x];
-    const uint8_t* pixel = in + size_t(taps.first) * 3;
-    int32_t r = kHalf, g = kHalf, b = kHalf;
+    const uint64_t* pixel = pairs + size_t(taps.first) * 3;
+    uint64_t sums[3] = {kHalves, kHalves, kHalves};
     for (int t = 0; t < taps.count; ++t, pixel += 3) {
-      r += pixel[0] * taps.weights[t];
-      g += pixel[1] * taps.weights[t];
-      b += pixel[2] * taps.weights[t];
+      const auto w = uint64_t(int64_t{taps.weights[t]});
+      sums[0] += pixel[0] * w;
+      sums[1] += pixel[1] * w;
+      sums[2] += pixel[2] * w;
     }
-    out[size_t(x) * 3] = clip8(r);
-    out[size_t(x) * 3 + 1] = clip8(g);
-    out[size_t(x) * 3 + 2] = clip8(b);
+    for (size_t c = 0; c < 3; ++c) {
+      const auto low = int32_t(uint32_t(sums[c]));
+      const auto high = int32_t(uint32_t((sums[c] - uint64_t(int64_t{low})) >> 32));
+      out0[size_t(x) * 3 + c] = clip8(low);
+      out1[size_t(x) * 3 + c] = clip8(high);
+    }
   }
 }
 
@@ -148,7 +165,13 @@ Image resize_width(const Image& in, int width, FilterShape shape, const Parallel
   Image out = empty_like(in, width, in.height);
   const AxisPlan plan(in.width, width, shape);
   run(parallel, in.height, [&](int64_t begin, int64_t end) {
-    for (int y = int(begin); y < int(end); ++y) resize_row(in.row(y), out.row(y), width, plan);
+    std::vector<uint64_t> pairs(in.row_bytes());
+    for (int y = int(begin); y < int(end); y += 2) {
+      const int other = std::min(y + 1, int(end) - 1);  // the last row may be its own partner
+      const uint8_t *first = in.row(y), *second = in.row(other);
+      for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = first[i] | uint64_t{second[i]} << 32;
+      resize_row_pair(pairs.data(), width, plan, out.row(y), out.row(other));
+    }
   });
   return out;
 }

@@ -62,7 +62,8 @@ int compare_with_pillow(bool small) {
       source = source_pixels(number(1), number(2));
     }
     const Image out = resize(source, number(3), number(4), kFilters.at(row[0]));
-    EXPECT_EQ(crop_hex(out, number(6), number(7)), row[8]) << row[0] << " " << row[1] << "x" << row[2];
+    EXPECT_EQ(crop_hex(out, number(6), number(7)), row[8])
+        << row[0] << " " << row[1] << "x" << row[2];
     EXPECT_EQ(sha256_hex(out.rgb), row[5])
         << row[0] << " " << row[1] << "x" << row[2] << " -> " << row[3] << "x" << row[4];
     ++compared;
@@ -70,9 +71,13 @@ int compare_with_pillow(bool small) {
   return compared;
 }
 
-TEST(Resample, GivesPillowsBytes) { EXPECT_GE(compare_with_pillow(true), 100); }
+TEST(Resample, GivesPillowsBytes) {
+  EXPECT_GE(compare_with_pillow(true), 100);
+}
 
-TEST(Resample, GivesPillowsBytesForLargePictures) { EXPECT_GE(compare_with_pillow(false), 10); }
+TEST(Resample, GivesPillowsBytesForLargePictures) {
+  EXPECT_GE(compare_with_pillow(false), 10);
+}
 
 TEST(Resample, ThreadsDoNotChangeTheResult) {
   const Image source = source_pixels(301, 203);

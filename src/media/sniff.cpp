@@ -59,12 +59,16 @@ constexpr std::array kUnsupported = {
     Magic{0, "\x28\xb5\x2f\xfd"sv, "zstd"},
     Magic{0, "\x89MNG"sv, "MNG"},
     Magic{0, "\x8aMNG"sv, "MNG"},
-    Magic{0, "\x7f" "ELF"sv, "program"},
+    Magic{0,
+          "\x7f"
+          "ELF"sv,
+          "program"},
 };
 
 bool contains_ignoring_case(std::string_view text, std::string_view lower_word) {
   const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? char(a + 32) : a) == b; };
-  return std::search(text.begin(), text.end(), lower_word.begin(), lower_word.end(), same) != text.end();
+  return std::search(text.begin(), text.end(), lower_word.begin(), lower_word.end(), same) !=
+         text.end();
 }
 
 // Markup: the first character that is not space is '<' and a telling element follows soon.
@@ -75,7 +79,8 @@ std::string_view markup_name(std::string_view text) {
   const size_t first = text.find_first_not_of(" \t\r\n");
   if (first == text.npos || text[first] != '<') return {};
   if (contains_ignoring_case(text, "<svg")) return "SVG";
-  if (contains_ignoring_case(text, "<!doctype html") || contains_ignoring_case(text, "<html")) return "HTML";
+  if (contains_ignoring_case(text, "<!doctype html") || contains_ignoring_case(text, "<html"))
+    return "HTML";
   if (text.substr(first).starts_with("<?xml")) return "XML";
   return {};
 }

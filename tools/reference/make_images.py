@@ -114,6 +114,40 @@ def png(samples, depth, colour, *, interlaced=False, before=(), after=(), plte=N
     return out + chunk(b"IEND", b"")
 
 
+# ---------------------------------------------------------------------------------- JPEG by hand
+
+
+def flat_jpeg(width, height, across, down, seed=5):
+    """A baseline JPEG of 8x8 blocks of one colour each, luma `across` x `down` finer than chroma.
+
+    Pillow writes 4:4:4, 4:2:2 and 4:2:0 only; cameras and rotated files have others.
+    """
+    rng = np.random.default_rng(seed)
+    bits, last = "", [0, 0, 0]
+    for _ in range(-(-width // (8 * across)) * -(-height // (8 * down))):
+        for component, blocks in enumerate([across * down, 1, 1]):
+            for _ in range(blocks):
+                value = int(rng.integers(-100, 100))  # in units of 8 grey levels / 8
+                diff, last[component] = value - last[component], value
+                size = abs(diff).bit_length()
+                bits += f"{size:04b}"  # twelve codes of four bits
+                if size:
+                    bits += f"{diff if diff > 0 else diff + (1 << size) - 1:0{size}b}"
+                bits += "0"  # end of block: the only AC code
+    bits += "1" * (-len(bits) % 8)
+    scan = int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")
+
+    def segment(marker, data):
+        return b"\xff" + bytes([marker]) + struct.pack(">H", len(data) + 2) + data
+
+    frame = struct.pack(">BHHB", 8, height, width, 3)
+    frame += bytes([1, across * 16 + down, 0, 2, 0x11, 0, 3, 0x11, 0])
+    return (b"\xff\xd8" + segment(0xDB, b"\0" + b"\x08" * 64) + segment(0xC0, frame)
+            + segment(0xC4, b"\x00" + bytes([0, 0, 0, 12] + [0] * 12) + bytes(range(12)))
+            + segment(0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\0")
+            + segment(0xDA, bytes([3, 1, 0, 2, 0, 3, 0, 0, 63, 0])) + scan + b"\xff\xd9")
+
+
 # ---------------------------------------------------------------------------------- metadata
 
 
@@ -172,6 +206,8 @@ def jpegs():
     for width, height in [(1, 1), (1, 2), (2, 1), (3, 1), (7, 5), (17, 13), (33, 16), (200, 3), (3, 200)]:
         yield f"size_{width}x{height}.jpg", saved(rgb(width, height), format="JPEG", quality=90)
     yield "size_15x17_422.jpg", saved(rgb(15, 17), format="JPEG", quality=90, subsampling=1)
+    for name, across, down in [("440", 1, 2), ("411", 4, 1), ("410", 4, 2), ("441", 1, 4), ("420", 2, 2)]:
+        yield f"flat_{name}.jpg", flat_jpeg(151, 133, across, down)
     for n in range(1, 9):
         yield f"exif_{n}.jpg", saved(rgb(33, 21), format="JPEG", quality=90, exif=b"Exif\0\0" + tiff(n))
     small = rgb(30, 20)
