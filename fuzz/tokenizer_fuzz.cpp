@@ -35,8 +35,13 @@ std::string tokenizer_json(const char* pre_tokenizer) {
     vocab.set(letter, Json(id++));
   }
   Json merges = Json::array();
-  for (const auto& [left, right] : {std::pair("a", "a"), {"aa", "a"}, {"t", "h"}, {"th", "e"},
-                                    {"\xC4\xA0", "the"}, {"\xC4\xA0", "\xC4\xA0"}, {"1", "2"}}) {
+  for (const auto& [left, right] : {std::pair("a", "a"),
+                                    {"aa", "a"},
+                                    {"t", "h"},
+                                    {"th", "e"},
+                                    {"\xC4\xA0", "the"},
+                                    {"\xC4\xA0", "\xC4\xA0"},
+                                    {"1", "2"}}) {
     vocab.set(std::string(left) + right, Json(id++));
     merges.push_back(Json::array({Json(left), Json(right)}));
   }
@@ -62,8 +67,10 @@ const std::vector<Tokenizer>& tokenizers() {
     for (const char* pre_tokenizer :
          {R"({"type":"Sequence","pretokenizers":[{"type":"Digits","individual_digits":true},
               {"type":"ByteLevel","add_prefix_space":false}]})",
-          R"x({"type":"Sequence","pretokenizers":[{"type":"Split","behavior":"Isolated",
-              "pattern":{"Regex":"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+          // Llama 3
+          R"x({"type":"Sequence","pretokenizers":[{"type":"Split","behavior":"Isolated","pattern":
+              {"Regex":"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|)x"
+          R"x( ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
               {"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]})x",
           R"x({"type":"Sequence","pretokenizers":[{"type":"Split","behavior":"MergedWithNext",
               "pattern":{"Regex":"\\p{Lu}|\\s+|(?=a)"}},

@@ -25,7 +25,7 @@ struct AddedToken {
   bool single_word = false;  // not next to a letter, digit or underscore
   bool lstrip = false;       // takes the white space on its left along
   bool rstrip = false;
-  bool normalized = false;   // looked for, in its normalized form, in the normalized text
+  bool normalized = false;  // looked for, in its normalized form, in the normalized text
 };
 
 // Part of a text: an added token, or (id -1) text between them.
@@ -53,8 +53,8 @@ class AddedTokens {
 
  private:
   struct Group {
-    TokenMatcher matcher;            // values are indices into tokens_
-    std::vector<uint32_t> lengths;   // of the string looked for, by index into tokens_
+    TokenMatcher matcher;           // values are indices into tokens_
+    std::vector<uint32_t> lengths;  // of the string looked for, by index into tokens_
   };
   std::vector<AddedToken> tokens_;
   Group raw_, normalized_;

@@ -69,9 +69,9 @@ class BpeMerger {
   void merge_long(std::vector<int32_t>& symbols);
 
   struct Node {
-    int32_t id;       // -1 once merged into its left neighbour
-    uint32_t rank;    // of the pair with the next node; kNoMerge if there is none
-    int32_t merged;   // what that pair becomes
+    int32_t id;      // -1 once merged into its left neighbour
+    uint32_t rank;   // of the pair with the next node; kNoMerge if there is none
+    int32_t merged;  // what that pair becomes
     uint32_t prev, next;
   };
   void look_up(uint32_t at);

@@ -35,7 +35,9 @@ constexpr Alphabet kAlphabet = make_alphabet();
 
 }  // namespace
 
-uint32_t letter_of_byte(uint8_t byte) { return kAlphabet.letter[byte]; }
+uint32_t letter_of_byte(uint8_t byte) {
+  return kAlphabet.letter[byte];
+}
 
 int byte_of_letter(uint32_t c) {
   if (stands_for_itself(c)) return static_cast<int>(c);

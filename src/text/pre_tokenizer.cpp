@@ -66,8 +66,9 @@ Status PreTokenizer::parse_split(const Json& json) {
   Step step{.kind = Kind::kSplit};
   const Json* pattern = json.find("pattern");
   if (pattern == nullptr || !pattern->is_object() || pattern->size() != 1) {
-    return fail(Code::kBadInput, "the pattern of a Split must be {\"Regex\": ...} or "
-                                 "{\"String\": ...}");
+    return fail(Code::kBadInput,
+                "the pattern of a Split must be {\"Regex\": ...} or "
+                "{\"String\": ...}");
   }
   if (pattern->find("Regex") != nullptr) {
     OCELLI_ASSIGN(const std::string text, pattern->get_string("Regex"));
@@ -125,8 +126,8 @@ Status PreTokenizer::digits(size_t index, std::string_view text, WordSink& sink)
 
 Status PreTokenizer::split(size_t index, std::string_view text, WordSink& sink) const {
   const Step& s = steps_[index];
-  if (s.pattern.is_known() && (s.behavior == Behavior::kIsolated ||
-                               (s.behavior == Behavior::kRemoved && s.invert))) {
+  if (s.pattern.is_known() &&
+      (s.behavior == Behavior::kIsolated || (s.behavior == Behavior::kRemoved && s.invert))) {
     for (size_t at = 0, next = 0; at < text.size(); at = next) {
       next = s.pattern.next(text, at);
       OCELLI_TRY(step(index + 1, text.substr(at, next - at), sink));

@@ -23,7 +23,8 @@ class PreTokenizer {
   // Other kinds are an error.
   static base::Result<PreTokenizer> parse(const base::Json& json);
 
-  // Gives the words of `text` (valid UTF-8) to `sink`. None is empty. Error: see SplitPattern::find.
+  // Gives the words of `text` (valid UTF-8) to `sink`. None is empty. Error: see
+  // SplitPattern::find.
   base::Status run(std::string_view text, WordSink& sink) const { return step(0, text, sink); }
 
  private:

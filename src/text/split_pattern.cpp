@@ -103,7 +103,9 @@ size_t next_llama3(std::string_view text, size_t at, int max_digits) {
 
 }  // namespace
 
-SplitPattern SplitPattern::gpt2() { return {}; }
+SplitPattern SplitPattern::gpt2() {
+  return {};
+}
 
 base::Result<SplitPattern> SplitPattern::regex(std::string_view pattern) {
   SplitPattern split;

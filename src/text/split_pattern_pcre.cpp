@@ -48,8 +48,9 @@ base::Status refuse_ambiguous(std::string_view p) {
     } else if (p[i] == '[' && next == ':') {
       return refuse("a POSIX class ([:)");
     } else if (p[i] == '(' && next == '?') {
-      for (size_t k = i + 2; k < p.size() && std::string_view("imsxauD-n").find(p[k]) !=
-                                                 std::string_view::npos; ++k) {
+      for (size_t k = i + 2;
+           k < p.size() && std::string_view("imsxauD-n").find(p[k]) != std::string_view::npos;
+           ++k) {
         if (p[k] != 'i' && p[k] != '-') return refuse("an inline option other than (?i)");
       }
     }
@@ -95,7 +96,9 @@ double seconds_of_this_thread() {
 
 }  // namespace
 
-SplitPattern::Pcre::~Pcre() { pcre2_code_free(static_cast<pcre2_code*>(code)); }
+SplitPattern::Pcre::~Pcre() {
+  pcre2_code_free(static_cast<pcre2_code*>(code));
+}
 
 base::Result<std::shared_ptr<const SplitPattern::Pcre>> SplitPattern::Pcre::compile(
     std::string_view pattern) {
@@ -135,8 +138,8 @@ base::Status SplitPattern::Pcre::find(std::string_view text, std::vector<Span>& 
   pcre2_set_heap_limit(state.context, kHeapKib);
   const double end_time =
       seconds_of_this_thread() + kSeconds + kSecondsPerByte * static_cast<double>(text.size());
-  size_t done = 0;     // up to here spans were given out
-  bool first = true;   // an empty match right behind the last match does not count
+  size_t done = 0;    // up to here spans were given out
+  bool first = true;  // an empty match right behind the last match does not count
   int since_clock = 0;
   for (size_t at = 0; at <= text.size();) {
     if (++since_clock == kMatchesPerClock) {
@@ -148,9 +151,9 @@ base::Status SplitPattern::Pcre::find(std::string_view text, std::vector<Span>& 
                                reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
                                PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, state.data, state.context);
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
-      return fail(Code::kBadInput, "the tokenizer's split pattern reached its limit on this text (" +
-                                       std::to_string(steps) + " steps at byte " +
-                                       std::to_string(at) + ")");
+      return fail(Code::kBadInput,
+                  "the tokenizer's split pattern reached its limit on this text (" +
+                      std::to_string(steps) + " steps at byte " + std::to_string(at) + ")");
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(state.data);
     const size_t begin = rc < 0 ? 0 : ends[0], end = rc < 0 ? 0 : ends[1];

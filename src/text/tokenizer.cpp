@@ -196,12 +196,15 @@ std::optional<int32_t> Tokenizer::id_of(std::string_view token) const {
   return impl_->vocabulary.find(token);
 }
 
-std::string_view Tokenizer::token(int32_t id) const { return impl_->vocabulary.token(id); }
+std::string_view Tokenizer::token(int32_t id) const {
+  return impl_->vocabulary.token(id);
+}
 
 std::string_view Tokenizer::bytes_of(int32_t id) const {
   if (!impl_->vocabulary.has(id)) return {};
   const size_t begin = impl_->at[static_cast<size_t>(id)];
-  return std::string_view(impl_->bytes).substr(begin, impl_->at[static_cast<size_t>(id) + 1] - begin);
+  return std::string_view(impl_->bytes)
+      .substr(begin, impl_->at[static_cast<size_t>(id) + 1] - begin);
 }
 
 bool Tokenizer::is_special(int32_t id) const {
@@ -209,7 +212,11 @@ bool Tokenizer::is_special(int32_t id) const {
          impl_->special[static_cast<size_t>(id)];
 }
 
-size_t Tokenizer::vocab_size() const { return impl_->vocabulary.size(); }
-int32_t Tokenizer::id_limit() const { return impl_->vocabulary.id_limit(); }
+size_t Tokenizer::vocab_size() const {
+  return impl_->vocabulary.size();
+}
+int32_t Tokenizer::id_limit() const {
+  return impl_->vocabulary.id_limit();
+}
 
 }  // namespace ocelli::text

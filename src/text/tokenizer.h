@@ -57,8 +57,9 @@ class Tokenizer {
   base::Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   std::optional<int32_t> id_of(std::string_view token) const;  // as written in tokenizer.json
-  std::string_view token(int32_t id) const;     // as written there; empty if there is none
-  std::string_view bytes_of(int32_t id) const;  // what it adds to a text; may be part of a character
+  std::string_view token(int32_t id) const;  // as written there; empty if there is none
+  std::string_view bytes_of(
+      int32_t id) const;  // what it adds to a text; may be part of a character
   bool is_special(int32_t id) const;
   size_t vocab_size() const;  // tokens, added ones too
   int32_t id_limit() const;   // largest id + 1; a model may have more rows

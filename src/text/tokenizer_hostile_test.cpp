@@ -25,10 +25,34 @@ std::string repeated(std::string_view unit) {
 
 std::vector<std::string> hostile_texts() {
   std::vector<std::string> texts;
-  for (const char* unit :
-       {"a", " ", "7", "\n", "\t", "'", "!", "ab", " \n", "\ta", "\xE4\xB8\x80", "\xF0\x9F\x98\x80",
-        "\xCC\x81", "\xCC\xA3\xCC\x81", "\xE2\x80\x8D", "\xFF", "<", "<|im_start", "<|im_start|>",
-        "[L]", "[LR]", "[W]", " [R]", "  [LR]", "Zebra", "\n\n\n", "\xEF\xB7\xBA", "<|im_"}) {
+  for (const char* unit : {"a",
+                           " ",
+                           "7",
+                           "\n",
+                           "\t",
+                           "'",
+                           "!",
+                           "ab",
+                           " \n",
+                           "\ta",
+                           "\xE4\xB8\x80",
+                           "\xF0\x9F\x98\x80",
+                           "\xCC\x81",
+                           "\xCC\xA3\xCC\x81",
+                           "\xE2\x80\x8D",
+                           "\xFF",
+                           "<",
+                           "<|im_start",
+                           "<|im_start|>",
+                           "[L]",
+                           "[LR]",
+                           "[W]",
+                           " [R]",
+                           "  [LR]",
+                           "Zebra",
+                           "\n\n\n",
+                           "\xEF\xB7\xBA",
+                           "<|im_"}) {
     texts.push_back(repeated(unit));
   }
   texts.push_back(repeated(" ") + "x");

@@ -19,13 +19,13 @@ struct Tokenizer::Impl {
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;
   AddedTokens added;
-  std::vector<bool> special;               // by id
-  std::vector<bool> only_added;            // by id: not among the model's own tokens
-  std::vector<int32_t> before, after;      // what the post-processor puts around a text
-  std::array<int32_t, 256> id_of_byte{};   // -1: the vocabulary lacks this byte
-  int32_t unknown = -1;                    // takes the place of such bytes; -1: they disappear
+  std::vector<bool> special;              // by id
+  std::vector<bool> only_added;           // by id: not among the model's own tokens
+  std::vector<int32_t> before, after;     // what the post-processor puts around a text
+  std::array<int32_t, 256> id_of_byte{};  // -1: the vocabulary lacks this byte
+  int32_t unknown = -1;                   // takes the place of such bytes; -1: they disappear
   bool fuse_unknown = false;
-  bool ignore_merges = false;              // a word that is a token is that token
+  bool ignore_merges = false;  // a word that is a token is that token
   // What each token adds to a text: bytes [at[id], at[id + 1]).
   std::string bytes;
   std::vector<uint32_t> at;

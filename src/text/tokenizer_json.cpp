@@ -17,7 +17,9 @@ using Impl = Tokenizer::Impl;
 constexpr int kMaxDepth = 8;               // of Sequences
 constexpr size_t kMaxTemplateTokens = 64;  // that a post-processor adds
 
-std::string quoted(std::string_view text) { return '"' + base::printable(text, 80) + '"'; }
+std::string quoted(std::string_view text) {
+  return '"' + base::printable(text, 80) + '"';
+}
 
 const Json& member_or_null(const Json& json, std::string_view key) {
   static const Json null;
@@ -104,8 +106,9 @@ Status parse_model(const Json& model, Impl& impl) {
   OCELLI_TRY(parse_merges(model, impl));
   if (const Json& unknown = member_or_null(model, "unk_token"); unknown.is_string()) {
     const std::optional<int32_t> id = impl.vocabulary.find(unknown.as_string());
-    if (!id) return fail(Code::kBadInput, "unk_token " + quoted(unknown.as_string()) +
-                                              " is not in the vocabulary");
+    if (!id)
+      return fail(Code::kBadInput,
+                  "unk_token " + quoted(unknown.as_string()) + " is not in the vocabulary");
     impl.unknown = *id;
   }
   for (int byte = 0; byte < 256; ++byte) {
@@ -123,10 +126,11 @@ Status place_added_token(const AddedToken& token, int32_t next_id, Impl& impl) {
   const std::optional<int32_t> known = impl.vocabulary.find(token.content);
   const int32_t expected = known.value_or(next_id);
   if (token.id != expected) {
-    return fail(Code::kBadInput, "the added token " + quoted(token.content) + " has the id " +
-                                     std::to_string(token.id) + ", but " +
-                                     (known ? "the vocabulary gives it " : "the next free one is ") +
-                                     std::to_string(expected));
+    return fail(Code::kBadInput,
+                "the added token " + quoted(token.content) + " has the id " +
+                    std::to_string(token.id) + ", but " +
+                    (known ? "the vocabulary gives it " : "the next free one is ") +
+                    std::to_string(expected));
   }
   return known ? Status() : impl.vocabulary.add(token.content, token.id);
 }
@@ -179,8 +183,8 @@ Status parse_template(const Json& json, Impl& impl) {
       continue;
     }
     OCELLI_ASSIGN(const std::string name, member_or_null(piece, "SpecialToken").get_string("id"));
-    const Json& ids = member_or_null(
-        member_or_null(member_or_null(json, "special_tokens"), name), "ids");
+    const Json& ids =
+        member_or_null(member_or_null(member_or_null(json, "special_tokens"), name), "ids");
     if (!ids.is_array())
       return fail(Code::kBadInput, "TemplateProcessing names " + quoted(name) + " without its ids");
     for (const Json& id : ids.items()) {

@@ -19,8 +19,7 @@ std::vector<std::string> words(const SplitPattern& pattern, std::string_view tex
   std::vector<Span> spans;
   EXPECT_TRUE(pattern.find(text, spans).ok());
   std::vector<std::string> out;
-  for (const Span& span : spans)
-    out.emplace_back(text.substr(span.begin, span.end - span.begin));
+  for (const Span& span : spans) out.emplace_back(text.substr(span.begin, span.end - span.begin));
   return out;
 }
 
@@ -35,9 +34,9 @@ TEST(SplitPattern, Gpt2) {
 }
 
 TEST(SplitPattern, Llama3) {
-  const auto p = SplitPattern::regex(
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-      R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
+  const auto p =
+      SplitPattern::regex(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+                          R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)");
   ASSERT_TRUE(p.ok());
   ASSERT_TRUE(p->is_known());
   EXPECT_EQ(words(*p, "I'LL !?x"), (Words{"I", "'LL", " !?", "x"}));
@@ -50,17 +49,17 @@ TEST(SplitPattern, Llama3) {
 // The hand-written patterns against PCRE2, on characters whose class no Unicode version disputes.
 // A redundant group keeps the text of the pattern from being recognised.
 TEST(SplitPattern, KnownPatternsAreWhatTheyStandFor) {
-  const std::string llama3 =
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
-      R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-  const std::string qwen2 =
-      R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
-      R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  const std::string llama3 = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|)"
+                             R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+  const std::string qwen2 = R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|)"
+                            R"( ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
   const std::string gpt2 =
       R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-  const char* const units[] = {" ", " ", "\n", "\r", "\t", "'", "s", "S", "t", "re", "LL", "vE",
-                               "m", "1", "23", "x", "\xC3\xA9", "\xE4\xB8\x80", "!", "-",
-                               "\xF0\x9F\x98\x80", "\xC2\xA0", "\xC2\xBD", "\xC5\xBF", "\xCC\x81"};
+  const char* const units[] = {
+      " ",        " ",        "\n",       "\r",           "\t", "'", "s",
+      "S",        "t",        "re",       "LL",           "vE", "m", "1",
+      "23",       "x",        "\xC3\xA9", "\xE4\xB8\x80", "!",  "-", "\xF0\x9F\x98\x80",
+      "\xC2\xA0", "\xC2\xBD", "\xC5\xBF", "\xCC\x81"};
   std::mt19937 random(5);
   for (const std::string& text : {llama3, qwen2, gpt2}) {
     const auto known = SplitPattern::regex(text), pcre = SplitPattern::regex("(?:" + text + ")");
@@ -215,7 +214,9 @@ TEST(Detokenizer, HoldsBackHalfCharacters) {
   EXPECT_EQ(stream.push(*tokenizer.id_of("<|im_end|>")), "");  // skipped
   EXPECT_EQ(stream.push(id(0x80)), "\xE4\xB8\x80");
   EXPECT_EQ(stream.push(id(0xE4)), "");
-  EXPECT_EQ(stream.push(id('b')), "\xEF\xBF\xBD" "b");
+  EXPECT_EQ(stream.push(id('b')),
+            "\xEF\xBF\xBD"
+            "b");
   EXPECT_EQ(stream.push(id(0xF0)), "");
   EXPECT_EQ(stream.push(-5), "");
   EXPECT_EQ(stream.finish(), "\xEF\xBF\xBD");

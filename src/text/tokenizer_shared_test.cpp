@@ -81,12 +81,13 @@ TEST(RealTokenizers, GiveTheKnownIds) {
 
 TEST(RealTokenizers, LeaveSpecialTokensOfTheUserAsText) {
   const std::string models = shared_models();
-  const std::string file = models.empty() ? "" : read_if_there(
-      models + "/SmolVLM-256M-Instruct/tokenizer.json");
+  const std::string file =
+      models.empty() ? "" : read_if_there(models + "/SmolVLM-256M-Instruct/tokenizer.json");
   if (file.empty()) GTEST_SKIP() << "4 checks skipped: no folder of models";
   const Tokenizer tokenizer = parse_or_die(file, {.max_rows = 49280});
   EXPECT_EQ(*tokenizer.encode("<image>"), (std::vector<int32_t>{49190}));
-  const auto ids = tokenizer.encode("<image><end_of_utterance><|im_end|>", {.parse_special = false});
+  const auto ids =
+      tokenizer.encode("<image><end_of_utterance><|im_end|>", {.parse_special = false});
   ASSERT_TRUE(ids.ok());
   for (const int32_t id : *ids) EXPECT_FALSE(tokenizer.is_special(id));
   EXPECT_EQ(*tokenizer.decode(*ids), "<image><end_of_utterance><|im_end|>");

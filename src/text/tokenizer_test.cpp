@@ -151,7 +151,8 @@ TEST(Tokenizer, AddsWhatThePostProcessorAdds) {
   const auto bos = tokenizer.id_of("<|begin_of_text|>");
   ASSERT_TRUE(bos.has_value());
   EXPECT_TRUE(tokenizer.is_special(*bos));
-  const auto plain = tokenizer.encode("the water"), with = tokenizer.encode("the water", {.add_special = true});
+  const auto plain = tokenizer.encode("the water"),
+             with = tokenizer.encode("the water", {.add_special = true});
   ASSERT_TRUE(plain.ok() && with.ok());
   std::vector<int32_t> want{*bos};
   want.insert(want.end(), plain->begin(), plain->end());
@@ -169,10 +170,10 @@ TEST(Tokenizer, AWordIsNeverASpecialToken) {
   model.set("vocab", vocab);
   json.set("model", model);
   json.set("post_processor", base::Json());
-  json.set("added_tokens", parse_json(R"([{"id":)" + std::to_string(size) +
-                                      R"(,"content":"<own>","special":true},{"id":)" +
-                                      std::to_string(size + 1) +
-                                      R"(,"content":"<new>","special":true}])"));
+  json.set("added_tokens",
+           parse_json(R"([{"id":)" + std::to_string(size) +
+                      R"(,"content":"<own>","special":true},{"id":)" + std::to_string(size + 1) +
+                      R"(,"content":"<new>","special":true}])"));
   const Tokenizer tokenizer = parse_or_die(json.dump());
   for (const char* text : {"<own>", "<new>"}) {
     EXPECT_EQ(tokenizer.encode(text)->size(), 1u);

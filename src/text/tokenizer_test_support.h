@@ -1,4 +1,5 @@
-// For the tests of tokenizers: fixtures of tests/fixtures/tokenizers (tools/reference/make_tokenizers.py).
+// For the tests of tokenizers: fixtures of tests/fixtures/tokenizers
+// (tools/reference/make_tokenizers.py).
 #pragma once
 
 #include <gmock/gmock.h>
@@ -53,16 +54,14 @@ inline std::vector<int32_t> ids_of(const base::Json& list) {
 inline std::vector<std::string> fixture_texts() {
   std::vector<std::string> texts;
   const base::Json list = parse_json(fixture("texts.json"));
-  for (const base::Json& text : list.items())
-    texts.push_back(text.as_string());
+  for (const base::Json& text : list.items()) texts.push_back(text.as_string());
   return texts;
 }
 
 // A folder of real models beside the source tree, or "" (then tests say what they skip).
 inline std::string shared_models() {
   const char* set = std::getenv("OCELLI_SHARED");
-  const std::string root =
-      set != nullptr ? set : std::string(OCELLI_SOURCE_DIR) + "/../shared";
+  const std::string root = set != nullptr ? set : std::string(OCELLI_SOURCE_DIR) + "/../shared";
   const std::string models = root + "/models";
   return std::filesystem::is_directory(models) ? models : std::string();
 }

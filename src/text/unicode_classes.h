@@ -9,13 +9,13 @@ namespace ocelli::text {
 // Bits of a character's class. Two engines stand behind Hugging Face tokenizers, and their Unicode
 // versions differ by a few characters, so what looks like one class may be two.
 enum CharClass : uint8_t {
-  kLetter = 1,    // \p{L} in a pattern
-  kNumber = 2,    // \p{N} in a pattern
-  kSpace = 4,     // \s in a pattern
-  kNumeric = 8,   // what the Digits step isolates
-  kWord = 16,     // \w beside an added token with single_word
-  kStrip = 32,    // white space that an added token with lstrip or rstrip takes along
-  kInert = 64,    // newer than the reference's normal forms: passes through them unchanged
+  kLetter = 1,   // \p{L} in a pattern
+  kNumber = 2,   // \p{N} in a pattern
+  kSpace = 4,    // \s in a pattern
+  kNumeric = 8,  // what the Digits step isolates
+  kWord = 16,    // \w beside an added token with single_word
+  kStrip = 32,   // white space that an added token with lstrip or rstrip takes along
+  kInert = 64,   // newer than the reference's normal forms: passes through them unchanged
 };
 
 // Generated table: code point << 8 | classes, holding up to the next entry.

@@ -1,4 +1,5 @@
-// Reads text that is known to be UTF-8, without the tests that base/utf8.h makes on every character.
+// Reads text that is known to be UTF-8, without the tests that base/utf8.h makes on every
+// character.
 #pragma once
 
 #include <cstddef>

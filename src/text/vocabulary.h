@@ -12,7 +12,8 @@
 
 namespace ocelli::text {
 
-// Ids need not be dense, but memory grows with the largest one: about 12 bytes each beside the text.
+// Ids need not be dense, but memory grows with the largest one: about 12 bytes each beside the
+// text.
 inline constexpr int32_t kMaxTokens = 1 << 22;
 inline constexpr size_t kMaxTokenBytes = size_t{1} << 16;
 
@@ -37,7 +38,7 @@ class Vocabulary {
   }
   std::optional<int32_t> find(std::string_view token) const;
 
-  size_t size() const { return count_; }                                    // tokens
+  size_t size() const { return count_; }                                      // tokens
   int32_t id_limit() const { return static_cast<int32_t>(entries_.size()); }  // largest id + 1
 
  private:
