@@ -126,6 +126,7 @@ Result<std::unique_ptr<DecoderProcess::Child>> DecoderProcess::Child::start(
   UniqueFd theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kDecoderSocket + 1));
   if (!theirs) return cannot_start("socket", errno);
   low.reset();
+  std::promise<int> started;
   try {
     child->keeper_ = std::thread([&started, &options, &theirs, pid = &child->pid_] {
       pid_t mine = 0;
