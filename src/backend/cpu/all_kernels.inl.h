@@ -7,4 +7,5 @@
 #include "backend/cpu/linear_q8.inl.h"
 #include "backend/cpu/attention.inl.h"
 #include "backend/cpu/product_grad.inl.h"
+#include "backend/cpu/limits.inl.h"
 #include "backend/cpu/table.inl.h"

@@ -2,6 +2,7 @@
 // instruction set. What it has no kernel for falls back on the reference.
 #pragma once
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/cpu/kernels.h"
 #include "backend/reference/reference_backend.h"
 
@@ -50,6 +51,9 @@ class CpuBackend : public reference::ReferenceBackend {
 // Scratch memory of the calling thread: kScratchFloats numbers, taken on its first call and kept
 // until the thread ends.
 float* thread_scratch();
+
+// The kernels of a set; null where this machine does not run it.
+const Kernels* native_kernels(InstructionSet set);
 
 // Emulations of sets that this machine may lack, for tests: make_cpu_backend() then hands them out.
 // Call it before anything else of this room.

@@ -26,10 +26,8 @@ struct RunnableSet {
 
 inline std::vector<RunnableSet> runnable_sets() {
   std::vector<RunnableSet> sets;
-  const Kernels* const native[] = {kernels_x86_64_v3(), kernels_avx512(), kernels_avx512_vnni(),
-                                   kernels_neon(), kernels_neon_dotprod()};
   for (const InstructionSetInfo& info : instruction_sets()) {
-    if (info.executable) sets.push_back({native[size_t(info.set)], false});
+    if (const Kernels* const native = native_kernels(info.set)) sets.push_back({native, false});
   }
   for (const Kernels* const table : emulated_kernels()) sets.push_back({table, true});
   return sets;

@@ -137,6 +137,11 @@ float* thread_scratch() {
   return scratch.memory;
 }
 
+const Kernels* native_kernels(InstructionSet set) {
+  const Set& s = sets().all[size_t(set)];
+  return s.info.executable ? s.native : nullptr;
+}
+
 void offer_emulated(std::span<const Kernels* const> tables) {
   for (Set& s : sets().all) {
     for (const Kernels* table : tables) {

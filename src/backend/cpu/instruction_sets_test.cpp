@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "backend/cpu/cpu_test_kit.h"
+#include "backend/cpu/limits.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -56,6 +57,18 @@ TEST_F(OcelliIsa, TheBestIsTakenWhenNobodyAsks) {
   const auto backend = make_cpu_backend();
   ASSERT_TRUE(backend.ok());
   EXPECT_EQ((*backend)->name(), best);
+}
+
+TEST(Limits, AreMeasured) {
+  for (const InstructionSetInfo& info : instruction_sets()) {
+    if (!info.executable) continue;
+    const Limits limits = measure_limits(info.set, 0);
+    // Orders of magnitude that any machine of the last ten years is within, even emulated.
+    EXPECT_GT(limits.f32_operations, 1e7);
+    EXPECT_LT(limits.f32_operations, 1e13);
+    EXPECT_GT(limits.int8_operations, 1e7);
+    EXPECT_GT(limits.read_bytes, 1e7);
+  }
 }
 
 // Last of this file: what is offered stays.

@@ -116,6 +116,10 @@ struct Kernels {
   void (*to_f16)(const float* x, int64_t count, uint16_t* y);
   void (*to_bf16)(const float* x, int64_t count, uint16_t* y);
   void (*quantize_row)(const float* x, int64_t cols, int8_t* codes, float* scales);
+  // --- the set's limits (limits.inl.h); `sink` holds 64 numbers ---
+  double (*fma_loop)(int64_t count, float* sink);
+  double (*dot_loop)(int64_t count, float* sink);
+  void (*read_loop)(const float* p, int64_t count, float* sink);
 };
 
 // The table of a set; null where this build has no code for it.

@@ -19,5 +19,5 @@ inline constexpr Kernels table(const char* name) {
   return {name,           kTileColumns,    linear_block, linear_few, product_block,
           kAttentionRows, attention_block, rms_norm,     layer_norm, activation,
           silu_mul,       add_rows,        rope,         decode,     to_f16,
-          to_bf16,        quantize_row};
+          to_bf16,        quantize_row,    fma_loop,     dot_loop,   read_loop};
 }

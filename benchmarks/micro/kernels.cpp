@@ -1,0 +1,247 @@
+// Each kernel on the shapes of the real models, for every instruction set that runs here.
+//
+//   ocelli_micro --benchmark_filter=linear/avx512
+//
+// Rates are those of the fastest iteration in processor time of the one thread that works; "percent"
+// compares with the limit of the same set (f32 multiply-adds, 8-bit dot products, or memory reads)
+// measured right before and after.
+#include <benchmark/benchmark.h>
+#include <time.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/cpu/limits.h"
+
+namespace ocelli::cpu {
+namespace {
+
+using encoding::Encoding;
+using encoding::Weight;
+using tensor::Tensor;
+using tensor::ThreadPool;
+
+double thread_seconds() {
+  timespec t{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
+}
+
+std::vector<float> numbers(int64_t count) {
+  std::vector<float> v(static_cast<size_t>(count));
+  uint32_t state = 1;
+  for (float& x : v) {
+    state = state * 1664525 + 1013904223;
+    x = float(int32_t(state)) / 4294967296.0f;
+  }
+  return v;
+}
+
+// What a benchmark needs of its set.
+struct Fixture {
+  InstructionSet set;
+  std::unique_ptr<tensor::Backend> backend = make_cpu_backend(set).value();
+  ThreadPool pool{1};
+
+  // Runs the iterations and reports `work` per second against the limit.
+  template <class Run>
+  void measure(benchmark::State& state, double work, double Limits::*limit, const char* unit, Run run) {
+    constexpr double kProbe = 0.02;
+    double most = measure_limits(set, kProbe).*limit, best = 1e9;
+    run();
+    for (auto _ : state) {
+      const double before = thread_seconds();
+      run();
+      best = std::min(best, thread_seconds() - before);
+    }
+    most = std::max(most, measure_limits(set, kProbe).*limit);
+    state.counters[unit] = work / best / 1e9;
+    state.counters["percent"] = 100 * work / best / most;
+  }
+};
+
+struct Matrix {
+  std::vector<std::byte> memory;
+  Weight weight;
+  // Rows are repeated from a pool of 64.
+  Matrix(Encoding encoding, int64_t rows, int64_t cols) {
+    const int64_t row = encoding::row_bytes(encoding, cols);
+    memory.resize(size_t(rows * row));
+    const std::vector<float> pool = numbers(64 * cols);
+    for (int64_t r = 0; r < rows; ++r) {
+      std::byte* const to = &memory[size_t(r * row)];
+      if (r < 64) encoding::encode_row(encoding, &pool[size_t(r * cols)], cols, to);
+      if (r >= 64) std::copy_n(to - 64 * row, row, to);
+    }
+    weight = {encoding, encoding::Layout::kPlain, rows, cols, memory.data(), nullptr};
+  }
+};
+
+void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k, int64_t n) {
+  Fixture f{set};
+  const Matrix w(encoding, n, k);
+  std::vector<float> x = numbers(t * k), y(static_cast<size_t>(t * n));
+  tensor::LinearJob job;
+  job.x = Tensor::view(x.data(), {t, k});
+  job.w = &w.weight;
+  job.y = Tensor::view(y.data(), {t, n});
+  const auto limit = encoding == Encoding::kQ8 ? &Limits::int8_operations : &Limits::f32_operations;
+  f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] { f.backend->linear(f.pool, {&job, 1}); });
+}
+
+// Weights beyond any cache, read once.
+void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k) {
+  Fixture f{set};
+  const int64_t n = (int64_t{128} << 20) / encoding::row_bytes(encoding, k);
+  const Matrix w(encoding, n, k);
+  std::vector<float> x = numbers(t * k), y(static_cast<size_t>(t * n));
+  tensor::LinearJob job;
+  job.x = Tensor::view(x.data(), {t, k});
+  job.w = &w.weight;
+  job.y = Tensor::view(y.data(), {t, n});
+  f.measure(state, double(encoding::bytes(w.weight)), &Limits::read_bytes, "GB/s",
+            [&] { f.backend->linear(f.pool, {&job, 1}); });
+}
+
+void gradients(benchmark::State& state, InstructionSet set, bool weight, int64_t t, int64_t k, int64_t n) {
+  Fixture f{set};
+  Matrix w(Encoding::kF32, n, k);
+  std::vector<float> x = numbers(t * k), dy = numbers(t * n), dw(static_cast<size_t>(n * k));
+  w.weight.grad = dw.data();
+  const Tensor input = Tensor::view(x.data(), {t, k}), output = Tensor::view(dy.data(), {t, n});
+  f.measure(state, 2.0 * double(t * k * n), &Limits::f32_operations, "GFLOP/s", [&] {
+    weight ? f.backend->linear_grad_weight(f.pool, output, input, w.weight)
+           : f.backend->linear_grad_input(f.pool, output, w.weight, input);
+  });
+}
+
+struct Heads {
+  int64_t tokens, keys, heads, kv_heads, width;
+  bool causal;
+};
+
+void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool half) {
+  Fixture f{set};
+  std::vector<float> q = numbers(h.tokens * h.heads * h.width), k = numbers(h.keys * h.kv_heads * h.width);
+  std::vector<float> v = k, out(q.size());
+  std::vector<uint16_t> half_k(k.size()), half_v(k.size());
+  for (auto* to : {&half_k, &half_v}) {
+    encoding::encode_row(Encoding::kF16, k.data(), int64_t(k.size()), reinterpret_cast<std::byte*>(to->data()));
+  }
+  std::vector<tensor::KeyRange> ranges;
+  double pairs = 0;
+  for (int64_t t = 0; t < h.tokens; ++t) {
+    ranges.push_back({0, int32_t(h.causal ? h.keys - h.tokens + t + 1 : h.keys)});
+    pairs += ranges.back().end;
+  }
+  const auto keys = [&](std::vector<float>& full, std::vector<uint16_t>& small) {
+    void* const memory = half ? static_cast<void*>(small.data()) : full.data();
+    return Tensor::view(memory, {h.keys, h.kv_heads, h.width}, half ? tensor::DType::kF16 : tensor::DType::kF32);
+  };
+  tensor::AttentionJob job;
+  job.q = Tensor::view(q.data(), {h.tokens, h.heads, h.width});
+  job.k = keys(k, half_k);
+  job.v = keys(v, half_v);
+  job.out = Tensor::view(out.data(), {h.tokens, h.heads, h.width});
+  job.ranges = ranges;
+  job.scale = 0.125f;
+  f.measure(state, 4.0 * pairs * double(h.heads * h.width), &Limits::f32_operations, "GFLOP/s",
+            [&] { f.backend->attention(f.pool, job); });
+}
+
+// Operations that only read and write: bytes moved against reads.
+template <class Run>
+void rows(benchmark::State& state, InstructionSet set, double passes, Run run) {
+  Fixture f{set};
+  constexpr int64_t kRows = 256, kWidth = 768;
+  std::vector<float> x = numbers(kRows * kWidth), y(x.size());
+  const Tensor from = Tensor::view(x.data(), {kRows, kWidth}), to = Tensor::view(y.data(), {kRows, kWidth});
+  f.measure(state, passes * 4.0 * double(x.size()), &Limits::read_bytes, "GB/s",
+            [&] { run(*f.backend, f.pool, from, to); });
+}
+
+template <class Run>
+void add(const std::string& name, Run run) {
+  benchmark::RegisterBenchmark(name.c_str(), run)->MinTime(0.2)->Unit(benchmark::kMicrosecond);
+}
+
+void add_rows(const std::string& isa, InstructionSet set) {
+  static const std::vector<float> w(768, 1.0f), b(768, 0.5f);
+  using tensor::Activation;
+  using tensor::Backend;
+  const auto one = [&](const char* name, double passes, auto run) {
+    add(std::string("rows/") + isa + "/" + name, [=](benchmark::State& s) { rows(s, set, passes, run); });
+  };
+  one("rms_norm", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) {
+    k.rms_norm(p, x, w.data(), 1e-5f, y);
+  });
+  one("layer_norm", 4, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) {
+    k.layer_norm(p, x, w.data(), b.data(), 1e-5f, y);
+  });
+  one("gelu_tanh", 2, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) {
+    k.activation(p, Activation::kGeluTanh, x, y);
+  });
+  one("silu_mul", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.silu_mul(p, x, x, y); });
+  one("add", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.add(p, x, x, 1, y); });
+}
+
+void add_all(const InstructionSetInfo& info) {
+  const InstructionSet set = info.set;
+  const std::string isa(info.name);
+  // Vision tower of 256M/500M and of 2.2B, text of 256M and 2.2B, connector of 256M.
+  constexpr int64_t kShapes[][3] = {{1024, 768, 3072}, {1024, 3072, 768}, {1024, 768, 768}, {729, 1152, 4304},
+                                    {512, 576, 1536},  {512, 2048, 8192}, {64, 12288, 576}, {16, 576, 1536}};
+  const auto label = [](Encoding e, int64_t t, int64_t k, int64_t n) {
+    return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" + std::to_string(k) +
+           (n > 0 ? "/N" + std::to_string(n) : "");
+  };
+  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8}) {
+    for (const auto& [t, k, n] : kShapes) {
+      const int64_t tt = t, kk = k, nn = n;
+      add("linear/" + isa + label(e, t, k, n), [=](benchmark::State& s) { linear(s, set, e, tt, kk, nn); });
+    }
+    for (const int64_t t : {1, 4}) {
+      for (const int64_t k : {576, 2048}) {
+        add("decode/" + isa + label(e, t, k, 0), [=](benchmark::State& s) { decode(s, set, e, t, k); });
+      }
+    }
+  }
+  for (const bool weight : {false, true}) {
+    add(std::string(weight ? "grad_weight/" : "grad_input/") + isa + "/T1024/K768/N3072",
+        [=](benchmark::State& s) { gradients(s, set, weight, 1024, 768, 3072); });
+  }
+  constexpr Heads kHeads[] = {{1024, 1024, 12, 12, 64, false}, {729, 729, 16, 16, 72, false},
+                              {512, 512, 9, 3, 64, true},      {1, 1200, 9, 3, 64, true},
+                              {1, 1200, 32, 32, 64, true}};
+  for (const Heads& h : kHeads) {
+    for (const bool half : {false, true}) {
+      add("attention/" + isa + "/T" + std::to_string(h.tokens) + "/S" + std::to_string(h.keys) + "/H" +
+              std::to_string(h.heads) + ":" + std::to_string(h.kv_heads) + "/Dh" + std::to_string(h.width) +
+              (half ? "/f16" : "/f32"),
+          [=](benchmark::State& s) { attention(s, set, h, half); });
+    }
+  }
+  add_rows(isa, set);
+}
+
+}  // namespace
+}  // namespace ocelli::cpu
+
+int main(int argc, char** argv) {
+  using namespace ocelli::cpu;
+  for (const InstructionSetInfo& info : instruction_sets()) {
+    if (!info.executable) continue;
+    const Limits limits = measure_limits(info.set);
+    std::printf("%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s\n",
+                std::string(info.name).c_str(), limits.f32_operations / 1e9, limits.int8_operations / 1e9,
+                limits.read_bytes / 1e9);
+    add_all(info);
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

@@ -1,0 +1,19 @@
+// What one thread of this machine can do at best with an instruction set, measured: what kernels are
+// compared with.
+#pragma once
+
+#include "backend/cpu/cpu_backend.h"
+
+namespace ocelli::cpu {
+
+struct Limits {
+  double f32_operations = 0;   // per second; a multiply-add counts as two
+  double int8_operations = 0;  // of products with q8 weights, likewise
+  double read_bytes = 0;       // per second, from memory too large for any cache
+};
+
+// Takes about `seconds` for each of the three, on the calling thread, and returns the best of many
+// short runs in processor time. Requires that the set is executable here.
+Limits measure_limits(InstructionSet set, double seconds = 0.1);
+
+}  // namespace ocelli::cpu
