@@ -94,8 +94,9 @@ void report(const Fixture& f, const Json& wanted, const char* what, double worst
 
 void compare_features(Engine& engine, const Fixture& f, const Json& wanted, const engine::Prompt& prompt) {
   if (prompt.images.empty()) return;
+  const auto embeddings = engine.encode_images(prompt.images).value();
   std::vector<float> all;
-  for (const auto& e : engine.encode_images(prompt.images).value()) all.insert(all.end(), e->begin(), e->end());
+  for (const auto& e : embeddings) all.insert(all.end(), e->begin(), e->end());
   report(f, wanted, "features",
          worst_row(all, ints(*wanted.find("feature_rows")), f.numbers(wanted.get_string("name").value() + ".features"),
                    size_t(engine.info().hidden), wanted.get_double("features_std").value()));
