@@ -1,0 +1,23 @@
+#!/bin/sh
+# make reference: makes every fixture again with the original libraries and says whether anything changed.
+#   PYTHON=.venv-reference/bin/python tools/reference/run.sh
+# Without PYTHON a virtual environment is made in .venv-reference (downloads torch; several GB).
+set -eu
+cd "$(dirname "$0")/../.."
+python=${PYTHON:-.venv-reference/bin/python}
+if [ ! -x "$python" ]; then
+  python3 -m venv .venv-reference
+  .venv-reference/bin/pip install -q -r tools/reference/requirements.txt
+fi
+case $python in /*) ;; *) python=$PWD/$python ;; esac
+for script in make_case_table make_images make_templates make_tokenizers make_processor make_smolvlm; do
+  echo "== $script"
+  (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
+done
+if git diff --quiet -- tests/fixtures src; then
+  echo "every fixture is what the originals say"
+else
+  git diff --stat -- tests/fixtures src
+  echo "error: fixtures differ from what the originals say; see the list above" >&2
+  exit 1
+fi
