@@ -17,8 +17,8 @@ namespace ocelli::encoding {
 
 enum class Encoding : uint8_t { kF32, kF16, kBF16, kQ8 };
 
-inline constexpr int64_t kBlock = 32;       // columns of one q8 block
-inline constexpr int64_t kQ8Bytes = 34;     // bytes of one q8 block
+inline constexpr int64_t kBlock = 32;    // columns of one q8 block
+inline constexpr int64_t kQ8Bytes = 34;  // bytes of one q8 block
 
 // "f32", "f16", "bf16", "q8".
 std::string_view name(Encoding encoding);
@@ -41,15 +41,16 @@ struct Q8Block {
 };
 Q8Block q8_block(const std::byte* row, int64_t b);
 
-// Stores `cols` float32 numbers as one row: round to nearest even for f16 and bf16; for q8 the scale
-// is max|x|/127 rounded to f16 and a code is x/d rounded half away from zero (as GGUF's reference
-// does), so that |value - x| <= d/2 up to the rounding of d.
+// Stores `cols` float32 numbers as one row: round to nearest even for f16 and bf16; for q8 the
+// scale is max|x|/127 rounded to f16 and a code is x/d rounded half away from zero (as GGUF's
+// reference does), so that |value - x| <= d/2 up to the rounding of d.
 void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row);
 
-// The 8-bit form of one row of activations, used by products with q8 weights when float32 arithmetic
-// is not asked for: per block of 32 columns a float32 scale max|x|/127 and codes round-to-nearest-even
-// of x * (127 / max|x|), clamped to [-127, 127]; an all-zero block has scale 0. `codes` has room for
-// cols rounded up to 32 (spare codes are zero), `scales` for one number per block.
+// The 8-bit form of one row of activations, used by products with q8 weights when float32
+// arithmetic is not asked for: per block of 32 columns a float32 scale max|x|/127 and codes
+// round-to-nearest-even of x * (127 / max|x|), clamped to [-127, 127]; an all-zero block has scale
+// 0. `codes` has room for cols rounded up to 32 (spare codes are zero), `scales` for one number per
+// block.
 void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales);
 
 }  // namespace ocelli::encoding
