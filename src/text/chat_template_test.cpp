@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
@@ -207,18 +208,28 @@ std::vector<Bomb> bombs() {
   };
 }
 
+double seconds_of(const std::string& source, std::string& text) {
+  const std::clock_t start = std::clock();  // processor time: other programs do not count
+  text = text_of(source);
+  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+}
+
 TEST(ChatTemplateLimits, EveryBombIsRefusedInASecond) {
+  // A second in an optimized build; a slower one (sanitizers) is known by its own plain loop, which
+  // takes about 0.05.
+  std::string text;
+  const double loop = seconds_of("{% for a in range(99999) %}{% for b in [1, 2, 3] %}{% endfor %}"
+                                 "{% endfor %}", text);
+  const double limit = std::max(1.0, 20 * loop);
   for (const Bomb& bomb : bombs()) {
-    const std::clock_t start = std::clock();  // processor time: other programs do not count
-    const std::string text = text_of(bomb.source);
-    const double spent = static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+    const double spent = seconds_of(bomb.source, text);
     if (*bomb.says != '\0') {
       EXPECT_THAT(text.substr(0, 300), testing::AllOf(HasSubstr("error: chat template: "),
                                                       HasSubstr(bomb.says))) << bomb.name;
     } else {
       EXPECT_THAT(text.substr(0, 300), testing::Not(HasSubstr("error"))) << bomb.name;
     }
-    EXPECT_LT(spent, 1.0) << bomb.name;
+    EXPECT_LT(spent, limit) << bomb.name;
   }
 }
 

@@ -27,12 +27,14 @@ class CharSet {
  public:
   explicit CharSet(std::string_view chars) {
     for (size_t at = 0; at < chars.size();) {
-      const base::Utf8Char c = next_utf8(chars, at);
-      if (c.code_point < 128) {
-        ascii_[c.code_point] = true;
-      } else {
-        others_.push_back(c.code_point);
+      const auto byte = static_cast<unsigned char>(chars[at]);
+      if (byte < 128) {
+        ascii_[byte] = true;
+        ++at;
+        continue;
       }
+      const base::Utf8Char c = next_utf8(chars, at);
+      others_.push_back(c.code_point);
       at += c.bytes;
     }
     std::sort(others_.begin(), others_.end());
