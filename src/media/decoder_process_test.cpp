@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +19,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -23,9 +27,62 @@
 #include "media/decoder_child.h"
 #include "media/test_support.h"
 
-// The decoder process is the test program again.
+namespace ocelli::media {
+namespace {
+
+enum : int {
+  kDone = 7,
+  kDenied = 8,
+  kOutOfMemory = 9,
+  kOther = 10,
+  kUnconfined = 11,
+  kUnknown = 12
+};
+
+int judge(bool succeeded) {
+  if (succeeded) return kDone;
+  return errno == EPERM ? kDenied : errno == ENOMEM ? kOutOfMemory : kOther;
+}
+
+int map(size_t bytes, int protection) {
+  return judge(mmap(nullptr, bytes, protection, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED);
+}
+
+// What a taken-over decoder might try, and what an honest one needs.
+int confined_action(std::string_view name) {
+  if (!confine().ok()) return kUnconfined;
+  struct stat facts;
+  char* const nothing[] = {nullptr};
+  if (name == "open") return judge(open("/etc/passwd", O_RDONLY) >= 0);
+  if (name == "create") return judge(open("/tmp/ocelli-test", O_CREAT | O_WRONLY, 0600) >= 0);
+  if (name == "inet") return judge(socket(AF_INET, SOCK_STREAM, 0) >= 0);
+  if (name == "unix") return judge(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+  if (name == "unlink") return judge(unlink("/tmp/ocelli-test") == 0);
+  if (name == "signal") return judge(kill(getppid(), 0) == 0);
+  if (name == "stat") return judge(stat("/", &facts) == 0);
+  if (name == "exec") return judge(execve("/bin/true", nothing, nothing) == 0);
+  if (name == "executable") return map(4096, PROT_READ | PROT_EXEC);
+  if (name == "memfd") return judge(memfd_create("x", 0) >= 0);
+  if (name == "thread")
+    return judge(syscall(SYS_clone, CLONE_VM, nullptr, nullptr, nullptr, nullptr) >= 0);
+  if (name == "fork")
+    return judge(syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr) >= 0);
+  if (name == "map too much") return map(kMaxDecoderMemory + (1 << 20), PROT_READ);
+  if (name == "map enough") return map(kMaxDecoderMemory - (16 << 20), PROT_READ);
+  if (name != "allocate") return kUnknown;
+  const std::vector<char> block(100 << 20, 'x');
+  return block[block.size() / 2] == 'x' ? kDone : kOther;
+}
+
+}  // namespace
+}  // namespace ocelli::media
+
+// The decoder process is the test program again, and so are the confined actions.
 int main(int argc, char** argv) {
   if (const auto status = ocelli::media::run_as_decoder(argc, argv)) return *status;
+  if (argc == 3 && std::string_view(argv[1]) == "--confined") {
+    _exit(ocelli::media::confined_action(argv[2]));
+  }
   testing::InitGoogleTest(&argc, argv);
   return RUN_ALL_TESTS();
 }
@@ -193,70 +250,40 @@ TEST(DecoderProcess, HasNoFilesAndNoSecrets) {
   unsetenv("OCELLI_SECRET_FOR_TEST");
 }
 
-// Runs `action` in a forked, confined process; its result (0 to 255) is the exit status.
-int in_confinement(int (*action)()) {
-  const pid_t pid = fork();
-  if (pid == 0) {
-    if (!confine().ok()) _exit(200);
-    _exit(action());
+// Each action runs in a fresh, confined process, this program again; its result is the exit status.
+class Confine : public testing::Test {
+ protected:
+  static int status_of(const char* action) {
+    std::string program = "/proc/self/exe", option = "--confined", name = action;
+    char* arguments[] = {program.data(), option.data(), name.data(), nullptr};
+    pid_t pid = 0;
+    if (posix_spawn(&pid, program.c_str(), nullptr, nullptr, arguments, environ) != 0) return 300;
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
   }
-  int status = 0;
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+};
+
+TEST_F(Confine, LeavesNoFilesSocketsOrProcesses) {
+  for (const char* action : {"open", "create", "inet", "unix", "unlink", "signal", "stat", "exec",
+                             "executable", "memfd", "thread", "fork"}) {
+    EXPECT_EQ(status_of(action), kDenied) << action;
+  }
 }
 
-int denied(long result) {
-  return result == -1 && errno == EPERM ? 0 : 1;
+TEST_F(Confine, LeavesMemoryAndArithmetic) {
+  EXPECT_EQ(status_of("allocate"), kDone);
 }
 
-TEST(Confine, LeavesNoFilesSocketsOrProcesses) {
-  EXPECT_EQ(in_confinement([] { return denied(open("/etc/passwd", O_RDONLY)); }), 0);
-  EXPECT_EQ(in_confinement([] { return denied(open("/tmp/ocelli-x", O_CREAT | O_WRONLY, 0600)); }),
-            0);
-  EXPECT_EQ(in_confinement([] { return denied(socket(AF_INET, SOCK_STREAM, 0)); }), 0);
-  EXPECT_EQ(in_confinement([] { return denied(socket(AF_UNIX, SOCK_STREAM, 0)); }), 0);
-  EXPECT_EQ(in_confinement([] { return denied(unlink("/tmp/ocelli-x")); }), 0);
-  EXPECT_EQ(in_confinement([] { return denied(kill(getppid(), 0)); }), 0);
-  EXPECT_EQ(in_confinement([] {
-              struct stat facts;
-              return denied(stat("/", &facts));
-            }),
-            0);
-  EXPECT_EQ(in_confinement([] {
-              char* const arguments[] = {nullptr};
-              return denied(execve("/bin/true", arguments, arguments));
-            }),
-            0);
-  EXPECT_EQ(in_confinement([] {
-              void* p =
-                  mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-              return denied(p == MAP_FAILED ? -1 : 0);
-            }),
-            0);
-  EXPECT_EQ(in_confinement([] { return denied(memfd_create("x", 0)); }), 0);
-}
-
-TEST(Confine, LeavesMemoryAndArithmetic) {
-  EXPECT_EQ(in_confinement([] {
-              std::vector<char> block(100 << 20, 'x');
-              return block[block.size() / 2] == 'x' ? 7 : 1;
-            }),
-            7);
-}
-
-TEST(Confine, LimitsMemory) {
+TEST_F(Confine, LimitsMemory) {
   // Sanitizers map terabytes and get no limit.
   std::ifstream statm("/proc/self/statm");
   size_t pages = 0;
   statm >> pages;
   ASSERT_GT(pages, 0u);
   if (pages > (size_t{1} << 40) / 4096) GTEST_SKIP() << "1 check skipped: a sanitizer is at work";
-  static const auto map = [](size_t bytes) {
-    void* p = mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return p != MAP_FAILED ? 1 : errno == ENOMEM ? 2 : 3;
-  };
-  EXPECT_EQ(in_confinement([] { return map(kMaxDecoderMemory + (1 << 20)); }), 2);
-  EXPECT_EQ(in_confinement([] { return map(kMaxDecoderMemory - (16 << 20)); }), 1);
+  EXPECT_EQ(status_of("map too much"), kOutOfMemory);
+  EXPECT_EQ(status_of("map enough"), kDone);
 }
 
 }  // namespace
