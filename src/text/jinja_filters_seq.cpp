@@ -11,6 +11,13 @@ namespace {
 
 using View = std::string_view;
 
+// Generators look at what they read only when they are read themselves: until then, no error.
+Result<Value> failing_later(Error error) {
+  return make_iterator([error]() -> Result<Value> { return error; }, 1);
+}
+
+Error not_iterable(const Value& value) { return Iteration::over(value).error(); }
+
 // Sorting keys: texts without regard to case unless asked for.
 Value fold_case(Value value, bool case_sensitive) {
   if (case_sensitive || !value.is_string()) return value;
@@ -97,7 +104,7 @@ Result<Value> join(Interpreter& in, const Value& self, const Args& args) {
 Result<Value> items_of(Interpreter&, const Value& self, const Args& args) {
   OCELLI_TRY(bind(args, "items", {}, 0));
   if (self.is_undefined()) return make_iterator([]() -> Result<Value> { return Value(); }, 1);
-  if (!self.is(Kind::kDict)) return bad_argument("items", "a dict", self);
+  if (!self.is(Kind::kDict)) return failing_later(bad_argument("items", "a dict", self));
   auto at = std::make_shared<size_t>(0);
   return make_iterator(
       [self, at]() -> Result<Value> {
@@ -161,6 +168,7 @@ Result<Value> sort(Interpreter& in, const Value& self, const Args& args) {
 
 Result<Value> unique(Interpreter& in, const Value& self, const Args& args) {
   OCELLI_ASSIGN(const Bound arg, bind(args, "unique", {"case_sensitive", "attribute"}, 0));
+  if (!Iteration::possible(self)) return failing_later(not_iterable(self));
   struct State {
     Iteration items;
     DictBox seen;
@@ -242,6 +250,7 @@ Result<Value> reverse(Interpreter& in, const Value& self, const Args& args) {
 
 Result<Value> batch(Interpreter& in, const Value& self, const Args& args) {
   OCELLI_ASSIGN(const Bound arg, bind(args, "batch", {"linecount", "fill_with"}, 1));
+  if (!Iteration::possible(self)) return failing_later(not_iterable(self));
   OCELLI_ASSIGN(const int64_t count, int_arg(arg[0], "batch", 1));
   if (count < 1 || count > kMaxRange) return fail(Code::kBadInput, "batch: bad size");
   auto items = std::make_shared<Iteration>();
@@ -267,6 +276,7 @@ Result<Value> batch(Interpreter& in, const Value& self, const Args& args) {
 
 Result<Value> slices(Interpreter& in, const Value& self, const Args& args) {
   OCELLI_ASSIGN(const Bound arg, bind(args, "slice", {"slices", "fill_with"}, 1));
+  if (!Iteration::possible(self)) return failing_later(not_iterable(self));
   OCELLI_ASSIGN(const int64_t count, int_arg(arg[0], "slice", 1));
   if (count < 1 || count > kMaxRange) return fail(Code::kBadInput, "slice: bad number of slices");
   if (!in.meter().spend(count)) return Meter::error();
@@ -378,6 +388,7 @@ Result<Value> map_one(Interpreter& in, const Value& item, const Args& args) {
 }
 
 Result<Value> map(Interpreter& in, const Value& self, const Args& args) {
+  if (self.truthy() && !Iteration::possible(self)) return failing_later(not_iterable(self));
   OCELLI_ASSIGN(const std::shared_ptr<Lazy> lazy, make_lazy(self, args));
   return make_iterator(
       [&in, lazy]() -> Result<Value> {
@@ -407,6 +418,7 @@ Result<bool> passes(Interpreter& in, Value item, const Args& args, bool by_attri
 
 template <bool kWanted, bool kByAttribute>
 Result<Value> choose(Interpreter& in, const Value& self, const Args& args) {
+  if (self.truthy() && !Iteration::possible(self)) return failing_later(not_iterable(self));
   OCELLI_ASSIGN(const std::shared_ptr<Lazy> lazy, make_lazy(self, args));
   return make_iterator(
       [&in, lazy]() -> Result<Value> {

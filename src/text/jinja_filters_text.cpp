@@ -143,6 +143,7 @@ Result<Value> indent(Interpreter& in, const Value& self, const Args& args) {
 Result<Value> truncate(Interpreter& in, const Value& self, const Args& args) {
   OCELLI_ASSIGN(const Bound arg,
                 bind(args, "truncate", {"length", "killwords", "end", "leeway"}, 0));
+  if (self.is_undefined()) return self;
   if (!self.is_string()) return bad_argument("truncate", "a text", self);
   OCELLI_ASSIGN(const int64_t length, int_arg(arg[0], "truncate", 255));
   OCELLI_ASSIGN(const std::string end, str_arg(arg[2], "truncate", "..."));
