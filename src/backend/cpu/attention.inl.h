@@ -3,17 +3,17 @@
 //
 // Rows are (query, head) pairs whose heads share one key head. Key blocks begin at multiples of
 // kKeys and a row's sums run over the columns of a block in fixed lanes: what a row gives depends on
-// its own keys only, not on the rows beside it.
+// its own keys only, not on the rows beside it. (Jobs of at most kFewRows queries: attention_few.)
 
 inline constexpr int64_t kKeys = 128;
-inline constexpr int64_t kAttentionRows = 64 / kTileRows * kTileRows;
+inline constexpr int64_t kAttentionRows = 112 / kTileRows * kTileRows;
 
 struct AttentionScratch {
   float* q;       // [kAttentionRows][kAStride], times the scale
   float* scores;  // [kAttentionRows][kAStride]
   float* out;     // [kAttentionRows][kAStride]
   float* panel;   // [kMaxHeadDim][kTileColumns]: keys, turned
-  float* values;  // [kKeys][kMaxHeadDim]
+  float* values;  // [kKeys][head_dim rounded up to kLanes]
   float* most;    // [kAttentionRows]: the largest score so far
   float* total;   // [kAttentionRows]: the sum of e^(score - most)
 
@@ -111,9 +111,10 @@ inline void add_values(const AttentionRun& run, int64_t block, int64_t first, in
                        const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
   const std::byte* const v = static_cast<const std::byte*>(p.v);
+  const int64_t stride = vectors_of(p.head_dim) * kLanes;
   for (int64_t key = first; key < last; ++key) {
     const std::byte* const at = v + Stored::byte_of(key * p.v_stride + run.kv_head() * p.v_head_stride);
-    float* const to = s.values + (key - first) * kMaxHeadDim;
+    float* const to = s.values + (key - first) * stride;
     for (int64_t i = 0; i < p.head_dim; i += kLanes) {
       store(to + i, Stored::at(at, i, p.head_dim - i < kLanes ? p.head_dim - i : kLanes));
     }
@@ -121,7 +122,7 @@ inline void add_values(const AttentionRun& run, int64_t block, int64_t first, in
   for (int64_t i = 0; i < p.head_dim; i += kTileColumns) {
     const int64_t columns = p.head_dim - i < kTileColumns ? p.head_dim - i : kTileColumns;
     tiles(run.rows(), vectors_of(columns),
-          {s.scores + (first - block), s.values + i, kMaxHeadDim, last - first, s.out + i, kAStride, true});
+          {s.scores + (first - block), s.values + i, stride, last - first, s.out + i, kAStride, true});
   }
 }
 
@@ -135,42 +136,5 @@ inline void finish_attention(const AttentionRun& run, const AttentionScratch& s)
     map_row(p.head_dim, p.out + t * p.out_stride + h * p.out_head_stride,
             [=](int64_t i, int64_t) { return mul(load(from + i), factor); });
     if (p.log_sum_exp) p.log_sum_exp[t * p.heads + h] = s.most[row] + __builtin_logf(total);
-  }
-}
-
-template <class Stored>
-inline void run_attention(const AttentionRun& run, int64_t begin, int64_t end, const AttentionScratch& s) {
-  load_queries(run, s);
-  for (int64_t block = begin / kKeys * kKeys; block < end; block += kKeys) {
-    const int64_t first = block < begin ? begin : block;
-    const int64_t last = block + kKeys < end ? block + kKeys : end;
-    score_block<Stored>(run, block, first, last, s);
-    const int64_t c0 = (first - block) / kLanes * kLanes;
-    const int64_t c1 = vectors_of(last - block) * kLanes;
-    for (int64_t row = 0; row < run.rows(); ++row) {
-      const KeySpan range = run.range(row);
-      const int64_t from = range.begin - block, to = range.end - block;
-      soften_row(row, from < c0 ? c0 : from, to > c1 ? c1 : to, c0, c1, run.p.head_dim, s);
-    }
-    add_values<Stored>(run, block, first, last, s);
-  }
-  finish_attention(run, s);
-}
-
-inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads, int64_t t0, int64_t t1,
-                            float* scratch) {
-  const AttentionScratch s(scratch);
-  // Queries of several sequences see different keys: each run of overlapping ranges goes alone.
-  for (int64_t t = t0; t < t1;) {
-    int64_t begin = p.ranges[t].begin, end = p.ranges[t].end, stop = t + 1;
-    for (; stop < t1; ++stop) {
-      const KeySpan r = p.ranges[stop];
-      if (r.begin >= end || r.end <= begin) break;
-      begin = r.begin < begin ? r.begin : begin;
-      end = r.end > end ? r.end : end;
-    }
-    const AttentionRun run{p, head, heads, t, stop};
-    p.half ? run_attention<StoredF16>(run, begin, end, s) : run_attention<StoredF32>(run, begin, end, s);
-    t = stop;
   }
 }

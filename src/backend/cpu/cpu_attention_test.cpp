@@ -120,7 +120,8 @@ TEST_P(CpuAttentionTest, MatchesReference) {
   }
 }
 
-// A query's result is the same, bit for bit, on any number of threads, alone or among others.
+// A query's result is the same, bit for bit, on any number of threads, and in any batch of more than
+// kFewRows queries, or of at most as many.
 TEST_P(CpuAttentionTest, QueriesDoNotDependOnTheBatch) {
   Random random(2);
   for (const Case& c : {Case{75, 400, 6, 2, 40, Case::kCausal}, {75, 400, 6, 2, 40, Case::kRagged}}) {
@@ -136,15 +137,22 @@ TEST_P(CpuAttentionTest, QueriesDoNotDependOnTheBatch) {
       EXPECT_TRUE(again.out.same_bits(all.out));
       EXPECT_TRUE(again.log_sum_exp.same_bits(all.log_sum_exp));
     }
-    for (const int64_t t : {0, 31, 74}) {
-      AttentionJob one = in.job;
-      Matrix out(1, c.heads * c.width);
-      one.q = in.job.q.slice(0, t, 1);
-      one.out = out.tensor().split_last(c.width);
-      one.ranges = in.job.ranges.subspan(size_t(t), 1);
-      one.log_sum_exp = nullptr;
-      backend.attention(pool, one);
-      for (int64_t i = 0; i < out.width(); ++i) ASSERT_EQ(out.at(0, i), all.out.at(t, i)) << t;
+    const auto some = [&](int64_t first, int64_t count) {
+      AttentionJob job = in.job;
+      Matrix out(count, c.heads * c.width);
+      job.q = in.job.q.slice(0, first, count);
+      job.out = out.tensor().split_last(c.width);
+      job.ranges = in.job.ranges.subspan(size_t(first), size_t(count));
+      job.log_sum_exp = nullptr;
+      backend.attention(pool, job);
+      return out;
+    };
+    for (const int64_t t : {0, 31, 69}) {
+      const Matrix five = some(t, 5), two = some(t, 2), one = some(t + 1, 1);
+      for (int64_t i = 0; i < five.width(); ++i) {
+        ASSERT_EQ(five.at(1, i), all.out.at(t + 1, i)) << t;
+        ASSERT_EQ(two.at(1, i), one.at(0, i)) << t;
+      }
     }
   }
 }

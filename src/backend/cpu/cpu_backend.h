@@ -35,8 +35,9 @@ std::span<const InstructionSetInfo> instruction_sets();
 // that does not exist, or one that is neither executable nor emulated here.
 //
 // The backend may be used from several threads at once. Results are the same, bit for bit, whatever
-// the number of threads in the pool; rows of a batch influence each other in no way but one: linear
-// adds up in another order for up to 4 rows than for more (see linear.inl.h).
+// the number of threads in the pool. Rows of a batch influence each other in one way only: linear and
+// attention have kernels of their own for at most 4 rows (queries), which add up in another order, so
+// that decoding differs from prefilling by rounding.
 base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
     std::optional<InstructionSet> forced = {});
 

@@ -27,10 +27,10 @@ inline F if_less(F a, F b, F yes, F no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
 inline F nan_to_zero(F a) { return _mm256_and_ps(a, _mm256_cmp_ps(a, a, _CMP_ORD_Q)); }
-// 2^n for whole n in [-126, 127].
-inline F exp2_whole(F n) {
+// a * 2^n for whole n in [-126, 127].
+inline F times_exp2(F a, F n) {
   const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
-  return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+  return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
 }
 inline float sum(F a) { return sum8(a); }
 inline float largest(F a) { return largest8(a); }

@@ -27,11 +27,8 @@ inline F if_less(F a, F b, F yes, F no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }
 inline F nan_to_zero(F a) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a); }
-// 2^n for whole n in [-126, 127].
-inline F exp2_whole(F n) {
-  const __m512i biased = _mm512_add_epi32(_mm512_cvtps_epi32(n), _mm512_set1_epi32(127));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
-}
+// a * 2^n for whole n in [-126, 127].
+inline F times_exp2(F a, F n) { return _mm512_scalef_ps(a, n); }
 
 inline __m256 low_half(F a) { return _mm512_castps512_ps256(a); }
 inline __m256 high_half(F a) {

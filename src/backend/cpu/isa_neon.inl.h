@@ -27,9 +27,10 @@ inline F if_less(F a, F b, F yes, F no) { return vbslq_f32(vcltq_f32(a, b), yes,
 inline F nan_to_zero(F a) {
   return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vceqq_f32(a, a)));
 }
-// 2^n for whole n in [-126, 127].
-inline F exp2_whole(F n) {
-  return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127)), 23));
+// a * 2^n for whole n in [-126, 127].
+inline F times_exp2(F a, F n) {
+  const int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+  return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(biased, 23)));
 }
 inline float sum(F a) { return vaddvq_f32(a); }
 inline float largest(F a) { return vmaxvq_f32(a); }

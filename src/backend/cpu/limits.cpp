@@ -36,7 +36,7 @@ double best_rate(double seconds, Run run) {
 Limits measure_limits(InstructionSet set, double seconds) {
   const Kernels* const kernels = native_kernels(set);
   OCELLI_CHECK(kernels != nullptr, "limits are measured for sets that this CPU runs");
-  constexpr int64_t kRounds = 20000;
+  constexpr int64_t kRounds = 200000;
   std::vector<float> sink(64, 0.5f), memory(static_cast<size_t>(kReadNumbers), 1.0f);
   Limits limits;
   limits.f32_operations = best_rate(seconds, [&] { return kernels->fma_loop(kRounds, sink.data()); });

@@ -51,7 +51,13 @@ inline void linear_block_f32(const LinearArgs& p, int64_t t0, int64_t t1, int64_
   for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
 }
 
-inline constexpr int64_t kAhead = 1024;  // bytes that a stream of weights is asked for ahead
+// How far ahead weights are asked for when `rows` rows are read side by side: at least one such block
+// of rows, because the processor's own prefetchers lose the stream at the end of every row.
+inline int64_t prefetch_distance(int64_t rows, int64_t row_bytes) {
+  constexpr int64_t kLeast = 8192;
+  return rows * row_bytes < kLeast ? kLeast : rows * row_bytes;
+}
+inline void prefetch(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
 
 // --- few rows: W is streamed once, R of its rows at a time ---
 // An element is summed in two chains of kLanes sums, whatever R and T.
@@ -60,6 +66,7 @@ inline void few_rows_f32(const LinearArgs& p, int64_t n, float* sums) {
   F even[R][T], odd[R][T];
   const std::byte* w[R];
   const float* x[T];
+  const int64_t ahead = prefetch_distance(R, p.w_row_bytes);
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
     w[r] = p.w + (n + r) * p.w_row_bytes;
@@ -82,7 +89,7 @@ inline void few_rows_f32(const LinearArgs& p, int64_t n, float* sums) {
   int64_t i = 0;
   for (; i + 2 * kLanes <= p.k; i += 2 * kLanes) {
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) __builtin_prefetch(w[r] + Stored::byte_of(i) + kAhead);
+    for (int r = 0; r < R; ++r) prefetch(w[r] + Stored::byte_of(i) + ahead);
     step(even, i, kLanes);
     step(odd, i + kLanes, kLanes);
   }

@@ -193,11 +193,12 @@ inline void few_rows_q8(const LinearArgs& p, const FewRows& x, int64_t n, float*
   }
   const std::byte* w = p.w + n * p.w_row_bytes;
   const int64_t blocks = (p.k + kBlock - 1) / kBlock;
+  const int64_t ahead = prefetch_distance(R, p.w_row_bytes);
   for (int64_t b = 0; b < blocks; ++b, w += encoding::kQ8Bytes) {
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const std::byte* const at = w + r * p.w_row_bytes;
-      __builtin_prefetch(at + kAhead);
+      prefetch(at + ahead);
       const float scale = half_to_float(at);
 #pragma GCC unroll 4
       for (int t = 0; t < T; ++t) {

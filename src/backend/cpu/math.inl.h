@@ -83,7 +83,7 @@ inline F exp(F x) {
   p = fma(p, r, set(0.1666652113199234f));
   p = fma(p, r, set(0.4999999403953552f));
   const F e = add(fma(p, mul(r, r), r), set(1.0f));
-  return if_less(x, lowest, zero(), mul(e, exp2_whole(n)));
+  return if_less(x, lowest, zero(), times_exp2(e, n));
 }
 
 // x / (1 + e^-x)

@@ -22,9 +22,6 @@ inline __m512i _mm512_cvtepi8_epi32(__m128i a) {
 inline __m512 _mm512_cvtepi32_ps(__m512i a) {
   return two_halves(_mm256_cvtepi32_ps(_mm512_castsi512_si256(a)), _mm256_cvtepi32_ps(high_of(a)));
 }
-inline __m512i _mm512_cvtps_epi32(__m512 a) {
-  return two_halves(_mm256_cvtps_epi32(_mm512_castps512_ps256(a)), _mm256_cvtps_epi32(high_of(a)));
-}
 inline __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, int choice) {
   float from[32], to[16];
   _mm512_storeu_ps(from, a);
