@@ -1,9 +1,15 @@
 // The program: subcommands, errors, exit statuses, signals.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 
+#include "base/thread_pool.h"
 #include "cli/command.h"
+#include "cli/help.h"
 #include "cli/terminal.h"
 #include "media/decoder_child.h"
 #include "ocelli/ocelli.h"
@@ -13,19 +19,18 @@ namespace {
 
 struct CommandEntry {
   const char* name;
-  const char* summary;
   MakeCommand make;
 };
 
 constexpr CommandEntry kCommands[] = {
-    {"run", "one answer about nothing, one or several pictures", make_run},
-    {"show", "what a model is: sizes, tokens, template, tensors", make_show},
-    {"list", "the models that are here", make_list},
-    {"plan", "tokens, time and memory before running", make_plan},
-    {"tokenize", "token ids of a text", make_tokenize},
-    {"doctor", "version, CPU, kernels, folders", make_doctor},
-    {"bench", "load time, seconds per picture, tokens per second, memory", make_bench},
-    {"completion", "a completion script for bash, zsh or fish", make_completion},
+    {"run", make_run},
+    {"show", make_show},
+    {"list", make_list},
+    {"plan", make_plan},
+    {"tokenize", make_tokenize},
+    {"doctor", make_doctor},
+    {"bench", make_bench},
+    {"completion", make_completion},
 };
 
 // The handler may only set a flag; the second signal ends the program at once.
@@ -44,9 +49,36 @@ int fail_with(const base::Error& error) {
 }
 
 int parse_error(const CLI::App& app, const CLI::ParseError& e) {
-  if (e.get_exit_code() == 0) return app.exit(e);  // --help, --version
-  std::fprintf(stderr, "error: %s; see ocelli --help\n", base::printable(e.what(), 1000).c_str());
+  if (e.get_exit_code() == 0) {
+    const bool version = dynamic_cast<const CLI::CallForVersion*>(&e) != nullptr;
+    const base::Status printed = print(version ? std::string(e.what()) + "\n" : app.help());
+    return printed.ok() ? 0 : fail_with(printed.error());
+  }
+  std::fprintf(stderr, "error: %s\n", parse_error_text(app, e).c_str());
   return int(base::Code::kUsage);
+}
+
+// The thread pool ignores a number of threads that makes no sense; a person wants to know.
+base::Status check_environment() {
+  const char* const wish = std::getenv("OCELLI_THREADS");
+  if (!wish || !*wish) return {};
+  int threads = 0;
+  const auto read = std::from_chars(wish, wish + std::strlen(wish), threads);
+  if (read.ec == std::errc() && !*read.ptr && threads >= 1 && threads <= base::kMaxThreads) return {};
+  return base::fail(base::Code::kUsage, "must be a whole number from 1 to " + std::to_string(base::kMaxThreads) + " (" +
+                                            base::printable(wish, 40) + "); unset it to use every CPU", "OCELLI_THREADS");
+}
+
+// "ocelli help run" means "ocelli run --help". In reverse order, as CLI11 takes them.
+std::vector<std::string> arguments(int argc, char** argv) {
+  std::vector<std::string> out(argv + std::min(argc, 1), argv + argc);
+  if (!out.empty() && out[0] == "help") {
+    out.erase(out.begin());
+    out.resize(std::min<size_t>(out.size(), 1));
+    out.push_back("--help");
+  }
+  std::reverse(out.begin(), out.end());
+  return out;
 }
 
 }  // namespace
@@ -62,19 +94,26 @@ int run_program(int argc, char** argv) {
   CLI::App app("Runs small multimodal models on your own machine. Nothing leaves it.\n\n"
                "  ocelli run photo.jpg \"What is in the picture?\"");
   app.name("ocelli");
-  app.set_version_flag("--version", "ocelli " + std::string(version()));
+  app.formatter(make_help_formatter());
+  app.set_help_flag("-h,--help", "print this page");
+  app.set_version_flag("--version", "ocelli " + std::string(version()), "print the version");
   app.require_subcommand(1);
   std::vector<std::pair<CLI::App*, Run>> commands;
   for (const CommandEntry& entry : kCommands) {
-    CLI::App* sub = app.add_subcommand(entry.name, entry.summary);
+    CLI::App* sub = app.add_subcommand(entry.name);
     Run run = entry.make(*sub);
     commands.emplace_back(sub, std::move(run));
   }
+  if (argc < 2) {
+    std::fputs(app.help().c_str(), stderr);
+    return int(base::Code::kUsage);
+  }
   try {
-    app.parse(argc, argv);
+    app.parse(arguments(argc, argv));
   } catch (const CLI::ParseError& e) {
     return parse_error(app, e);
   }
+  if (const base::Status known = check_environment(); !known.ok()) return fail_with(known.error());
   for (const auto& [sub, run] : commands) {
     if (!sub->parsed()) continue;
     const base::Result<int> status = run(session);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <set>
@@ -40,8 +41,9 @@ class Lines {
     if (fd_ >= 0) close(fd_);
   }
 
-  bool answers(const std::string& file, const std::string& question) const {
-    return answered_.count({base::replace_invalid_utf8(file), base::replace_invalid_utf8(question)}) > 0;
+  bool answers(const std::string& model, const std::string& file, const std::string& question) const {
+    return answered_.count({base::replace_invalid_utf8(model), base::replace_invalid_utf8(file),
+                            base::replace_invalid_utf8(question)}) > 0;
   }
 
   // One write for the whole line, so that a line is there or not.
@@ -75,11 +77,13 @@ class Lines {
                                                " is not a JSON object); choose another one", path);
       }
       const Json* files = json->find("files");
-      const Json* question = json->find("question");
-      const bool answered = json->find("answer") && question && question->is_string() && files && files->is_array();
-      if (answered) {
+      const auto text_of = [&](const char* key) -> std::string {
+        const Json* value = json->find(key);
+        return value && value->is_string() ? value->as_string() : std::string();
+      };
+      if (json->find("answer") && files && files->is_array()) {
         const bool has = files->size() == 1 && files->items()[0].is_string();
-        answered_.insert({has ? files->items()[0].as_string() : "", question->as_string()});
+        answered_.insert({text_of("model"), has ? files->items()[0].as_string() : "", text_of("question")});
       }
       at = end + 1;
     }
@@ -88,7 +92,7 @@ class Lines {
 
   int fd_ = -1;
   std::string path_;
-  std::set<std::pair<std::string, std::string>> answered_;
+  std::set<std::array<std::string, 3>> answered_;  // model, file, question
 };
 
 Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
@@ -114,14 +118,18 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
   int status = 0;
   int64_t skipped = 0;
   for (size_t i = 0; i < files.size(); ++i) {
-    if (lines.answers(files[i], options.question)) {
+    if (lines.answers(engine.name(), files[i], options.question)) {
       ++skipped;
       continue;
     }
     bar.update(double(i) / double(files.size()), files[i]);
     auto out = answer(engine, options, files[i], session);
     const bool stopped = session.cancel.requested();
-    if (stopped) return int(Code::kInterrupted);  // a half answer is no answer
+    if (stopped) {  // a half answer is no answer
+      bar.clear();
+      const char* next = options.output.empty() ? "stopped" : "stopped; the same command goes on from here";
+      return base::fail(Code::kInterrupted, next, options.output);
+    }
     const std::vector<std::string> named = files[i].empty() ? std::vector<std::string>() : std::vector<std::string>{files[i]};
     Json json;
     if (out.ok()) {

@@ -156,15 +156,15 @@ Result<int> bench(BenchFlags& flags, Session& session) {
 
 Run make_bench(CLI::App& app) {
   auto flags = std::make_shared<BenchFlags>();
-  app.description("Load time, seconds per picture by stage, prefill and decode speed, peak memory (medians).\n\n"
+  app.description("Time and memory of loading, pictures, prompt and answer (medians).\n\n"
                   "  ocelli bench ./SmolVLM2-256M-Video-Instruct --json");
-  app.add_option("model", flags->word, "MODEL")->option_text(" ");
-  app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")->check(CLI::Range(0, 1 << 20));
-  app.add_option("--width", flags->width, "of the picture (default 1024)")->check(CLI::Range(1, 4096));
-  app.add_option("--height", flags->height, "of the picture (default 768)")->check(CLI::Range(1, 4096));
-  app.add_option("-r,--repeat", flags->repeat, "measurements of each kind (default 3)")->check(CLI::Range(1, 100));
+  app.add_option("model", flags->word, "[MODEL]");
+  app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")->type_name("N")->check(CLI::Range(1, 1 << 20));
+  app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")->type_name("N")->check(CLI::Range(0, 1 << 20));
+  app.add_option("--width", flags->width, "of the picture (default 1024)")->type_name("N")->check(CLI::Range(1, 4096));
+  app.add_option("--height", flags->height, "of the picture (default 768)")->type_name("N")->check(CLI::Range(1, 4096));
+  app.add_option("-r,--repeat", flags->repeat, "measurements of each kind (default 3)")->type_name("N")->check(CLI::Range(1, 100));
   app.add_flag("--no-picture", flags->no_picture, "text only");
   app.add_flag("--json", flags->json, "as one JSON object");
   flags->engine.add(app);

@@ -59,7 +59,7 @@ std::string fish_script(const CLI::App& root) {
 Run make_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>("bash");
   app.description("A completion script.\n\n  ocelli completion bash > ~/.local/share/bash-completion/completions/ocelli");
-  app.add_option("shell", *shell, "bash, zsh or fish")->check(CLI::IsMember({"bash", "zsh", "fish"}));
+  app.add_option("shell", *shell, "[bash|zsh|fish]")->check(CLI::IsMember({"bash", "zsh", "fish"}));
   return [shell, root = app.get_parent()](Session&) -> Result<int> {
     OCELLI_TRY(print(*shell == "fish" ? fish_script(*root) : bash_script(*root, *shell == "zsh")));
     return 0;

@@ -12,19 +12,25 @@ using base::Code;
 using base::Result;
 
 void EngineFlags::add(CLI::App& app) {
-  app.add_option("-m,--model", model, "model: a name in the store or a folder (default: the built-in model)");
+  app.option_defaults()->group("Model and machine");
+  app.add_option("-m,--model", model, "a name in the store or a folder (default: the built-in model)")->type_name("MODEL");
   app.add_option("-t,--threads", threads, "threads (default: what the machine and its limits allow)")
+      ->type_name("N")
       ->check(CLI::Range(1, base::kMaxThreads));
   app.add_option("-c,--ctx-size,--context", context, "most tokens of prompt and answer (default: the model's)")
+      ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
-  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8");
+  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8")->type_name("TYPE");
   app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
+      ->type_name("TYPE")
       ->check(CLI::IsMember({"f16", "f32"}));
   app.add_flag("--exact", exact, "float32 arithmetic throughout, as the original in float32");
   app.add_flag("--no-split", no_split, "one view per picture instead of tiles: faster, less detail");
   app.add_option("--alpha", alpha, "transparent pictures: drop (as the original) or white")
+      ->type_name("HOW")
       ->check(CLI::IsMember({"drop", "white"}));
   app.add_flag("-q,--quiet", quiet, "no notes and no progress on stderr");
+  app.option_defaults()->group("Options");
 }
 
 Result<engine::EngineOptions> EngineFlags::options() const {

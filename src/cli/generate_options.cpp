@@ -1,7 +1,9 @@
 #include "cli/generate_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace ocelli::cli {
 
@@ -9,19 +11,30 @@ using base::Code;
 using base::Result;
 
 void GenerateFlags::add(CLI::App& app) {
-  app.add_option("-n,--max-tokens,--n-predict", max_tokens, "most tokens of the answer (default 512)");
-  app.add_option("--temp,--temperature", temperature, "0: always the most likely token (default)");
-  app.add_option("--top-k", top_k, "keep the k most likely tokens");
-  app.add_option("--top-p", top_p, "keep the fewest tokens that reach this probability");
-  app.add_option("--min-p", min_p, "keep tokens of at least this fraction of the best one's probability");
-  app.add_option("--repeat-penalty,--repetition-penalty", repetition_penalty, "above 1: against repetition");
-  app.add_option("--presence-penalty", presence_penalty, "subtracted from the logits of tokens of the answer");
-  app.add_option("--frequency-penalty", frequency_penalty, "the same, times how often");
-  app.add_option("-s,--seed", seed, "of the random draws (default 0)");
-  app.add_option("--stop", stop, "end the answer before this text (may be given several times)");
-  app.add_option("--logit-bias", logit_bias, "ID=BIAS, added to a token's logit (may be given several times)");
+  app.option_defaults()->group("Answer");
+  app.add_option("-n,--max-tokens,--max-new-tokens,--n-predict", max_tokens,
+                 "most tokens of the answer (default 512; -1: until the context is full)")->type_name("N");
+  app.add_option("--temp,--temperature", temperature, "0: always the most likely token (default)")->type_name("X");
+  app.add_option("--top-k", top_k, "keep the k most likely tokens (default 0: all)")->type_name("K");
+  app.add_option("--top-p", top_p, "keep the fewest tokens that reach this probability (default 1)")->type_name("P");
+  app.add_option("--min-p", min_p, "keep tokens of at least this fraction of the best one's probability (default 0)")
+      ->type_name("P");
+  app.add_option("--repeat-penalty,--repetition-penalty", repetition_penalty, "above 1: against repetition (default 1)")
+      ->type_name("X");
+  app.add_option("--presence-penalty", presence_penalty, "subtracted from the logits of tokens of the answer")
+      ->type_name("X");
+  app.add_option("--frequency-penalty", frequency_penalty, "the same, times how often")->type_name("X");
+  app.add_option("-s,--seed", seed, "of the random draws (default 0)")->type_name("N");
+  app.add_option("--stop", stop, "end the answer before this text (may be given several times)")
+      ->type_name("TEXT")
+      ->allow_extra_args(false);
+  app.add_option("--logit-bias", logit_bias, "added to a token's logit (may be given several times)")
+      ->type_name("ID=BIAS")
+      ->allow_extra_args(false);
   app.add_flag("--ignore-eos", ignore_eos, "go on after the end of the answer (for measurements)");
-  app.add_option("--logprobs", logprobs, "report log-probabilities of this many alternatives (implies --json)");
+  app.add_option("--logprobs", logprobs, "report log-probabilities of this many alternatives (implies --json)")
+      ->type_name("N");
+  app.option_defaults()->group("Options");
 }
 
 namespace {
@@ -43,10 +56,11 @@ Result<std::pair<int32_t, double>> parse_bias(const std::string& text) {
 
 Result<engine::GenerateOptions> GenerateFlags::options() const {
   engine::GenerateOptions g;
-  if (max_tokens < 1) {
-    return base::fail(Code::kUsage, "must be at least 1 (" + std::to_string(max_tokens) + ")", "--max-tokens");
+  if (max_tokens < 1 && max_tokens != -1) {
+    return base::fail(Code::kUsage, "must be at least 1, or -1 for no limit but the context (" +
+                                        std::to_string(max_tokens) + ")", "--max-tokens");
   }
-  g.max_tokens = max_tokens;
+  g.max_tokens = std::max<int64_t>(max_tokens, 0);
   g.stop = stop;
   g.ignore_eos = ignore_eos;
   engine::SamplingOptions& s = g.sampling;
@@ -63,6 +77,8 @@ Result<engine::GenerateOptions> GenerateFlags::options() const {
     OCELLI_ASSIGN(auto bias, parse_bias(text));
     s.logit_bias.push_back(bias);
   }
+  // Again with the model's vocabulary once it is loaded; this one comes before the waiting.
+  OCELLI_TRY(engine::check(s, std::numeric_limits<int32_t>::max()));
   return g;
 }
 

@@ -57,6 +57,7 @@ Json forecast_json(const engine::Forecast& f) {
                                                 {"activations", f.activations},
                                                 {"pictures", f.pictures_held},
                                                 {"kernels", f.kernels},
+                                                {"decoding", f.decoding},
                                                 {"peak", f.peak()}})},
                        {"seconds", Json::object({{"vision", f.seconds.vision},
                                                  {"prefill", f.seconds.prefill},
@@ -109,10 +110,13 @@ Run make_plan(CLI::App& app) {
   app.description("Tokens, time and memory of a request, before running it.\n\n"
                   "  ocelli plan ./SmolVLM2-2.2B-Instruct photo.jpg \"What is this?\"\n"
                   "  ocelli plan ./SmolVLM2-2.2B-Instruct --picture 4000x3000 --picture 640x480");
-  app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]")->option_text(" ");
-  app.add_option("-p,--prompt", flags->prompt, "the question");
-  app.add_option("--picture", flags->sizes, "WIDTHxHEIGHT of a picture that need not exist (may be given several times)");
+  app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
+  app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");
+  app.add_option("--picture", flags->sizes, "a picture of this size that need not exist (may be given several times)")
+      ->type_name("WIDTHxHEIGHT")
+      ->allow_extra_args(false);
   app.add_option("-n,--max-tokens,--n-predict", flags->max_tokens, "most tokens of the answer (default 512)")
+      ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
   app.add_flag("--json", flags->json, "as one JSON object");
   flags->engine.add(app);

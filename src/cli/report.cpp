@@ -1,6 +1,7 @@
 #include "cli/report.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/messages.h"
 
@@ -51,6 +52,7 @@ Json answer_json(const engine::Engine& engine, const std::string& question, cons
                                     {"prefill", out.prefill_seconds},
                                     {"decode", out.decode_seconds},
                                     {"first_token", out.first_token_seconds}}));
+  json.set("peak_memory_bytes", base::process_memory().peak);
   if (out.tokens.empty() || out.tokens.front().top.empty()) return json;
   Json tokens = Json::array();
   for (const engine::Sampled& s : out.tokens) {

@@ -1,6 +1,7 @@
 // ocelli run: one answer, or one per file.
 #include <CLI/CLI.hpp>
 
+#include "base/file.h"
 #include "cli/batch.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
@@ -18,12 +19,14 @@ using base::Json;
 using base::Result;
 using base::Status;
 
+constexpr size_t kMaxQuestionBytes = size_t{1} << 20;
+
 struct RunFlags {
   EngineFlags engine;
   GenerateFlags generate;
   std::vector<std::string> words, images;
   std::optional<std::string> prompt;
-  std::string system, output;
+  std::string system, output, prompt_file;
   bool json = false, jsonl = false, show_prompt = false, raw = false;
 };
 
@@ -49,10 +52,14 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   options.on_prefill = [&](int64_t done, int64_t total) { bar.update(double(done) / double(total), "reading the prompt"); };
   const bool json = flags.json || flags.generate.logprobs > 0;
   std::optional<base::Error> broken;
-  bool ends_line = false;
+  bool ends_line = false, began = flags.raw;
   if (!json) {
     options.on_text = [&](std::string_view text) {
       bar.clear();
+      // Answers of many models begin with a space that belongs to "Assistant:"; people do not want it.
+      while (!began && text.starts_with(' ')) text.remove_prefix(1);
+      if (text.empty()) return true;
+      began = true;
       ends_line = text.ends_with('\n');
       Status written = print(text);
       if (!written.ok()) broken = written.error();
@@ -73,11 +80,21 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
 Result<int> run(Session& session, RunFlags& flags) {
   OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
   target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
+  if (!flags.prompt_file.empty()) {
+    if (target.question) return base::fail(Code::kUsage, "there is a question already; leave one of them out", "--file");
+    OCELLI_ASSIGN(target.question, base::read_file(flags.prompt_file, kMaxQuestionBytes));
+  }
   if (!target.question && target.files.empty()) {
     return base::fail(Code::kUsage, "nothing to do; ask something: ocelli run photo.jpg \"What is this?\"");
   }
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
-  if (!flags.output.empty() && !flags.jsonl) return base::fail(Code::kUsage, "needs --jsonl", "--output");
+  if (!flags.output.empty() && !flags.jsonl) {
+    return base::fail(Code::kUsage, "answers are added to a file with --jsonl only; add it, or redirect the output",
+                      "--output");
+  }
+  if (flags.jsonl && (flags.raw || flags.show_prompt)) {
+    return base::fail(Code::kUsage, "does not go with --raw or --show-prompt; leave one of them out", "--jsonl");
+  }
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   if (flags.jsonl) {
     BatchOptions batch{flags.system, target.question.value_or(""), target.files, flags.output, flags.generate,
@@ -94,17 +111,21 @@ Result<int> run(Session& session, RunFlags& flags) {
 Run make_run(CLI::App& app) {
   auto flags = std::make_shared<RunFlags>();
   app.description(
-      "One answer to a question about nothing, one or several pictures.\n\n"
+      "Answer a question about one picture, several or none.\n\n"
       "  ocelli run photo.jpg \"What is in the picture?\"\n"
       "  ocelli run ./SmolVLM2-256M-Video-Instruct left.png right.png \"What differs?\"\n"
       "  ocelli run *.jpg -p \"Describe the picture.\" --jsonl -o answers.jsonl");
-  app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]")->option_text(" ");
-  app.add_option("-p,--prompt", flags->prompt, "the question");
-  app.add_option("--image", flags->images, "a picture (may be given several times)");
-  app.add_option("--system", flags->system, "system prompt");
+  app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
+  app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");
+  app.add_option("-f,--file", flags->prompt_file, "read the question from this file")->type_name("FILE");
+  app.add_option("--image", flags->images, "a picture (may be given several times)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_option("--system,--system-prompt", flags->system, "what the model is told before the question")->type_name("TEXT");
   app.add_flag("--json", flags->json, "one JSON object with answer, tokens and times");
   app.add_flag("--jsonl", flags->jsonl, "one request and one JSON line for each file");
-  app.add_option("-o,--output", flags->output, "with --jsonl: add to this file, skipping what it already answers");
+  app.add_option("-o,--output", flags->output, "with --jsonl: add to this file, skipping what it already answers")
+      ->type_name("FILE");
   app.add_flag("--show-prompt", flags->show_prompt, "print exactly what the model would see, and stop");
   app.add_flag("--raw", flags->raw, "continue the text as it is, without the chat template");
   flags->engine.add(app);

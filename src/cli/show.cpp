@@ -108,7 +108,7 @@ Result<int> list(bool json) {
 Run make_show(CLI::App& app) {
   auto flags = std::make_shared<ShowFlags>();
   app.description("What a model is.\n\n  ocelli show ./SmolVLM2-256M-Video-Instruct --tensors");
-  app.add_option("model", flags->word, "MODEL")->option_text(" ");
+  app.add_option("model", flags->word, "[MODEL]");
   app.add_flag("--json", flags->json, "as one JSON object");
   app.add_flag("--tensors", flags->tensors, "list every tensor of the file");
   flags->engine.add(app);
@@ -117,7 +117,7 @@ Run make_show(CLI::App& app) {
 
 Run make_list(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
-  app.description("The built-in model and those in the store folder (see ocelli doctor).\n\n  ocelli list");
+  app.description("The models that are here: the built-in one and those in the store.\n\n  ocelli list");
   app.add_flag("--json", *json, "as one JSON list");
   return [json](Session&) { return list(*json); };
 }

@@ -1,6 +1,7 @@
 #include "cli/target.h"
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 
 #include "base/folders.h"
@@ -37,7 +38,19 @@ Result<std::string> nearest_hint(const std::string& word) {
     names.push_back(here ? it->path().filename().string() : it->path().string());
   }
   const std::string near = base::nearest(word, names);
-  return near.empty() ? std::string() : "; the nearest name is " + near;
+  return near.empty() ? std::string("; ocelli list shows the models that are here, a folder can be given by its path")
+                      : "; the nearest name is " + near;
+}
+
+// A last word like "phto.jpg" or "./photo" is a file that is not there, not a question.
+bool looks_like_file(const std::string& word) {
+  if (word.find_first_of(" \t\n?") != std::string::npos) return false;
+  if (word.starts_with("/") || word.starts_with("./") || word.starts_with("../") || word.starts_with("~/")) return true;
+  std::string ending = fs::path(word).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",
+                                           ".pdf", ".mp4", ".mov", ".mkv", ".wav", ".mp3", ".gguf", ".safetensors"};
+  return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
 }
 
 }  // namespace
@@ -85,7 +98,9 @@ Result<std::string> resolve_model(const std::string& name) {
                                        "model.safetensors", name);
   }
   if (exists(name)) {
-    return base::fail(Code::kBadInput, "is not a model folder; give a folder in Hugging Face layout", name);
+    const char* gguf = name.ends_with(".gguf") ? "GGUF files cannot be read yet" : "is not a model folder";
+    return base::fail(Code::kBadInput, std::string(gguf) + "; give a folder in Hugging Face layout (config.json, "
+                                                           "tokenizer.json, model.safetensors)", name);
   }
   OCELLI_ASSIGN(const std::string hint, nearest_hint(name));
   return base::fail(Code::kUsage, "no model of this name is in the store, and no such folder exists" + hint, name);
@@ -105,7 +120,7 @@ Result<Target> resolve_target(const std::vector<std::string>& words, const std::
   for (size_t i = first; i < last; ++i) {
     if (exists(words[i])) {
       out.files.push_back(words[i]);
-    } else if (i + 1 == last && !question) {
+    } else if (i + 1 == last && !question && !looks_like_file(words[i])) {
       out.question = words[i];
     } else {
       OCELLI_ASSIGN(const std::string hint, nearest_hint(words[i]));

@@ -80,10 +80,10 @@ Result<int> tokenize(TokenizeFlags& flags) {
 Run make_tokenize(CLI::App& app) {
   auto flags = std::make_shared<TokenizeFlags>();
   app.description("Token ids of a text, one a line.\n\n  ocelli tokenize -m ./SmolVLM2-256M-Video-Instruct \"Hello world\"");
-  app.add_option("words", flags->words, "[MODEL] TEXT")->option_text(" ");
-  app.add_option("-m,--model", flags->model, "model: a name in the store or a folder (default: the built-in model)");
-  app.add_option("-f,--file", flags->file, "read the text from this file");
-  app.add_option("--decode", flags->decode, "ids to turn into text")->delimiter(',');
+  app.add_option("words", flags->words, "[MODEL] TEXT");
+  app.add_option("-m,--model", flags->model, "a name in the store or a folder (default: the built-in model)")->type_name("MODEL");
+  app.add_option("-f,--file", flags->file, "read the text from this file")->type_name("FILE");
+  app.add_option("--decode", flags->decode, "ids to turn into text: 1,2,3")->type_name("IDS")->delimiter(',');
   app.add_flag("--ids", flags->ids, "the ids alone, on one line");
   app.add_flag("--json", flags->json, "as one JSON list");
   app.add_flag("--no-special", flags->no_special, "control tokens in the text stay text");
