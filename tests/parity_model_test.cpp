@@ -1,9 +1,12 @@
-// Whole models against transformers in float32: prompts, ids, picture features, logits, continuations.
-// The fixtures are described in tools/reference/README.md.
+// Whole models against transformers in float32: prompts, ids, picture features, logits,
+// continuations. The fixtures are described in tools/reference/README.md.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/file.h"
 #include "engine/session.h"
 #include "parity_pictures.h"
@@ -17,7 +20,9 @@ using engine::Engine;
 // design.md 5.2: logits within 1e-4 of the reference, relative to their spread.
 constexpr double kTolerance = 1e-4;
 
-std::string folder(const std::string& name) { return std::string(OCELLI_FIXTURES) + "/models/" + name; }
+std::string folder(const std::string& name) {
+  return std::string(OCELLI_FIXTURES) + "/models/" + name;
+}
 
 struct Fixture {
   std::string name;
@@ -26,7 +31,8 @@ struct Fixture {
 
   explicit Fixture(const std::string& model)
       : name(model),
-        json(Json::parse(base::read_file(folder(model) + "/expected.json", 16 << 20).value()).value()),
+        json(Json::parse(base::read_file(folder(model) + "/expected.json", 16 << 20).value())
+                 .value()),
         tensors(formats::SafetensorsFile::open(folder(model) + "/expected.safetensors").value()) {}
 
   // All numbers of a tensor as float32.
@@ -42,7 +48,17 @@ struct Fixture {
   }
 };
 
-std::unique_ptr<Engine> load(const std::string& model, bool split, int64_t chunk = 512, int threads = 2) {
+// Sets OCELLI_ISA while it lives.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(std::string_view name) { setenv("OCELLI_ISA", std::string(name).c_str(), 1); }
+  ~ForcedIsa() { unsetenv("OCELLI_ISA"); }
+  ForcedIsa(const ForcedIsa&) = delete;
+  ForcedIsa& operator=(const ForcedIsa&) = delete;
+};
+
+std::unique_ptr<Engine> load(const std::string& model, bool split, int64_t chunk = 512,
+                             int threads = 2) {
   engine::EngineOptions options;
   options.exact = true;
   options.split_images = split;
@@ -74,8 +90,8 @@ engine::Prompt make_prompt(Engine& engine, const Json& wanted) {
 }
 
 // The largest difference of rows `which` of `all` to the rows of `wanted`, in units of `spread`.
-double worst_row(std::span<const float> all, std::span<const int64_t> which, std::span<const float> wanted,
-                 size_t width, double spread) {
+double worst_row(std::span<const float> all, std::span<const int64_t> which,
+                 std::span<const float> wanted, size_t width, double spread) {
   EXPECT_EQ(wanted.size(), which.size() * width);
   double worst = 0;
   for (size_t i = 0; i < wanted.size(); ++i) {
@@ -87,26 +103,29 @@ double worst_row(std::span<const float> all, std::span<const int64_t> which, std
 }
 
 void report(const Fixture& f, const Json& wanted, const char* what, double worst) {
-  std::printf("%-12s %-10s %-9s %.1e of the spread\n", f.name.c_str(), wanted.get_string("name").value().c_str(), what,
-              worst);
+  std::printf("%-12s %-10s %-9s %.1e of the spread\n", f.name.c_str(),
+              wanted.get_string("name").value().c_str(), what, worst);
   EXPECT_LE(worst, kTolerance) << what;
 }
 
-void compare_features(Engine& engine, const Fixture& f, const Json& wanted, const engine::Prompt& prompt) {
+void compare_features(Engine& engine, const Fixture& f, const Json& wanted,
+                      const engine::Prompt& prompt) {
   if (prompt.images.empty()) return;
   const auto embeddings = engine.encode_images(prompt.images).value();
   std::vector<float> all;
   for (const auto& e : embeddings) all.insert(all.end(), e->begin(), e->end());
   report(f, wanted, "features",
-         worst_row(all, ints(*wanted.find("feature_rows")), f.numbers(wanted.get_string("name").value() + ".features"),
+         worst_row(all, ints(*wanted.find("feature_rows")),
+                   f.numbers(wanted.get_string("name").value() + ".features"),
                    size_t(engine.info().hidden), wanted.get_double("features_std").value()));
 }
 
-void compare_logits(Engine& engine, const Fixture& f, const Json& wanted, const engine::Prompt& prompt) {
+void compare_logits(Engine& engine, const Fixture& f, const Json& wanted,
+                    const engine::Prompt& prompt) {
   report(f, wanted, "logits",
          worst_row(engine.score(prompt).value(), ints(*wanted.find("logit_positions")),
-                   f.numbers(wanted.get_string("name").value() + ".logits"), size_t(engine.info().vocab),
-                   wanted.get_double("logits_std").value()));
+                   f.numbers(wanted.get_string("name").value() + ".logits"),
+                   size_t(engine.info().vocab), wanted.get_double("logits_std").value()));
 }
 
 void compare_greedy(Engine& engine, const Json& wanted, const engine::Prompt& prompt) {
@@ -121,16 +140,24 @@ void compare_greedy(Engine& engine, const Json& wanted, const engine::Prompt& pr
   EXPECT_GE(wanted.get_int("distinct").value(), 20);
 }
 
-class ModelParity : public testing::TestWithParam<const char*> {};
+// Every checkpoint, with the kernels of every instruction set that this machine executes.
+class ModelParity
+    : public testing::TestWithParam<std::tuple<const char*, cpu::InstructionSetInfo>> {};
 
 TEST_P(ModelParity, EqualsTransformers) {
-  const Fixture f(GetParam());
+  const auto& [model, isa] = GetParam();
+  if (!isa.executable)
+    GTEST_SKIP() << isa.name
+                 << " is not executable here; its kernels run emulated in test backend_cpu";
+  const ForcedIsa forced(isa.name);
+  const Fixture f(model);
   for (const Json& wanted : f.json.find("cases")->items()) {
     SCOPED_TRACE(wanted.get_string("name").value());
     const auto engine = load(f.name, wanted.get_bool("do_image_splitting", true).value());
     const engine::Prompt prompt = make_prompt(*engine, wanted);
     EXPECT_EQ(prompt.ids, unpack_ids(*wanted.find("ids")));
-    const std::vector<int64_t> rows = wanted.find("rows") ? ints(*wanted.find("rows")) : std::vector<int64_t>();
+    const std::vector<int64_t> rows =
+        wanted.find("rows") ? ints(*wanted.find("rows")) : std::vector<int64_t>();
     ASSERT_EQ(rows.size(), prompt.images.size());
     for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(prompt.images[i]->tiles.plan.rows, rows[i]);
     compare_features(*engine, f, wanted, prompt);
@@ -139,14 +166,19 @@ TEST_P(ModelParity, EqualsTransformers) {
   }
 }
 
-std::string test_name(const testing::TestParamInfo<const char*>& info) {
-  std::string name = info.param;
-  std::erase(name, '-');
+std::string test_name(const testing::TestParamInfo<ModelParity::ParamType>& info) {
+  std::string name =
+      std::string(std::get<0>(info.param)) + "_" + std::string(std::get<1>(info.param).name);
+  std::replace(name.begin(), name.end(), '-', '_');
   return name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, ModelParity,
-                         testing::Values("smollm2", "smolvlm2-a", "smolvlm2-b", "smolvlm2-c", "smolvlm1"), test_name);
+                         testing::Combine(testing::Values("smollm2", "smolvlm2-a", "smolvlm2-b",
+                                                          "smolvlm2-c", "smolvlm1"),
+                                          testing::ValuesIn(cpu::instruction_sets().begin(),
+                                                            cpu::instruction_sets().end())),
+                         test_name);
 
 // design.md 5.3: the cache, the cutting of the prefill and the number of threads.
 class Determinism : public testing::Test {
@@ -163,7 +195,8 @@ class Determinism : public testing::Test {
     std::vector<float> logits;
     const auto total = int64_t(prompt.ids.size());
     for (int64_t at = 0; at < total; at += chunk) {
-      EXPECT_TRUE(engine->forward(prompt, images, at, std::min(chunk, total - at), cache, &logits).ok());
+      EXPECT_TRUE(
+          engine->forward(prompt, images, at, std::min(chunk, total - at), cache, &logits).ok());
     }
     return logits;
   }
@@ -171,14 +204,16 @@ class Determinism : public testing::Test {
 
 TEST_F(Determinism, ThreadsGiveTheSameBits) {
   const std::vector<float> reference = last_logits(512, 1);
-  for (const int threads : {2, 3}) EXPECT_EQ(last_logits(512, threads), reference) << threads << " threads";
+  for (const int threads : {2, 3})
+    EXPECT_EQ(last_logits(512, threads), reference) << threads << " threads";
 }
 
 TEST_F(Determinism, ChunksOfThePrefillAgree) {
   const std::vector<float> reference = last_logits(4096, 2);
   const std::vector<int64_t> row{0};
   for (const int64_t chunk : {1, 7, 64, 300}) {
-    EXPECT_LE(worst_row(last_logits(chunk, 2), row, reference, reference.size(), wanted.get_double("logits_std").value()),
+    EXPECT_LE(worst_row(last_logits(chunk, 2), row, reference, reference.size(),
+                        wanted.get_double("logits_std").value()),
               1e-5)
         << "chunks of " << chunk;
   }
@@ -186,11 +221,15 @@ TEST_F(Determinism, ChunksOfThePrefillAgree) {
 
 TEST_F(Determinism, TurnsReuseTheCache) {
   const auto engine = load("smolvlm2-a", false);
-  const auto image = engine->prepare_image(formula_picture("texture", 9, 120, 80), "formula").value();
-  const auto ask = [&](const char* messages) { return engine->build_prompt(Json::parse(messages).value(), {image}).value(); };
-  const engine::Prompt first =
-      ask(R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"What is this?"}]}])");
-  const engine::Prompt second = ask(R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"What is this?"}]},
+  const auto image =
+      engine->prepare_image(formula_picture("texture", 9, 120, 80), "formula").value();
+  const auto ask = [&](const char* messages) {
+    return engine->build_prompt(Json::parse(messages).value(), {image}).value();
+  };
+  const engine::Prompt first = ask(
+      R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"What is this?"}]}])");
+  const engine::Prompt second =
+      ask(R"([{"role":"user","content":[{"type":"image"},{"type":"text","text":"What is this?"}]},
                                         {"role":"assistant","content":[{"type":"text","text":"A cat."}]},
                                         {"role":"user","content":[{"type":"text","text":"Why?"}]}])");
   engine::GenerateOptions options;
@@ -202,7 +241,8 @@ TEST_F(Determinism, TurnsReuseTheCache) {
   const engine::Generated reused = turns.generate(second, options).value();
   engine::Session fresh = engine::Session::create(*engine).value();
   const engine::Generated computed = fresh.generate(second, options).value();
-  const auto common = std::mismatch(first.ids.begin(), first.ids.end(), second.ids.begin()).first - first.ids.begin();
+  const auto common = std::mismatch(first.ids.begin(), first.ids.end(), second.ids.begin()).first -
+                      first.ids.begin();
   EXPECT_GT(common, first.image_tokens());
   EXPECT_EQ(reused.reused_tokens, common);
   EXPECT_EQ(reused.ids, computed.ids);
@@ -216,7 +256,8 @@ TEST_F(Determinism, AnotherPictureIsNotTakenForTheSame) {
   options.max_tokens = 8;
   options.ignore_eos = true;
   const auto prompt = [&](uint32_t seed) {
-    const auto image = engine->prepare_image(formula_picture("texture", seed, 120, 80), "formula").value();
+    const auto image =
+        engine->prepare_image(formula_picture("texture", seed, 120, 80), "formula").value();
     return engine->build_prompt(messages, {image}).value();
   };
   engine::Session session = engine::Session::create(*engine).value();

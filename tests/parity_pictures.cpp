@@ -36,8 +36,9 @@ struct Formula {
 }  // namespace
 
 media::Image formula_picture(const std::string& kind, uint32_t seed, int width, int height) {
-  OCELLI_CHECK(kind == "noise" || kind == "edges" || kind == "flat" || kind == "smooth" || kind == "texture",
-               "a known kind of picture");
+  OCELLI_CHECK(
+      kind == "noise" || kind == "edges" || kind == "flat" || kind == "smooth" || kind == "texture",
+      "a known kind of picture");
   media::Image image;
   image.width = width;
   image.height = height;
@@ -61,8 +62,8 @@ media::Image formula_picture(const std::string& kind, uint32_t seed, int width, 
 
 media::Image formula_picture(const base::Json& arguments) {
   const auto number = [&](const char* key) { return arguments.find(key)->as_int(); };
-  return formula_picture(arguments.find("kind")->as_string(), uint32_t(number("seed")), int(number("width")),
-                         int(number("height")));
+  return formula_picture(arguments.find("kind")->as_string(), uint32_t(number("seed")),
+                         int(number("width")), int(number("height")));
 }
 
 }  // namespace ocelli::parity

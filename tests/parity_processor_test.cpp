@@ -36,13 +36,15 @@ models::SmolVlmProcessor processor(const std::string& config, bool split) {
 // Fails with the first pixel of a kept crop that is wrong, which says more than a hash.
 void compare_crop(const Json& crop, const models::Tiles& tiles) {
   constexpr int kCrop = 6;  // pixels a side
-  const int64_t tile = crop.find("tile")->as_int(), y0 = crop.find("y")->as_int(), x0 = crop.find("x")->as_int();
+  const int64_t tile = crop.find("tile")->as_int(), y0 = crop.find("y")->as_int(),
+                x0 = crop.find("x")->as_int();
   const std::string& hex = crop.find("rgb")->as_string();
   for (int i = 0; i < kCrop * kCrop * 3; ++i) {
     const int64_t y = y0 + i / (kCrop * 3), x = x0 + i / 3 % kCrop, side = tiles.plan.side;
     const int wanted = std::stoi(hex.substr(size_t(2 * i), 2), nullptr, 16);
     const int got = tiles.rgb[size_t(((tile * side + y) * side + x) * 3 + i % 3)];
-    ASSERT_EQ(got, wanted) << "tile " << tile << ", x " << x << ", y " << y << ", channel " << i % 3;
+    ASSERT_EQ(got, wanted) << "tile " << tile << ", x " << x << ", y " << y << ", channel "
+                           << i % 3;
   }
 }
 
@@ -79,21 +81,24 @@ class Pictures : public testing::TestWithParam<size_t> {};
 TEST_P(Pictures, PixelsAreEqual) {
   const Json& picture = expected().find("pictures")->items()[GetParam()];
   const media::Image image = formula_picture(picture);
-  ASSERT_EQ(base::sha256(std::as_bytes(std::span(image.rgb))).hex(), picture.find("picture_sha256")->as_string())
+  ASSERT_EQ(base::sha256(std::as_bytes(std::span(image.rgb))).hex(),
+            picture.find("picture_sha256")->as_string())
       << "the formula itself differs";
   for (const Json& wanted : picture.find("cases")->items()) {
-    SCOPED_TRACE(wanted.find("config")->as_string() + (wanted.find("split")->as_bool() ? " split" : " whole"));
+    SCOPED_TRACE(wanted.find("config")->as_string() +
+                 (wanted.find("split")->as_bool() ? " split" : " whole"));
     compare(image, wanted);
   }
 }
 
 std::string name_of(const testing::TestParamInfo<size_t>& info) {
   const Json& p = expected().find("pictures")->items()[info.param];
-  return std::to_string(p.find("width")->as_int()) + "x" + std::to_string(p.find("height")->as_int()) + "_" +
-         p.find("kind")->as_string();
+  return std::to_string(p.find("width")->as_int()) + "x" +
+         std::to_string(p.find("height")->as_int()) + "_" + p.find("kind")->as_string();
 }
 
-INSTANTIATE_TEST_SUITE_P(Parity, Pictures, testing::Range(size_t{0}, expected().find("pictures")->size()), name_of);
+INSTANTIATE_TEST_SUITE_P(Parity, Pictures,
+                         testing::Range(size_t{0}, expected().find("pictures")->size()), name_of);
 
 TEST(ParityProcessor, PromptTextIsEqual) {
   for (const Json& wanted : expected().find("expansions")->items()) {
@@ -105,7 +110,8 @@ TEST(ParityProcessor, PromptTextIsEqual) {
     std::string text = wanted.find("text")->as_string(), run;
     for (int64_t i = 0; i < seq; ++i) run += "<image>";
     const std::string mark = "<image>{" + std::to_string(seq) + "}";
-    for (size_t at = 0; (at = text.find(mark, at)) != text.npos; at += run.size()) text.replace(at, mark.size(), run);
+    for (size_t at = 0; (at = text.find(mark, at)) != text.npos; at += run.size())
+      text.replace(at, mark.size(), run);
     EXPECT_EQ(processor(seq == 64 ? "2048/512" : "1536/384", true).prompt(plan), text);
   }
 }

@@ -3,14 +3,14 @@
 //   #include <ocelli/ocelli.h>
 //
 //   int main() {
-//     auto model = ocelli::Model::load("SmolVLM2-256M");              // a folder; "" is the built-in model
+//     auto model = ocelli::Model::load("./SmolVLM2-256M");   // "": the built-in model
 //     auto answer = model->ask("What is in the picture?", {"photo.jpg"});
 //     std::puts(answer->text.c_str());
 //   }
 //
-// Everything that can go wrong with files, pictures and prompts comes back as a Result: test it with
-// ok() and read error().message(). Taking the value of a failed Result ends the program with that
-// message. Nothing here prints, and nothing uses the network.
+// Everything that can go wrong with files, pictures and prompts comes back as a Result: test it
+// with ok() and read error().message(). Taking the value of a failed Result ends the program with
+// that message. Nothing here prints, and nothing uses the network.
 #pragma once
 
 #include <cstdint>
@@ -35,29 +35,29 @@ using base::Result;
 std::string_view version();
 
 struct LoadOptions {
-  int threads = 0;       // 0: as many as the machine and its limits allow
-  std::string weights;   // "": as in the file; "f32", "bf16", "f16", "q8": converted while loading
-  int64_t context = 0;   // most tokens of a conversation; 0: what the model was trained with
-  bool exact = false;    // float32 arithmetic and cache throughout: slower, reproduces the original
+  int threads = 0;      // 0: as many as the machine and its limits allow
+  std::string weights{};  // "": as in the file; "f32", "bf16", "f16", "q8": converted while loading
+  int64_t context = 0;  // most tokens of a conversation; 0: what the model was trained with
+  bool exact = false;   // float32 arithmetic and cache throughout: slower, reproduces the original
 };
 
 struct AskOptions {
   int64_t max_tokens = 512;
-  double temperature = 0;          // 0: always the most likely token
+  double temperature = 0;  // 0: always the most likely token
   int top_k = 0;
   double top_p = 1, min_p = 0;
   double repetition_penalty = 1, presence_penalty = 0;
   uint64_t seed = 0;
-  std::vector<std::string> stop;   // end before any of these
+  std::vector<std::string> stop{};  // end before any of these
   // Called with each piece of text as it comes, whole UTF-8 characters only; return false to stop.
-  std::function<bool(std::string_view)> on_text;
+  std::function<bool(std::string_view)> on_text{};
   const CancelToken* cancel = nullptr;  // may be requested from any thread
 };
 
 struct Answer {
   std::string text;
-  std::string finish_reason;   // "stop", "length" or "cancelled"
-  int64_t prompt_tokens = 0;   // of which reused_tokens were known from earlier turns
+  std::string finish_reason;  // "stop", "length" or "cancelled"
+  int64_t prompt_tokens = 0;  // of which reused_tokens were known from earlier turns
   int64_t reused_tokens = 0;
   int64_t tokens = 0;
   double first_token_seconds = 0, seconds = 0;
@@ -70,17 +70,20 @@ class Picture {
   Picture(std::string path) : path_(std::move(path)) {}
   static Picture from_bytes(std::vector<std::byte> file);
 
-  const std::string& path() const { return path_; }
+  bool is_file() const { return is_file_; }
+  const std::string& path() const { return path_; }  // for messages where it is no file
   std::span<const std::byte> bytes() const { return bytes_; }
 
  private:
   std::string path_;
   std::vector<std::byte> bytes_;
+  bool is_file_ = true;
 };
 
 class Conversation;
 
-// A loaded model. Cheap to copy (copies share it); may be used from several threads, which take turns.
+// A loaded model. Cheap to copy (copies share it); may be used from several threads, which take
+// turns.
 class Model {
  public:
   // `path`: a folder in Hugging Face layout; "" is the built-in model.
@@ -108,7 +111,8 @@ class Conversation {
   Conversation& operator=(Conversation&&) noexcept;
   ~Conversation();
   // After an error or a cancelled answer the turn is forgotten and the conversation can go on.
-  Result<Answer> ask(std::string_view question, std::vector<Picture> pictures = {}, const AskOptions& options = {});
+  Result<Answer> ask(std::string_view question, std::vector<Picture> pictures = {},
+                     const AskOptions& options = {});
 
   struct State;
 

@@ -31,7 +31,8 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   std::string found;
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kLongest) continue;
-    const size_t gap = candidate.size() > word.size() ? candidate.size() - word.size() : word.size() - candidate.size();
+    const size_t gap = candidate.size() > word.size() ? candidate.size() - word.size()
+                                                      : word.size() - candidate.size();
     if (gap >= best) continue;
     const size_t d = distance(word, candidate);
     if (d >= best) continue;

@@ -21,11 +21,14 @@ struct Conversation::State {
   std::vector<std::shared_ptr<const engine::PreparedImage>> images;
 };
 
-std::string_view version() { return OCELLI_VERSION; }
+std::string_view version() {
+  return OCELLI_VERSION;
+}
 
 Picture Picture::from_bytes(std::vector<std::byte> file) {
   Picture p("picture");
   p.bytes_ = std::move(file);
+  p.is_file_ = false;
   return p;
 }
 
@@ -41,24 +44,31 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
                                           "\" are not known; f32, bf16, f16 and q8 are");
     }
   }
-  OCELLI_ASSIGN(formats::ModelFolder folder, path.empty() ? engine::builtin_model() : formats::ModelFolder::open(path));
+  OCELLI_ASSIGN(formats::ModelFolder folder,
+                path.empty() ? engine::builtin_model() : formats::ModelFolder::open(path));
   auto state = std::make_shared<State>();
   OCELLI_ASSIGN(state->engine, Engine::load(std::move(folder), o));
   return Model(std::move(state));
 }
 
-bool Model::takes_pictures() const { return state_->engine->processor() != nullptr; }
-std::string_view Model::name() const { return state_->engine->name(); }
+bool Model::takes_pictures() const {
+  return state_->engine->processor() != nullptr;
+}
+std::string_view Model::name() const {
+  return state_->engine->name();
+}
 
 Result<Conversation> Model::chat(std::string_view system_prompt) const {
   OCELLI_ASSIGN(Session session, Session::create(*state_->engine));
   auto state = std::make_unique<Conversation::State>(
       Conversation::State{state_, std::move(session), Json::array(), {}});
-  if (!system_prompt.empty()) state->messages.push_back(engine::text_message("system", system_prompt));
+  if (!system_prompt.empty())
+    state->messages.push_back(engine::text_message("system", system_prompt));
   return Conversation(std::move(state));
 }
 
-Result<Answer> Model::ask(std::string_view question, std::vector<Picture> pictures, const AskOptions& options) const {
+Result<Answer> Model::ask(std::string_view question, std::vector<Picture> pictures,
+                          const AskOptions& options) const {
   OCELLI_ASSIGN(Conversation conversation, chat());
   return conversation.ask(question, std::move(pictures), options);
 }
@@ -68,14 +78,15 @@ Conversation::Conversation(Conversation&&) noexcept = default;
 Conversation& Conversation::operator=(Conversation&&) noexcept = default;
 Conversation::~Conversation() = default;
 
-Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture> pictures, const AskOptions& options) {
+Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture> pictures,
+                                 const AskOptions& options) {
   Engine& engine = *state_->model->engine;
   Json messages = state_->messages;
   auto images = state_->images;
   for (const Picture& picture : pictures) {
     base::MappedFile file;
     std::span<const std::byte> bytes = picture.bytes();
-    if (bytes.empty()) {
+    if (picture.is_file()) {
       OCELLI_ASSIGN(file, base::MappedFile::open(picture.path()));
       bytes = file.bytes();
     }

@@ -25,8 +25,9 @@ void DryRun::encode_tiles(int64_t tiles) {
 
 Status DryRun::forward(int64_t before, int64_t count) {
   if (before + count > cache_.capacity()) {
-    return base::fail(base::Code::kDoesNotFit, "more tokens than the context holds (" + std::to_string(before + count) +
-                                                   ", limit " + std::to_string(cache_.capacity()) + ")");
+    return base::fail(base::Code::kDoesNotFit, "more tokens than the context holds (" +
+                                                   std::to_string(before + count) + ", limit " +
+                                                   std::to_string(cache_.capacity()) + ")");
   }
   const Scratch scratch(arena_);
   Context c = context();

@@ -23,7 +23,9 @@ class DryRun {
  private:
   DryRun(Engine& engine, tensor::Arena arena, nn::KvCache cache)
       : engine_(&engine), arena_(std::move(arena)), cache_(std::move(cache)) {}
-  tensor::Context context() { return {backend_, arena_, engine_->pool(), nullptr, {}, engine_->options().exact}; }
+  tensor::Context context() {
+    return {backend_, arena_, engine_->pool(), nullptr, {}, engine_->options().exact};
+  }
   Engine* engine_;
   count::CountingBackend backend_;
   tensor::Arena arena_;

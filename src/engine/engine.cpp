@@ -28,24 +28,31 @@ Engine::Engine(const EngineOptions& options, tensor::Arena arena)
 
 Engine::~Engine() = default;
 
-Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(std::span<const std::byte> file, std::string name,
+Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(std::span<const std::byte> file,
+                                                                   std::string name,
                                                                    ImageTimes* times) {
   const base::Stopwatch watch;
-  auto decoded = options_.decode ? options_.decode(file, options_.decode_options) : media::decode(file, options_.decode_options);
+  auto decoded = options_.decode ? options_.decode(file, options_.decode_options)
+                                 : media::decode(file, options_.decode_options);
   if (times) times->decode += watch.seconds();
   if (!decoded.ok()) return std::move(decoded).error().in(name);
   return prepare_image(std::move(decoded).value(), std::move(name), times);
 }
 
-Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(media::Image image, std::string name,
+Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(media::Image image,
+                                                                   std::string name,
                                                                    ImageTimes* times) {
   if (!processor_) {
-    return base::fail(Code::kUsage, "the model " + name_ + " takes no pictures; choose one with a vision tower", name);
+    return base::fail(Code::kUsage,
+                      "the model " + name_ + " takes no pictures; choose one with a vision tower",
+                      name);
   }
   const base::Stopwatch watch;
   auto prepared = std::make_shared<PreparedImage>();
   const auto parallel = [this](int64_t count, const std::function<void(int64_t, int64_t)>& body) {
-    pool_.parallel_for(count, [&](int64_t begin, int64_t end) { body(begin, end); }, std::max<int64_t>(1, count / 64));
+    pool_.parallel_for(
+        count, [&](int64_t begin, int64_t end) { body(begin, end); },
+        std::max<int64_t>(1, count / 64));
   };
   OCELLI_ASSIGN(prepared->tiles, std::move(processor_->process(image, parallel)).in(name));
   prepared->name = std::move(name);
@@ -54,17 +61,20 @@ Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(media::Image 
   prepared->height = image.height;
   base::Sha256 hash;
   hash.update(processor_->fingerprint());
-  hash.update(std::to_string(prepared->tiles.plan.rows) + "x" + std::to_string(prepared->tiles.plan.cols));
+  hash.update(std::to_string(prepared->tiles.plan.rows) + "x" +
+              std::to_string(prepared->tiles.plan.cols));
   hash.update(std::as_bytes(std::span(prepared->tiles.rgb)));
   prepared->key = hash.finish();
   if (times) times->resize += watch.seconds();
   return std::shared_ptr<const PreparedImage>(std::move(prepared));
 }
 
-Result<Prompt> Engine::build_prompt(const Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
+Result<Prompt> Engine::build_prompt(const Json& messages,
+                                    std::vector<std::shared_ptr<const PreparedImage>> images,
                                     const Json& template_arguments) const {
   const int64_t per_tile = info().vision ? info().vision->tokens_per_tile : 0;
-  const PromptBuilder builder(*tokenizer_, template_ ? &*template_ : nullptr, processor_.get(), per_tile);
+  const PromptBuilder builder(*tokenizer_, template_ ? &*template_ : nullptr, processor_.get(),
+                              per_tile);
   text::RenderOptions render = render_;
   render.variables = template_arguments;
   return builder.build(messages, std::move(images), render);
@@ -75,11 +85,14 @@ Result<Prompt> Engine::raw_prompt(std::string_view text) const {
 }
 
 int64_t Engine::tiles_together() const {
-  return vision_bytes_per_tile_ > 0 ? std::max<int64_t>(1, options_.vision_workspace / vision_bytes_per_tile_) : 1;
+  return vision_bytes_per_tile_ > 0
+             ? std::max<int64_t>(1, options_.vision_workspace / vision_bytes_per_tile_)
+             : 1;
 }
 
 Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
-    std::span<const std::shared_ptr<const PreparedImage>> images, const base::CancelToken* cancel, ImageTimes* times) {
+    std::span<const std::shared_ptr<const PreparedImage>> images, const base::CancelToken* cancel,
+    ImageTimes* times) {
   std::vector<std::shared_ptr<const Embeddings>> out(images.size());
   struct Tile {
     size_t image;
@@ -91,8 +104,9 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
   const int64_t row = info().vision->tokens_per_tile * info().hidden;
   for (size_t i = 0; i < images.size(); ++i) {
     if (!images[i] || (out[i] = image_cache_.find(images[i]->key))) continue;
-    const auto same = std::find_if(images.begin(), images.begin() + long(i),
-                                   [&](const auto& other) { return other && other->key == images[i]->key; });
+    const auto same =
+        std::find_if(images.begin(), images.begin() + long(i),
+                     [&](const auto& other) { return other && other->key == images[i]->key; });
     if (same != images.begin() + long(i)) continue;  // twice in one request: encoded once
     fresh[i] = std::make_shared<Embeddings>(size_t(images[i]->tiles.plan.tiles * row));
     for (int64_t t = 0; t < images[i]->tiles.plan.tiles; ++t) todo.push_back({i, t});
@@ -100,14 +114,16 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
   const std::lock_guard lock(turn_);
   const int64_t side = info().vision->tile, plane = 3 * side * side;
   for (size_t first = 0; first < todo.size();) {
-    if (cancel && cancel->requested()) return base::fail(Code::kInterrupted, "stopped while encoding pictures");
+    if (cancel && cancel->requested())
+      return base::fail(Code::kInterrupted, "stopped while encoding pictures");
     const size_t count = std::min(todo.size() - first, size_t(tiles_together()));
     const Scratch scratch(arena_);
     Context c = context_of_run();
     const Tensor pixels = c.output({int64_t(count), 3, side, side}, {});
     for (size_t i = 0; i < count; ++i) {
       const Tile tile = todo[first + i];
-      processor_->normalize(images[tile.image]->tiles, tile.index, 1, pixels.f32() + int64_t(i) * plane);
+      processor_->normalize(images[tile.image]->tiles, tile.index, 1,
+                            pixels.f32() + int64_t(i) * plane);
     }
     const Tensor y = loaded_.model->encode_tiles(c, pixels);
     for (size_t i = 0; i < count; ++i) {
@@ -123,16 +139,18 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
       image_cache_.insert(images[i]->key, out[i]);
       continue;
     }
-    const auto same = std::find_if(images.begin(), images.begin() + long(i),
-                                   [&](const auto& other) { return other && other->key == images[i]->key; });
+    const auto same =
+        std::find_if(images.begin(), images.begin() + long(i),
+                     [&](const auto& other) { return other && other->key == images[i]->key; });
     out[i] = out[size_t(same - images.begin())];
   }
   if (times) times->encode += watch.seconds();
   return out;
 }
 
-Tensor Engine::embed(Context& c, const Prompt& prompt, std::span<const std::shared_ptr<const Embeddings>> images,
-                     int64_t first, int64_t count) const {
+Tensor Engine::embed(Context& c, const Prompt& prompt,
+                     std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
+                     int64_t count) const {
   Tensor x = loaded_.model->embed(c, std::span(prompt.ids).subspan(size_t(first), size_t(count)));
   const int64_t d = info().hidden;
   // Rows of the pictures are used in order, so each picture's part of this chunk is one range.
@@ -157,7 +175,8 @@ Tensor Engine::embed(Context& c, const Prompt& prompt, std::span<const std::shar
   return x;
 }
 
-Status Engine::forward(const Prompt& prompt, std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
+Status Engine::forward(const Prompt& prompt,
+                       std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count, nn::KvCache& cache, std::vector<float>* logits) {
   OCELLI_CHECK(first == cache.length(), "tokens come in order");
   const std::lock_guard lock(turn_);
@@ -189,7 +208,8 @@ Result<std::vector<float>> Engine::score(const Prompt& prompt) {
 }
 
 Result<nn::KvCache> Engine::make_cache() const {
-  return nn::KvCache::create(info().kv, context_, options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
+  return nn::KvCache::create(info().kv, context_,
+                             options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
 }
 
 }  // namespace ocelli::engine

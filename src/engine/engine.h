@@ -20,11 +20,11 @@
 namespace ocelli::engine {
 
 struct EngineOptions {
-  int threads = 0;                              // 0: what the machine and its limits allow
-  std::optional<encoding::Encoding> weights;    // another encoding than the file's
+  int threads = 0;                            // 0: what the machine and its limits allow
+  std::optional<encoding::Encoding> weights;  // another encoding than the file's
   tensor::DType cache_dtype = tensor::DType::kF16;
-  int64_t context = 0;                          // most tokens of a session; 0: what the model was trained with
-  int64_t prefill_chunk = 512;                  // tokens that go through the model together
+  int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
+  int64_t prefill_chunk = 512;  // tokens that go through the model together
   int64_t vision_workspace = int64_t{1} << 30;  // bytes of activations for tiles that go together
   int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept
   bool exact = false;                           // float32 arithmetic and cache throughout
@@ -32,7 +32,8 @@ struct EngineOptions {
   base::Progress* progress = nullptr;           // of loading
   media::DecodeOptions decode_options;
   // Decodes a picture file; unset: in this process. The program hands in its confined child.
-  std::function<base::Result<media::Image>(std::span<const std::byte>, const media::DecodeOptions&)> decode;
+  std::function<base::Result<media::Image>(std::span<const std::byte>, const media::DecodeOptions&)>
+      decode;
 };
 
 // Seconds spent.
@@ -42,7 +43,8 @@ struct ImageTimes {
 
 class Engine {
  public:
-  static base::Result<std::unique_ptr<Engine>> load(formats::ModelFolder folder, const EngineOptions& options = {});
+  static base::Result<std::unique_ptr<Engine>> load(formats::ModelFolder folder,
+                                                    const EngineOptions& options = {});
   ~Engine();
 
   const models::ModelInfo& info() const { return loaded_.model->info(); }
@@ -60,9 +62,11 @@ class Engine {
   ImageCache& image_cache() { return image_cache_; }
 
   // Decodes and cuts a picture. `name` is for messages.
-  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(std::span<const std::byte> file, std::string name,
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(std::span<const std::byte> file,
+                                                                   std::string name,
                                                                    ImageTimes* times = nullptr);
-  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(media::Image image, std::string name,
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_image(media::Image image,
+                                                                   std::string name,
                                                                    ImageTimes* times = nullptr);
 
   base::Result<Prompt> build_prompt(const base::Json& messages,
@@ -72,12 +76,14 @@ class Engine {
 
   // The embeddings of each picture, from the cache or by one pass of all missing tiles together.
   base::Result<std::vector<std::shared_ptr<const Embeddings>>> encode_images(
-      std::span<const std::shared_ptr<const PreparedImage>> images, const base::CancelToken* cancel = nullptr,
-      ImageTimes* times = nullptr);
+      std::span<const std::shared_ptr<const PreparedImage>> images,
+      const base::CancelToken* cancel = nullptr, ImageTimes* times = nullptr);
 
-  // One forward pass of tokens [first, first + count) of `prompt` (an answer's tokens may follow the
-  // prompt's own) behind what `cache` holds; leaves the logits of the last one in `logits` if not null.
-  base::Status forward(const Prompt& prompt, std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
+  // One forward pass of tokens [first, first + count) of `prompt` (an answer's tokens may follow
+  // the prompt's own) behind what `cache` holds; leaves the logits of the last one in `logits` if
+  // not null.
+  base::Status forward(const Prompt& prompt,
+                       std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count, nn::KvCache& cache, std::vector<float>* logits);
   // Logits of every token of the prompt, [T, V], without a cache: what tests and scores need.
   base::Result<std::vector<float>> score(const Prompt& prompt);
@@ -91,11 +97,14 @@ class Engine {
 
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);
-  tensor::Context context_of_run() { return {*backend_, arena_, pool_, nullptr, {}, options_.exact}; }
+  tensor::Context context_of_run() {
+    return {*backend_, arena_, pool_, nullptr, {}, options_.exact};
+  }
   base::Status load_text(const formats::ModelFolder& folder);
   base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
-                       std::span<const std::shared_ptr<const Embeddings>> images, int64_t first, int64_t count) const;
+                       std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
+                       int64_t count) const;
 
   EngineOptions options_;
   std::string name_;

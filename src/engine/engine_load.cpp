@@ -25,7 +25,8 @@ Result<Json> read_json(const ModelFolder& folder, const std::string& name) {
   OCELLI_ASSIGN(const std::optional<std::string> text, folder.text(name, models::kMaxConfigBytes));
   if (!text) return Json();
   auto json = std::move(Json::parse(*text, {.max_bytes = models::kMaxConfigBytes})).in(name);
-  if (json.ok() && !json->is_object()) return base::fail(Code::kBadInput, "must be a JSON object", name);
+  if (json.ok() && !json->is_object())
+    return base::fail(Code::kBadInput, "must be a JSON object", name);
   return json;
 }
 
@@ -39,22 +40,28 @@ std::string token_text(const Json& config, std::string_view key) {
 }  // namespace
 
 Status Engine::load_text(const ModelFolder& folder) {
-  OCELLI_ASSIGN(const std::optional<std::string> json, folder.text("tokenizer.json", text::kMaxTokenizerBytes));
+  OCELLI_ASSIGN(const std::optional<std::string> json,
+                folder.text("tokenizer.json", text::kMaxTokenizerBytes));
   if (!json) {
-    return base::fail(Code::kBadInput, "tokenizer.json is missing; it is part of the model's download", name_);
+    return base::fail(Code::kBadInput,
+                      "tokenizer.json is missing; it is part of the model's download", name_);
   }
   OCELLI_ASSIGN(tokenizer_, text::Tokenizer::parse(*json));
   if (tokenizer_->id_limit() > info().vocab) {
-    return base::fail(Code::kBadInput, "the embedding has " + std::to_string(info().vocab) + " rows, the tokenizer " +
-                                           std::to_string(tokenizer_->id_limit()) +
-                                           " tokens; they belong to different models", name_);
+    return base::fail(Code::kBadInput,
+                      "the embedding has " + std::to_string(info().vocab) +
+                          " rows, the tokenizer " + std::to_string(tokenizer_->id_limit()) +
+                          " tokens; they belong to different models",
+                      name_);
   }
   OCELLI_ASSIGN(const Json config, read_json(folder, "tokenizer_config.json"));
   text::TemplateFiles files;
   OCELLI_ASSIGN(files.jinja, folder.text("chat_template.jinja", kMaxTemplateFile));
   OCELLI_ASSIGN(files.json, folder.text("chat_template.json", kMaxTemplateFile));
-  OCELLI_ASSIGN(files.processor_config, folder.text("processor_config.json", models::kMaxConfigBytes));
-  OCELLI_ASSIGN(files.tokenizer_config, folder.text("tokenizer_config.json", models::kMaxConfigBytes));
+  OCELLI_ASSIGN(files.processor_config,
+                folder.text("processor_config.json", models::kMaxConfigBytes));
+  OCELLI_ASSIGN(files.tokenizer_config,
+                folder.text("tokenizer_config.json", models::kMaxConfigBytes));
   OCELLI_ASSIGN(const std::optional<std::string> source, text::choose_template(files));
   if (source) {
     OCELLI_ASSIGN(template_, text::ChatTemplate::parse(*source));
@@ -71,14 +78,20 @@ Status Engine::load_processor(const ModelFolder& folder, const Json& config) {
   OCELLI_ASSIGN(Json preprocessor, read_json(folder, "preprocessor_config.json"));
   OCELLI_ASSIGN(const Json processor, read_json(folder, "processor_config.json"));
   if (preprocessor.is_null()) {
-    return base::fail(Code::kBadInput, "preprocessor_config.json is missing; it says how pictures are cut", name_);
+    return base::fail(Code::kBadInput,
+                      "preprocessor_config.json is missing; it says how pictures are cut", name_);
   }
   if (options_.split_images) preprocessor.set("do_image_splitting", *options_.split_images);
-  OCELLI_ASSIGN(processor_, std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"));
+  OCELLI_ASSIGN(
+      processor_,
+      std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"));
   const models::TilePlan plan = processor_->plan(64, 64);
   if (plan.side != info().vision->tile) {
-    return base::fail(Code::kBadInput, "tiles of " + std::to_string(plan.side) + " pixels do not fit the tower, which takes " +
-                                           std::to_string(info().vision->tile), "preprocessor_config.json");
+    return base::fail(Code::kBadInput,
+                      "tiles of " + std::to_string(plan.side) +
+                          " pixels do not fit the tower, which takes " +
+                          std::to_string(info().vision->tile),
+                      "preprocessor_config.json");
   }
   return {};
 }
@@ -91,8 +104,10 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   OCELLI_ASSIGN(engine->backend_, cpu::make_cpu_backend());
   OCELLI_ASSIGN(const Json config, read_json(folder, "config.json"));
   if (config.is_null()) {
-    return base::fail(Code::kBadInput, "config.json is missing; a model folder has config.json, tokenizer.json and "
-                                       "model.safetensors", folder.name());
+    return base::fail(Code::kBadInput,
+                      "config.json is missing; a model folder has config.json, tokenizer.json and "
+                      "model.safetensors",
+                      folder.name());
   }
   OCELLI_ASSIGN(formats::Checkpoint checkpoint, folder.weights());
   OCELLI_ASSIGN(engine->loaded_, models::load_model(config, std::move(checkpoint), engine->pool_,
@@ -106,7 +121,8 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   OCELLI_ASSIGN(const std::vector<int32_t> stops, models::read_eos_ids(generation, info.vocab));
   if (!stops.empty()) engine->stop_ids_ = stops;
   if (options.context < 0 || options.context > models::kMaxContext) {
-    return base::fail(Code::kUsage, "the context must be from 1 to " + std::to_string(models::kMaxContext) + " tokens (" +
+    return base::fail(Code::kUsage, "the context must be from 1 to " +
+                                        std::to_string(models::kMaxContext) + " tokens (" +
                                         std::to_string(options.context) + ")");
   }
   if (info.vision) {

@@ -2,7 +2,9 @@
 
 namespace ocelli::engine {
 namespace {
-int64_t size_of(const Embeddings& e) { return int64_t(e.size() * sizeof(float)); }
+int64_t size_of(const Embeddings& e) {
+  return int64_t(e.size() * sizeof(float));
+}
 }  // namespace
 
 std::shared_ptr<const Embeddings> ImageCache::find(const ImageKey& key) {

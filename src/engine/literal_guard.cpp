@@ -11,21 +11,25 @@ base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> control
   LiteralGuard g;
   g.controls_ = std::move(controls);
   std::erase_if(g.controls_, [](const std::string& s) { return s.empty(); });
-  std::sort(g.controls_.begin(), g.controls_.end(),
-            [](const auto& a, const auto& b) { return a.size() != b.size() ? a.size() > b.size() : a < b; });
+  std::sort(g.controls_.begin(), g.controls_.end(), [](const auto& a, const auto& b) {
+    return a.size() != b.size() ? a.size() > b.size() : a < b;
+  });
   for (size_t i = 0; i < g.controls_.size(); ++i) {
     g.by_first_byte_[static_cast<uint8_t>(g.controls_[i][0])].push_back(int(i));
   }
   for (uint32_t c = 0xFDD0; c <= 0xFDEF; ++c) {
     std::string candidate;
     base::append_utf8(candidate, c);
-    const auto has = [&](std::string_view t) { return t.find(candidate) != std::string_view::npos; };
+    const auto has = [&](std::string_view t) {
+      return t.find(candidate) != std::string_view::npos;
+    };
     if (std::none_of(texts.begin(), texts.end(), has)) {
       g.sentinel_ = std::move(candidate);
       return g;
     }
   }
-  return base::fail(base::Code::kBadInput, "the text uses all 32 noncharacters U+FDD0 to U+FDEF; remove one");
+  return base::fail(base::Code::kBadInput,
+                    "the text uses all 32 noncharacters U+FDD0 to U+FDEF; remove one");
 }
 
 int LiteralGuard::control_at(std::string_view text, size_t at) const {

@@ -5,7 +5,9 @@ namespace ocelli::engine {
 using base::Json;
 
 namespace {
-Json text_part(std::string_view text) { return Json::object({{"type", "text"}, {"text", text}}); }
+Json text_part(std::string_view text) {
+  return Json::object({{"type", "text"}, {"text", text}});
+}
 }  // namespace
 
 Json text_message(std::string_view role, std::string_view text) {

@@ -18,7 +18,9 @@ namespace {
 constexpr int64_t kKernelScratchPerThread = int64_t{4} << 20;
 constexpr int64_t kPage = 4096;
 
-int64_t whole_pages(int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+int64_t whole_pages(int64_t bytes) {
+  return (bytes + kPage - 1) / kPage * kPage;
+}
 
 // Multiply-adds per second of a product with many rows, and weight bytes per second of one with one
 // row, measured on a matrix of the model's own encoding. A few milliseconds.
@@ -32,7 +34,8 @@ Speed measure(Engine& engine) {
   std::vector<std::byte> memory(size_t(kWide * encoding::row_bytes(wanted, kIn)));
   const std::vector<float> row(size_t(kIn), 0.01f);
   for (int64_t r = 0; r < kWide; ++r) {
-    encoding::encode_row(wanted, row.data(), kIn, memory.data() + r * encoding::row_bytes(wanted, kIn));
+    encoding::encode_row(wanted, row.data(), kIn,
+                         memory.data() + r * encoding::row_bytes(wanted, kIn));
   }
   encoding::Weight w{wanted, encoding::Layout::kPlain, kOut, kIn, memory.data(), nullptr};
   std::vector<float> x(size_t(kRows * kIn), 0.01f), y(size_t(kRows * kWide));
@@ -58,10 +61,12 @@ Speed measure(Engine& engine) {
 }
 
 // A request of pictures that exist only as sizes.
-Result<Prompt> prompt_of(Engine& engine, std::span<const PictureSize> pictures, const std::string& question) {
+Result<Prompt> prompt_of(Engine& engine, std::span<const PictureSize> pictures,
+                         const std::string& question) {
   std::vector<std::shared_ptr<const PreparedImage>> images;
   for (const PictureSize& size : pictures) {
-    if (!engine.processor()) return base::fail(base::Code::kUsage, "the model " + engine.name() + " takes no pictures");
+    if (!engine.processor())
+      return base::fail(base::Code::kUsage, "the model " + engine.name() + " takes no pictures");
     auto image = std::make_shared<PreparedImage>();
     image->width = size.width;
     image->height = size.height;
@@ -79,8 +84,9 @@ void count_pictures(const Engine& engine, const Prompt& prompt, Forecast& f) {
     const int64_t pixels = int64_t{image->width} * image->height * 3;
     const int64_t resized = int64_t{plan.resized_width} * plan.resized_height * 3;
     f.tiles += plan.tiles;
-    f.pictures_held += plan.tiles * (int64_t{plan.side} * plan.side * 3 +
-                                     engine.info().vision->tokens_per_tile * engine.info().hidden * 4);
+    f.pictures_held +=
+        plan.tiles * (int64_t{plan.side} * plan.side * 3 +
+                      engine.info().vision->tokens_per_tile * engine.info().hidden * 4);
     // The pixels, shared with the decoder and copied, and the stages of resizing.
     f.decoding = std::max(f.decoding, 2 * pixels + 2 * resized);
   }
@@ -89,8 +95,8 @@ void count_pictures(const Engine& engine, const Prompt& prompt, Forecast& f) {
 
 }  // namespace
 
-Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures, const std::string& question,
-                          int64_t answer_tokens) {
+Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
+                          const std::string& question, int64_t answer_tokens) {
   Forecast f;
   f.program = base::process_memory().now - engine.loaded().storage_bytes;
   OCELLI_ASSIGN(const Prompt prompt, prompt_of(engine, pictures, question));
@@ -117,13 +123,16 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
 
   const nn::KvShape& kv = engine.info().kv;
   const auto dtype = engine.options().exact ? tensor::DType::kF32 : engine.options().cache_dtype;
-  f.cache = 2 * kv.layers * whole_pages((last + 1) * kv.kv_heads * kv.head_dim * tensor::size_of(dtype));
+  f.cache =
+      2 * kv.layers * whole_pages((last + 1) * kv.kv_heads * kv.head_dim * tensor::size_of(dtype));
   f.weights = engine.loaded().mapped_bytes + engine.loaded().storage_bytes;
   f.activations = dry.peak();
   f.kernels = engine.threads() * kKernelScratchPerThread;
 
   const Speed speed = measure(engine);
-  const auto work_seconds = [&](const Work& w) { return double(w.product_macs + w.attention_macs) / speed.macs; };
+  const auto work_seconds = [&](const Work& w) {
+    return double(w.product_macs + w.attention_macs) / speed.macs;
+  };
   f.seconds.vision = work_seconds(f.vision);
   f.seconds.prefill = work_seconds(f.prefill);
   f.seconds.decode = double(f.answer_tokens) * (double(f.decode_token.weight_bytes) / speed.bytes +

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace ocelli::engine {
 
 using base::Code;
@@ -24,8 +23,8 @@ Result<MessageTexts> inspect(const Json& messages) {
     return base::fail(Code::kUsage, "messages must be a list with at least one message");
   }
   if (messages.size() > kMaxMessages) {
-    return base::fail(Code::kUsage, "too many messages (" + std::to_string(messages.size()) + ", limit " +
-                                        std::to_string(kMaxMessages) + ")");
+    return base::fail(Code::kUsage, "too many messages (" + std::to_string(messages.size()) +
+                                        ", limit " + std::to_string(kMaxMessages) + ")");
   }
   MessageTexts out;
   for (const Json& message : messages.items()) {
@@ -36,7 +35,8 @@ Result<MessageTexts> inspect(const Json& messages) {
       out.all.push_back(content->as_string());
       continue;
     }
-    if (!content->is_array()) return base::fail(Code::kUsage, "content must be text or a list of parts", role);
+    if (!content->is_array())
+      return base::fail(Code::kUsage, "content must be text or a list of parts", role);
     for (const Json& part : content->items()) {
       OCELLI_ASSIGN(const std::string type, part.get_string("type"));
       const Json* text = part.find("text");
@@ -45,8 +45,10 @@ Result<MessageTexts> inspect(const Json& messages) {
       } else if (type == "text" && text && text->is_string()) {
         out.all.push_back(text->as_string());
       } else {
-        return base::fail(Code::kUsage, "a part of type \"" + base::printable(type, 40) +
-                                            "\" is not supported; use \"text\" with a text, or \"image\"", role);
+        return base::fail(Code::kUsage,
+                          "a part of type \"" + base::printable(type, 40) +
+                              "\" is not supported; use \"text\" with a text, or \"image\"",
+                          role);
       }
     }
   }
@@ -106,25 +108,31 @@ Result<Prompt> PromptBuilder::raw(std::string_view text) const {
   return prompt;
 }
 
-Result<Prompt> PromptBuilder::build(const Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
+Result<Prompt> PromptBuilder::build(const Json& messages,
+                                    std::vector<std::shared_ptr<const PreparedImage>> images,
                                     const text::RenderOptions& options) const {
   if (!template_) {
-    return base::fail(Code::kUsage, "the model has no chat template; it is a base model: use --raw to continue a text");
+    return base::fail(
+        Code::kUsage,
+        "the model has no chat template; it is a base model: use --raw to continue a text");
   }
   OCELLI_ASSIGN(const MessageTexts texts, inspect(messages));
   if (texts.images != images.size()) {
-    return base::fail(Code::kUsage, "the messages name " + std::to_string(texts.images) + " pictures but " +
-                                        std::to_string(images.size()) + " were given");
+    return base::fail(Code::kUsage, "the messages name " + std::to_string(texts.images) +
+                                        " pictures but " + std::to_string(images.size()) +
+                                        " were given");
   }
-  if (texts.images > 0 && !processor_) return base::fail(Code::kUsage, "this model takes no pictures");
+  if (texts.images > 0 && !processor_)
+    return base::fail(Code::kUsage, "this model takes no pictures");
   std::vector<std::string> controls;
   for (int32_t id = 0; id < tokenizer_.id_limit(); ++id) {
     if (tokenizer_.is_special(id)) controls.emplace_back(tokenizer_.token(id));
   }
   if (processor_) controls.emplace_back(processor_->marker());
   OCELLI_ASSIGN(LiteralGuard guard, LiteralGuard::create(std::move(controls), texts.all));
-  OCELLI_ASSIGN(text::Rendered rendered,
-                template_->render(guarded_messages(messages, processor_ != nullptr, guard), options));
+  OCELLI_ASSIGN(
+      text::Rendered rendered,
+      template_->render(guarded_messages(messages, processor_ != nullptr, guard), options));
 
   Prompt prompt;
   prompt.images = std::move(images);
@@ -135,8 +143,8 @@ Result<Prompt> PromptBuilder::build(const Json& messages, std::vector<std::share
 }
 
 // Each of the template's own markers becomes its picture's tokens.
-Result<std::string> PromptBuilder::expand(std::string_view text,
-                                          const std::vector<std::shared_ptr<const PreparedImage>>& images) const {
+Result<std::string> PromptBuilder::expand(
+    std::string_view text, const std::vector<std::shared_ptr<const PreparedImage>>& images) const {
   std::string expanded;
   size_t next = 0, at = 0;
   while (processor_) {
@@ -145,14 +153,17 @@ Result<std::string> PromptBuilder::expand(std::string_view text,
     if (next == images.size()) {
       return base::fail(Code::kBadInput, "the chat template asks for more pictures than there are");
     }
-    expanded.append(text.substr(at, found - at)).append(processor_->prompt(images[next++]->tiles.plan));
+    expanded.append(text.substr(at, found - at))
+        .append(processor_->prompt(images[next++]->tiles.plan));
     at = found + processor_->marker().size();
   }
-  if (next != images.size()) return base::fail(Code::kBadInput, "the chat template leaves pictures out");
+  if (next != images.size())
+    return base::fail(Code::kBadInput, "the chat template leaves pictures out");
   return expanded.append(text.substr(at));
 }
 
-Result<std::vector<int32_t>> PromptBuilder::tokenize(std::string_view expanded, const LiteralGuard& guard) const {
+Result<std::vector<int32_t>> PromptBuilder::tokenize(std::string_view expanded,
+                                                     const LiteralGuard& guard) const {
   if (!guard.used()) return tokenizer_.encode(expanded, {.parse_special = true});
   std::vector<int32_t> out;
   for (const LiteralGuard::Piece& piece : guard.split(expanded)) {
@@ -170,12 +181,15 @@ Result<std::vector<int32_t>> PromptBuilder::tokenize(std::string_view expanded, 
 Result<Prompt> PromptBuilder::number_rows(Prompt prompt) const {
   const auto image_id = processor_ ? tokenizer_.id_of(processor_->marker()) : std::nullopt;
   int32_t row = 0;
-  for (const int32_t id : prompt.ids) prompt.image_rows.push_back(image_id && id == *image_id ? row++ : -1);
+  for (const int32_t id : prompt.ids)
+    prompt.image_rows.push_back(image_id && id == *image_id ? row++ : -1);
   int64_t expected = 0;
   for (const auto& image : prompt.images) expected += image->tiles.plan.tiles * tokens_per_tile_;
   if (row == expected) return prompt;
-  return base::fail(Code::kBadInput, "the prompt has " + std::to_string(row) + " picture tokens but the pictures give " +
-                                         std::to_string(expected) + "; image_seq_len and the model disagree");
+  return base::fail(Code::kBadInput, "the prompt has " + std::to_string(row) +
+                                         " picture tokens but the pictures give " +
+                                         std::to_string(expected) +
+                                         "; image_seq_len and the model disagree");
 }
 
 }  // namespace ocelli::engine

@@ -1,5 +1,5 @@
-// Prompt: what the model sees. Built from messages by the model's own chat template, with each picture
-// expanded to the tokens that stand for its tiles.
+// Prompt: what the model sees. Built from messages by the model's own chat template, with each
+// picture expanded to the tokens that stand for its tiles.
 //
 // Text of the user never turns into control tokens: "<image>" or "<end_of_utterance>" typed by a
 // person stays text.
@@ -21,18 +21,18 @@ namespace ocelli::engine {
 
 // A picture of a request: decoded, cut, and known by content.
 struct PreparedImage {
-  std::string name;              // for people: the file
+  std::string name;  // for people: the file
   media::ImageFacts facts;
-  int width = 0, height = 0;     // upright
+  int width = 0, height = 0;  // upright
   models::Tiles tiles;
-  base::Digest256 key;           // of the tiles and of everything that decides their embeddings
+  base::Digest256 key;  // of the tiles and of everything that decides their embeddings
 };
 
 struct Prompt {
-  std::string text;                        // as rendered and expanded
+  std::string text;  // as rendered and expanded
   std::vector<int32_t> ids;
   std::vector<std::shared_ptr<const PreparedImage>> images;  // in the order of their markers
-  std::vector<int32_t> image_rows;         // per id: row in the concatenated picture embeddings, or -1
+  std::vector<int32_t> image_rows;  // per id: row in the concatenated picture embeddings, or -1
 
   int64_t image_tokens() const;
 };
@@ -41,19 +41,25 @@ class PromptBuilder {
  public:
   PromptBuilder(const text::Tokenizer& tokenizer, const text::ChatTemplate* chat_template,
                 const models::ImageProcessor* processor, int64_t tokens_per_tile)
-      : tokenizer_(tokenizer), template_(chat_template), processor_(processor), tokens_per_tile_(tokens_per_tile) {}
+      : tokenizer_(tokenizer),
+        template_(chat_template),
+        processor_(processor),
+        tokens_per_tile_(tokens_per_tile) {}
 
-  // messages: [{"role": ..., "content": text | [{"type": "text", "text": ...}, {"type": "image"}]}].
-  // `images` are those of the "image" parts, in order; their number must agree.
-  base::Result<Prompt> build(const base::Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
+  // messages: [{"role": ..., "content": text | [{"type": "text", "text": ...}, {"type":
+  // "image"}]}]. `images` are those of the "image" parts, in order; their number must agree.
+  base::Result<Prompt> build(const base::Json& messages,
+                             std::vector<std::shared_ptr<const PreparedImage>> images,
                              const text::RenderOptions& options) const;
   // Text as it is, without a template; control tokens in it count. No pictures.
   base::Result<Prompt> raw(std::string_view text) const;
 
  private:
-  base::Result<std::string> expand(std::string_view rendered,
-                                   const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
-  base::Result<std::vector<int32_t>> tokenize(std::string_view expanded, const LiteralGuard& guard) const;
+  base::Result<std::string> expand(
+      std::string_view rendered,
+      const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
+  base::Result<std::vector<int32_t>> tokenize(std::string_view expanded,
+                                              const LiteralGuard& guard) const;
   base::Result<Prompt> number_rows(Prompt prompt) const;
   const text::Tokenizer& tokenizer_;
   const text::ChatTemplate* template_;

@@ -28,17 +28,21 @@ Status in_range(const char* name, double value, double low, double high) {
     if (s.back() == '.') s.pop_back();
     return s;
   };
-  return base::fail(Code::kUsage, std::string(name) + " must be from " + text(low) + " to " + text(high) + " (" +
-                                      text(value) + ")");
+  return base::fail(Code::kUsage, std::string(name) + " must be from " + text(low) + " to " +
+                                      text(high) + " (" + text(value) + ")");
 }
 
-bool more_likely(float a, int32_t a_id, float b, int32_t b_id) { return a > b || (a == b && a_id < b_id); }
+bool more_likely(float a, int32_t a_id, float b, int32_t b_id) {
+  return a > b || (a == b && a_id < b_id);
+}
 
 std::vector<TokenLogprob> most_likely(std::span<const float> logits, int count, double log_sum) {
   std::vector<TokenLogprob> top;
   for (size_t i = 0; i < logits.size(); ++i) {
     const TokenLogprob t{int32_t(i), logits[i]};
-    if (int(top.size()) == count && !more_likely(t.logprob, t.id, top.back().logprob, top.back().id)) continue;
+    if (int(top.size()) == count &&
+        !more_likely(t.logprob, t.id, top.back().logprob, top.back().id))
+      continue;
     const auto at = std::find_if(top.begin(), top.end(), [&](const TokenLogprob& o) {
       return more_likely(t.logprob, t.id, o.logprob, o.id);
     });
@@ -101,33 +105,41 @@ int32_t Sampler::draw(std::span<const float> logits, uint64_t position) {
     candidates_.push_back({weight, int32_t(i)});
     total += weight;
   }
-  const auto order = [](const Candidate& a, const Candidate& b) { return more_likely(a.weight, a.id, b.weight, b.id); };
+  const auto order = [](const Candidate& a, const Candidate& b) {
+    return more_likely(a.weight, a.id, b.weight, b.id);
+  };
   if (options_.top_k > 0 && size_t(options_.top_k) < candidates_.size()) {
-    std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k, candidates_.end(), order);
+    std::nth_element(candidates_.begin(), candidates_.begin() + options_.top_k, candidates_.end(),
+                     order);
     candidates_.resize(size_t(options_.top_k));
     total = 0;
     for (const Candidate& c : candidates_) total += c.weight;
   }
   if (options_.top_p < 1) {
-    // All tokens below this weight together have less than 1 - top_p: they cannot be needed to reach
-    // top_p, and leaving them out before sorting saves most of the sort.
+    // All tokens below this weight together have less than 1 - top_p: they cannot be needed to
+    // reach top_p, and leaving them out before sorting saves most of the sort.
     const double floor = (1 - options_.top_p) * total / double(candidates_.size());
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < floor && c.id != best; });
+    std::erase_if(candidates_,
+                  [&](const Candidate& c) { return c.weight < floor && c.id != best; });
     std::sort(candidates_.begin(), candidates_.end(), order);
     size_t keep = 0;
-    for (double sum = 0; keep < candidates_.size() && (keep == 0 || sum < options_.top_p * total); ++keep) {
+    for (double sum = 0; keep < candidates_.size() && (keep == 0 || sum < options_.top_p * total);
+         ++keep) {
       sum += candidates_[keep].weight;
     }
     candidates_.resize(keep);
   }
   // The best weight is exp(0) = 1.
   if (options_.min_p > 0) {
-    std::erase_if(candidates_, [&](const Candidate& c) { return c.weight < options_.min_p && c.id != best; });
+    std::erase_if(candidates_,
+                  [&](const Candidate& c) { return c.weight < options_.min_p && c.id != best; });
   }
-  std::sort(candidates_.begin(), candidates_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
+  std::sort(candidates_.begin(), candidates_.end(),
+            [](const Candidate& a, const Candidate& b) { return a.id < b.id; });
   total = 0;
   for (const Candidate& c : candidates_) total += c.weight;
-  double left = base::Rng(options_.seed, uint32_t(position), 0, kSamplerOp).next_uniform_double() * total;
+  double left =
+      base::Rng(options_.seed, uint32_t(position), 0, kSamplerOp).next_uniform_double() * total;
   for (const Candidate& c : candidates_) {
     left -= c.weight;
     if (left < 0) return c.id;
@@ -140,8 +152,9 @@ Result<Sampled> Sampler::sample(std::span<float> logits, std::span<const int32_t
   double highest = -INFINITY, sum = 0;
   for (const float x : logits) {
     if (!std::isfinite(x)) {
-      return base::fail(Code::kBadInput, "the model gave logits that are not finite; its weights are damaged or its "
-                                         "numbers overflow");
+      return base::fail(Code::kBadInput,
+                        "the model gave logits that are not finite; its weights are damaged or its "
+                        "numbers overflow");
     }
     highest = std::max(highest, double(x));
   }

@@ -15,9 +15,12 @@ using base::Status;
 std::string_view name(FinishReason reason) {
   switch (reason) {
     case FinishReason::kStop:
-    case FinishReason::kStopString: return "stop";
-    case FinishReason::kLength: return "length";
-    case FinishReason::kCancelled: return "cancelled";
+    case FinishReason::kStopString:
+      return "stop";
+    case FinishReason::kLength:
+      return "length";
+    case FinishReason::kCancelled:
+      return "cancelled";
   }
   return "";
 }
@@ -30,13 +33,15 @@ Result<Session> Session::create(Engine& engine) {
 // One token must be left for the answer.
 Status Session::check_length(const Prompt& prompt) const {
   const auto tokens = int64_t(prompt.ids.size());
-  if (tokens == 0) return base::fail(Code::kUsage, "the prompt is empty; say something or give a picture");
+  if (tokens == 0)
+    return base::fail(Code::kUsage, "the prompt is empty; say something or give a picture");
   if (tokens < engine_->context()) return {};
   const int64_t pictures = prompt.image_tokens();
-  std::string what = "the prompt does not fit the context (" + std::to_string(tokens) + " tokens, limit " +
-                     std::to_string(engine_->context()) + "): ";
+  std::string what = "the prompt does not fit the context (" + std::to_string(tokens) +
+                     " tokens, limit " + std::to_string(engine_->context()) + "): ";
   if (pictures > 0) {
-    what += std::to_string(prompt.images.size()) + (prompt.images.size() == 1 ? " picture takes " : " pictures take ") +
+    what += std::to_string(prompt.images.size()) +
+            (prompt.images.size() == 1 ? " picture takes " : " pictures take ") +
             std::to_string(pictures) + " tokens, text takes " + std::to_string(tokens - pictures) +
             "; use fewer pictures or --no-split";
   } else {
@@ -46,7 +51,8 @@ Status Session::check_length(const Prompt& prompt) const {
 }
 
 int64_t Session::common_prefix(const Prompt& prompt) const {
-  const auto most = int64_t(std::min({prompt.ids.size() - 1, held_.ids.size(), size_t(cache_.length())}));
+  const auto most =
+      int64_t(std::min({prompt.ids.size() - 1, held_.ids.size(), size_t(cache_.length())}));
   // The picture that a row belongs to, by content.
   const auto owner = [&](const Prompt& p, int64_t row) -> std::pair<const PreparedImage*, int64_t> {
     for (const auto& image : p.images) {
@@ -59,7 +65,9 @@ int64_t Session::common_prefix(const Prompt& prompt) const {
   int64_t n = 0;
   for (; n < most; ++n) {
     const auto at = size_t(n);
-    if (prompt.ids[at] != held_.ids[at] || (prompt.image_rows[at] < 0) != (held_.image_rows[at] < 0)) break;
+    if (prompt.ids[at] != held_.ids[at] ||
+        (prompt.image_rows[at] < 0) != (held_.image_rows[at] < 0))
+      break;
     if (prompt.image_rows[at] < 0) continue;
     const auto [a, a_row] = owner(prompt, prompt.image_rows[at]);
     const auto [b, b_row] = owner(held_, held_.image_rows[at]);
@@ -82,8 +90,9 @@ Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Ge
   const auto begin = prompt.image_rows.begin() + reused;
   for (auto& image : needed) {
     const auto rows = int32_t(image->tiles.plan.tiles * engine_->info().vision->tokens_per_tile);
-    const bool used = std::any_of(begin, prompt.image_rows.end(),
-                                  [&](int32_t row) { return row >= first_row && row < first_row + rows; });
+    const bool used = std::any_of(begin, prompt.image_rows.end(), [&](int32_t row) {
+      return row >= first_row && row < first_row + rows;
+    });
     if (!used) image = nullptr;
     first_row += rows;
   }
@@ -93,7 +102,8 @@ Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Ge
   }
   const base::Stopwatch watch;
   for (int64_t at = reused; at < total;) {
-    if (options.cancel && options.cancel->requested()) return base::fail(Code::kInterrupted, "stopped");
+    if (options.cancel && options.cancel->requested())
+      return base::fail(Code::kInterrupted, "stopped");
     const int64_t count = std::min(engine_->options().prefill_chunk, total - at);
     const bool last = at + count == total;
     OCELLI_TRY(engine_->forward(prompt, images, at, count, cache_, last ? &logits : nullptr));

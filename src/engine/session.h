@@ -9,8 +9,8 @@ namespace ocelli::engine {
 
 struct GenerateOptions {
   SamplingOptions sampling;
-  int64_t max_tokens = 0;                 // of the answer; 0: until the context is full
-  std::vector<std::string> stop;          // end before any of these appears
+  int64_t max_tokens = 0;         // of the answer; 0: until the context is full
+  std::vector<std::string> stop;  // end before any of these appears
   bool ignore_eos = false;
   // Called with each piece of text that is certain; whole characters only. Return false to stop.
   std::function<bool(std::string_view)> on_text;
@@ -26,8 +26,8 @@ std::string_view name(FinishReason reason);  // "stop", "stop", "length", "cance
 
 struct Generated {
   std::string text;
-  std::vector<int32_t> ids;           // without the token that ended it
-  std::vector<Sampled> tokens;        // with log-probabilities, one per id
+  std::vector<int32_t> ids;     // without the token that ended it
+  std::vector<Sampled> tokens;  // with log-probabilities, one per id
   FinishReason finish = FinishReason::kStop;
   int64_t prompt_tokens = 0, reused_tokens = 0;
   ImageTimes images;
@@ -38,8 +38,8 @@ class Session {
  public:
   static base::Result<Session> create(Engine& engine);
 
-  // Answers `prompt`. What the cache already holds of it (same tokens, same pictures) is not computed
-  // again. After an error or a cancellation the session can go on.
+  // Answers `prompt`. What the cache already holds of it (same tokens, same pictures) is not
+  // computed again. After an error or a cancellation the session can go on.
   base::Result<Generated> generate(const Prompt& prompt, const GenerateOptions& options);
 
   // Tokens that the cache holds.

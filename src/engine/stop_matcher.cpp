@@ -25,7 +25,8 @@ std::string StopMatcher::push(std::string_view text) {
   size_t keep = 0;
   for (const std::string& stop : stops_) {
     for (size_t n = std::min(stop.empty() ? 0 : stop.size() - 1, held_.size()); n > keep; --n) {
-      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n)) keep = n;
+      if (std::string_view(held_).substr(held_.size() - n) == std::string_view(stop).substr(0, n))
+        keep = n;
     }
   }
   std::string out = held_.substr(0, held_.size() - keep);
@@ -33,6 +34,8 @@ std::string StopMatcher::push(std::string_view text) {
   return out;
 }
 
-std::string StopMatcher::finish() { return std::exchange(held_, {}); }
+std::string StopMatcher::finish() {
+  return std::exchange(held_, {});
+}
 
 }  // namespace ocelli::engine

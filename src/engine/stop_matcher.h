@@ -11,7 +11,8 @@ class StopMatcher {
  public:
   explicit StopMatcher(std::vector<std::string> stops) : stops_(std::move(stops)) {}
 
-  // The part of everything pushed so far that is now certain not to be (the start of) a stop string.
+  // The part of everything pushed so far that is now certain not to be (the start of) a stop
+  // string.
   std::string push(std::string_view text);
   // What was held back. Empty once stopped.
   std::string finish();

@@ -11,13 +11,15 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-base::Error bad_config(std::string what) { return base::fail(Code::kBadInput, std::move(what)); }
+base::Error bad_config(std::string what) {
+  return base::fail(Code::kBadInput, std::move(what));
+}
 
 Status expect_string(const Json& json, std::string_view key, std::string_view expected) {
   OCELLI_ASSIGN(const std::string value, json.get_string(key, std::string(expected)));
   if (value == expected) return {};
-  return bad_config(std::string(key) + " \"" + base::printable(value, 60) + "\" is not supported; only \"" +
-                    std::string(expected) + "\" is");
+  return bad_config(std::string(key) + " \"" + base::printable(value, 60) +
+                    "\" is not supported; only \"" + std::string(expected) + "\" is");
 }
 
 Status check_epsilon(std::string_view key, double value) {
@@ -36,7 +38,8 @@ Status refuse_scaling(const Json* scaling) {
     OCELLI_ASSIGN(type, scaling->get_string("type", "default"));
   }
   if (type == "default") return {};
-  return bad_config("rotary position scaling \"" + base::printable(type, 60) + "\" is not supported for this family");
+  return bad_config("rotary position scaling \"" + base::printable(type, 60) +
+                    "\" is not supported for this family");
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// ImageProcessor: from a picture to the tiles that a vision tower takes, and to the text that stands
-// for them in the prompt. The reference is the original's PIL processor, bit for bit.
+// ImageProcessor: from a picture to the tiles that a vision tower takes, and to the text that
+// stands for them in the prompt. The reference is the original's PIL processor, bit for bit.
 #pragma once
 
 #include <memory>
@@ -15,22 +15,23 @@ namespace ocelli::models {
 
 // How a picture of some size is cut, known without its pixels.
 struct TilePlan {
-  int rows = 0, cols = 0;        // 0 x 0: one view of the whole, not split
+  int rows = 0, cols = 0;  // 0 x 0: one view of the whole, not split
   int resized_width = 0, resized_height = 0;
-  int64_t tiles = 0;             // rows * cols + 1
-  int side = 0;                  // pixels of a tile
+  int64_t tiles = 0;  // rows * cols + 1
+  int side = 0;       // pixels of a tile
 };
 
 struct Tiles {
   TilePlan plan;
-  std::vector<uint8_t> rgb;      // [tiles, side, side, 3]
+  std::vector<uint8_t> rgb;  // [tiles, side, side, 3]
 };
 
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
   virtual TilePlan plan(int width, int height) const = 0;
-  virtual base::Result<Tiles> process(const media::Image& image, const media::ParallelFor& parallel = {}) const = 0;
+  virtual base::Result<Tiles> process(const media::Image& image,
+                                      const media::ParallelFor& parallel = {}) const = 0;
   // Normalized pixels of tiles [first, first + count): float32 [count, 3, side, side].
   virtual void normalize(const Tiles& tiles, int64_t first, int64_t count, float* out) const = 0;
   // What the picture's marker becomes in the prompt.

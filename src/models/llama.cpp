@@ -32,10 +32,12 @@ Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
   c.rms_norm_eps = float(eps);
   if (c.heads % c.kv_heads != 0) {
     return bad_config("num_attention_heads (" + std::to_string(c.heads) +
-                      ") must be a multiple of num_key_value_heads (" + std::to_string(c.kv_heads) + ")");
+                      ") must be a multiple of num_key_value_heads (" + std::to_string(c.kv_heads) +
+                      ")");
   }
   if (c.head_dim % 2 != 0) {
-    return bad_config("head_dim must be even for rotary positions (" + std::to_string(c.head_dim) + ")");
+    return bad_config("head_dim must be even for rotary positions (" + std::to_string(c.head_dim) +
+                      ")");
   }
   return c;
 }
@@ -49,8 +51,9 @@ std::vector<float> rope_frequencies(double theta, int64_t head_dim) {
   return inv;
 }
 
-Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tensor& x, const Tensor& rope,
-                              const nn::Sequence& sequence, int64_t layer) const {
+Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tensor& x,
+                              const Tensor& rope, const nn::Sequence& sequence,
+                              int64_t layer) const {
   // hidden_states = self.input_layernorm(hidden_states)
   const Tensor h = input_norm(c, x);
   // query, key, value = q_proj(h), k_proj(h), v_proj(h), each split into heads
@@ -73,7 +76,8 @@ Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tenso
   // hidden_states = residual + self.o_proj(attn_output)
   const Tensor r = o(c, attended.reshape({x.dim(0), config.heads * config.head_dim}),
                      tensor::Activation::kNone, x);
-  // hidden_states = residual + down_proj(silu(gate_proj(n)) * up_proj(n)), n = post_attention_layernorm
+  // hidden_states = residual + down_proj(silu(gate_proj(n)) * up_proj(n)), n =
+  // post_attention_layernorm
   const auto [gate, up] = gate_up(c, post_attention_norm(c, r));
   return down(c, ops::silu_mul(c, gate, up), tensor::Activation::kNone, r);
 }
@@ -99,7 +103,8 @@ LlamaStack::LlamaStack(const LlamaConfig& config)
   norm_.eps = config.rms_norm_eps;
 }
 
-void LlamaStack::visit(nn::ParameterVisitor& v, const std::string& prefix, const std::string& head_name) {
+void LlamaStack::visit(nn::ParameterVisitor& v, const std::string& prefix,
+                       const std::string& head_name) {
   v.matrix(prefix + "embed_tokens.weight", embed_tokens_, config_.vocab, config_.hidden);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     blocks_[i].visit(v, config_, prefix + "layers." + std::to_string(i) + ".");
@@ -133,11 +138,15 @@ class LlamaModel : public Model {
   LlamaModel(const LlamaConfig& config, ModelInfo info) : info_(std::move(info)), stack_(config) {}
   const ModelInfo& info() const override { return info_; }
   void visit(nn::ParameterVisitor& v) override { stack_.visit(v, "model.", "lm_head"); }
-  Tensor embed(Context& c, std::span<const int32_t> ids) const override { return stack_.embed(c, ids); }
+  Tensor embed(Context& c, std::span<const int32_t> ids) const override {
+    return stack_.embed(c, ids);
+  }
   Tensor forward(Context& c, const Tensor& embeddings, const nn::Sequence& s) const override {
     return stack_.forward(c, embeddings, s);
   }
-  Tensor logits(Context& c, const Tensor& hidden) const override { return stack_.logits(c, hidden); }
+  Tensor logits(Context& c, const Tensor& hidden) const override {
+    return stack_.logits(c, hidden);
+  }
   Tensor encode_tiles(Context&, const Tensor&) const override {
     OCELLI_CHECK(false, "a text model encodes no pictures");
     return {};

@@ -12,14 +12,14 @@ struct LlamaConfig {
   int64_t hidden = 0;        // D
   int64_t intermediate = 0;  // F
   int64_t layers = 0;
-  int64_t heads = 0;         // H
-  int64_t kv_heads = 0;      // Hkv, divides H
-  int64_t head_dim = 0;      // Dh, even
-  int64_t vocab = 0;         // V
+  int64_t heads = 0;     // H
+  int64_t kv_heads = 0;  // Hkv, divides H
+  int64_t head_dim = 0;  // Dh, even
+  int64_t vocab = 0;     // V
   int64_t context = 0;
   float rms_norm_eps = 1e-5f;
   double rope_theta = 10000;
-  bool tied = false;         // logits from the embedding matrix
+  bool tied = false;  // logits from the embedding matrix
 
   // From a config.json (or its text_config). Every number is checked against limits.
   static base::Result<LlamaConfig> parse(const base::Json& json, bool tied_by_default);

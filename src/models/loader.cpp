@@ -29,13 +29,15 @@ class Loader : public nn::ParameterVisitor {
     if (!t) return;
     int64_t rest = 1;
     for (size_t i = 1; i < t->shape.size(); ++i) rest *= t->shape[i];
-    if (t->shape.size() < 2 || t->shape[0] != rows || rest != cols) return wrong_shape(*t, {rows, cols});
+    if (t->shape.size() < 2 || t->shape[0] != rows || rest != cols)
+      return wrong_shape(*t, {rows, cols});
     w.encoding = *t->encoding;
     w.rows = rows;
     w.cols = cols;
     w.data = t->bytes.data();
     const Encoding wanted = options_.weights.value_or(w.encoding);
-    const bool misaligned = reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
+    const bool misaligned =
+        reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
       convert(w, wanted);
     } else if (misaligned) {
@@ -52,7 +54,8 @@ class Loader : public nn::ParameterVisitor {
   void vector(const std::string& name, Tensor& v, std::initializer_list<int64_t> shape) override {
     const TensorInfo* t = lookup(name);
     if (!t) return;
-    if (!std::equal(t->shape.begin(), t->shape.end(), shape.begin(), shape.end())) return wrong_shape(*t, shape);
+    if (!std::equal(t->shape.begin(), t->shape.end(), shape.begin(), shape.end()))
+      return wrong_shape(*t, shape);
     int64_t count = 1;
     for (const int64_t n : shape) count *= n;
     auto* numbers = reinterpret_cast<float*>(own(count * int64_t(sizeof(float))));
@@ -76,22 +79,25 @@ class Loader : public nn::ParameterVisitor {
     const TensorInfo* t = loaded_.checkpoint.find(name);
     if (!t) {
       const std::string near = loaded_.checkpoint.nearest(name);
-      error_ = base::fail(Code::kBadInput, "missing tensor " + name +
-                                               (near.empty() ? "" : " (the nearest name is " + near + ")") +
-                                               "; the download is incomplete or config.json is of another model");
+      error_ = base::fail(Code::kBadInput,
+                          "missing tensor " + name +
+                              (near.empty() ? "" : " (the nearest name is " + near + ")") +
+                              "; the download is incomplete or config.json is of another model");
     } else if (!t->encoding) {
-      error_ = base::fail(Code::kBadInput, "tensor " + name + " has dtype " + t->dtype +
-                                               ", which weights cannot have; F32, F16 and BF16 can");
+      error_ =
+          base::fail(Code::kBadInput, "tensor " + name + " has dtype " + t->dtype +
+                                          ", which weights cannot have; F32, F16 and BF16 can");
       t = nullptr;
     }
     return t;
   }
 
   void wrong_shape(const TensorInfo& t, std::initializer_list<int64_t> expected) {
-    error_ = base::fail(Code::kBadInput, "tensor " + t.name + " has shape " + formats::shape_text(t.shape) +
-                                             " but config.json asks for " +
-                                             formats::shape_text({expected.begin(), expected.size()}) +
-                                             "; the two are of different models");
+    error_ = base::fail(Code::kBadInput,
+                        "tensor " + t.name + " has shape " + formats::shape_text(t.shape) +
+                            " but config.json asks for " +
+                            formats::shape_text({expected.begin(), expected.size()}) +
+                            "; the two are of different models");
   }
 
   std::byte* own(int64_t bytes) {
@@ -99,8 +105,9 @@ class Loader : public nn::ParameterVisitor {
     const size_t size = (size_t(bytes) + kLine) / kLine * kLine;
     loaded_.storage.emplace_back(static_cast<std::byte*>(std::aligned_alloc(kLine, size)));
     if (!loaded_.storage.back()) {
-      error_ = base::fail(Code::kDoesNotFit, "not enough memory for " + std::to_string(bytes >> 20) +
-                                                 " MiB of converted weights; load them as the file has them");
+      error_ = base::fail(Code::kDoesNotFit,
+                          "not enough memory for " + std::to_string(bytes >> 20) +
+                              " MiB of converted weights; load them as the file has them");
     }
     loaded_.storage_bytes += bytes;
     return loaded_.storage.back().get();
@@ -131,7 +138,8 @@ class Loader : public nn::ParameterVisitor {
     for (const int64_t n : t.shape) count *= n;
     loaded_.parameters += count;
     if (options_.progress) {
-      options_.progress->update(double(used_.size()) / double(loaded_.checkpoint.tensors().size()), "loading weights");
+      options_.progress->update(double(used_.size()) / double(loaded_.checkpoint.tensors().size()),
+                                "loading weights");
     }
   }
 
@@ -144,8 +152,8 @@ class Loader : public nn::ParameterVisitor {
 
 }  // namespace
 
-Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint, base::ThreadPool& pool,
-                               const LoadOptions& options) {
+Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint,
+                               base::ThreadPool& pool, const LoadOptions& options) {
   OCELLI_ASSIGN(const Family* family, std::move(find_family(config)).in("config.json"));
   LoadedModel loaded;
   loaded.checkpoint = std::move(checkpoint);

@@ -12,7 +12,8 @@
 namespace ocelli::models {
 
 struct LoadOptions {
-  // Store matrices in this encoding instead of the file's (costs memory and a pass over the weights).
+  // Store matrices in this encoding instead of the file's (costs memory and a pass over the
+  // weights).
   std::optional<encoding::Encoding> weights;
   base::Progress* progress = nullptr;
 };
@@ -26,16 +27,16 @@ using Buffer = std::unique_ptr<std::byte[], FreeAligned>;
 // Owns what the model's views point to.
 struct LoadedModel {
   std::unique_ptr<Model> model;
-  formats::Checkpoint checkpoint;                       // the mapped file
-  std::vector<Buffer> storage;                          // converted parameters
+  formats::Checkpoint checkpoint;  // the mapped file
+  std::vector<Buffer> storage;     // converted parameters
   int64_t storage_bytes = 0;
-  int64_t parameters = 0;                               // numbers in all
-  int64_t mapped_bytes = 0;                             // parameters used where the file holds them
-  std::vector<std::string> unused;                      // tensors of the file that the model does not know
+  int64_t parameters = 0;           // numbers in all
+  int64_t mapped_bytes = 0;         // parameters used where the file holds them
+  std::vector<std::string> unused;  // tensors of the file that the model does not know
 };
 
-// Builds the family that config.json names and fills it. Errors name the tensor, both shapes, and the
-// nearest name where one is missing.
+// Builds the family that config.json names and fills it. Errors name the tensor, both shapes, and
+// the nearest name where one is missing.
 base::Result<LoadedModel> load_model(const base::Json& config, formats::Checkpoint checkpoint,
                                      base::ThreadPool& pool, const LoadOptions& options = {});
 

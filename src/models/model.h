@@ -25,12 +25,12 @@ struct VisionInfo {
 };
 
 struct ModelInfo {
-  std::string family;                  // "smolvlm", "llama"
-  int64_t vocab = 0;                   // rows of the embedding
-  int64_t hidden = 0;                  // D
-  int64_t context = 0;                 // most tokens that it was trained with
+  std::string family;   // "smolvlm", "llama"
+  int64_t vocab = 0;    // rows of the embedding
+  int64_t hidden = 0;   // D
+  int64_t context = 0;  // most tokens that it was trained with
   nn::KvShape kv;
-  std::vector<int32_t> eos_ids;        // from the config; generation_config.json may name others
+  std::vector<int32_t> eos_ids;  // from the config; generation_config.json may name others
   std::optional<VisionInfo> vision;
 };
 
@@ -46,7 +46,8 @@ class Model {
   virtual Tensor embed(Context& c, std::span<const int32_t> ids) const = 0;
   // Embeddings [T, D] -> hidden states after the last norm [T, D]. Keys and values go to the
   // sequence's cache, if it has one; the caller sets the cache's length afterwards.
-  virtual Tensor forward(Context& c, const Tensor& embeddings, const nn::Sequence& sequence) const = 0;
+  virtual Tensor forward(Context& c, const Tensor& embeddings,
+                         const nn::Sequence& sequence) const = 0;
   // Hidden states [T, D] -> logits [T, V]
   virtual Tensor logits(Context& c, const Tensor& hidden) const = 0;
   // Normalized pixels [B, 3, tile, tile] -> [B * tokens_per_tile, D]. Requires info().vision.

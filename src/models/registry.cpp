@@ -11,10 +11,14 @@ namespace {
 using base::Json;
 using base::Result;
 
-Result<std::unique_ptr<Model>> llama(const Json& config, const formats::Checkpoint&) { return make_llama(config); }
+Result<std::unique_ptr<Model>> llama(const Json& config, const formats::Checkpoint&) {
+  return make_llama(config);
+}
 
-Result<std::unique_ptr<ImageProcessor>> smolvlm_processor(const Json& preprocessor, const Json& processor) {
-  OCELLI_ASSIGN(const SmolVlmProcessorConfig config, SmolVlmProcessorConfig::parse(preprocessor, processor));
+Result<std::unique_ptr<ImageProcessor>> smolvlm_processor(const Json& preprocessor,
+                                                          const Json& processor) {
+  OCELLI_ASSIGN(const SmolVlmProcessorConfig config,
+                SmolVlmProcessorConfig::parse(preprocessor, processor));
   return std::unique_ptr<ImageProcessor>(std::make_unique<SmolVlmProcessor>(config));
 }
 
@@ -26,7 +30,9 @@ constexpr Family kFamilies[] = {
 
 }  // namespace
 
-std::span<const Family> families() { return kFamilies; }
+std::span<const Family> families() {
+  return kFamilies;
+}
 
 Result<const Family*> find_family(const Json& config) {
   OCELLI_ASSIGN(const std::string type, config.get_string("model_type"));
@@ -35,7 +41,8 @@ Result<const Family*> find_family(const Json& config) {
     if (family.model_type == type) return &family;
     known += (known.empty() ? "" : ", ") + std::string(family.model_type);
   }
-  return bad_config("model_type \"" + base::printable(type, 60) + "\" is not supported; supported are " + known);
+  return bad_config("model_type \"" + base::printable(type, 60) +
+                    "\" is not supported; supported are " + known);
 }
 
 }  // namespace ocelli::models

@@ -12,7 +12,8 @@ namespace ocelli::models {
 
 struct Family {
   std::string_view model_type;  // of config.json
-  base::Result<std::unique_ptr<Model>> (*make)(const base::Json& config, const formats::Checkpoint& weights);
+  base::Result<std::unique_ptr<Model>> (*make)(const base::Json& config,
+                                               const formats::Checkpoint& weights);
   // Null for text-only families. Arguments: preprocessor_config.json, processor_config.json.
   base::Result<std::unique_ptr<ImageProcessor>> (*make_processor)(const base::Json& preprocessor,
                                                                   const base::Json& processor);

@@ -15,9 +15,10 @@ using base::Result;
 Result<SiglipConfig> SiglipConfig::parse(const Json& json, const FromTensors& found) {
   SiglipConfig c;
   OCELLI_ASSIGN(c.hidden, json.get_int("hidden_size", {1, kMaxWidth}, 1152));
-  OCELLI_ASSIGN(c.intermediate,
-                json.get_int("intermediate_size", {1, kMaxWidth}, found.intermediate ? found.intermediate : 3072));
-  OCELLI_ASSIGN(c.layers, json.get_int("num_hidden_layers", {1, kMaxLayers}, found.layers ? found.layers : 12));
+  OCELLI_ASSIGN(c.intermediate, json.get_int("intermediate_size", {1, kMaxWidth},
+                                             found.intermediate ? found.intermediate : 3072));
+  OCELLI_ASSIGN(c.layers, json.get_int("num_hidden_layers", {1, kMaxLayers},
+                                       found.layers ? found.layers : 12));
   OCELLI_ASSIGN(c.heads, json.get_int("num_attention_heads", {1, kMaxHeads}, 16));
   OCELLI_ASSIGN(c.image, json.get_int("image_size", {1, kMaxImage}, 224));
   OCELLI_ASSIGN(c.patch, json.get_int("patch_size", {1, kMaxImage}, 32));
@@ -29,7 +30,8 @@ Result<SiglipConfig> SiglipConfig::parse(const Json& json, const FromTensors& fo
   if (channels != 3) return bad_config("num_channels must be 3 (" + std::to_string(channels) + ")");
   if (c.hidden % c.heads != 0) {
     return bad_config("vision hidden_size (" + std::to_string(c.hidden) +
-                      ") must be a multiple of num_attention_heads (" + std::to_string(c.heads) + ")");
+                      ") must be a multiple of num_attention_heads (" + std::to_string(c.heads) +
+                      ")");
   }
   if (c.patch > c.image) return bad_config("patch_size is larger than image_size");
   return c;
@@ -41,8 +43,10 @@ Siglip::Siglip(const SiglipConfig& config) : config_(config), blocks_(size_t(con
 
 void Siglip::visit(nn::ParameterVisitor& v, const std::string& prefix) {
   const int64_t d = config_.hidden;
-  v.linear(prefix + "embeddings.patch_embedding", patch_embedding_, d, 3 * config_.patch * config_.patch, true);
-  v.vector(prefix + "embeddings.position_embedding.weight", position_embedding_, {config_.positions(), d});
+  v.linear(prefix + "embeddings.patch_embedding", patch_embedding_, d,
+           3 * config_.patch * config_.patch, true);
+  v.vector(prefix + "embeddings.position_embedding.weight", position_embedding_,
+           {config_.positions(), d});
   for (size_t i = 0; i < blocks_.size(); ++i) {
     Block& b = blocks_[i];
     const std::string at = prefix + "encoder.layers." + std::to_string(i) + ".";
@@ -65,8 +69,8 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
   // hidden_states = residual + self_attn(layer_norm1(hidden_states))
   const auto [q, k, v] = qkv(c, norm1(c, x));
   const Tensor attended =
-      ops::attention(c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim), ranges,
-                     1.0f / std::sqrt(float(head_dim)));
+      ops::attention(c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim),
+                     ranges, 1.0f / std::sqrt(float(head_dim)));
   const Tensor r =
       out(c, attended.reshape({x.dim(0), config.hidden}), tensor::Activation::kNone, x);
   // hidden_states = residual + fc2(gelu_tanh(fc1(layer_norm2(hidden_states))))
@@ -85,7 +89,8 @@ Tensor Siglip::forward(Context& c, const Tensor& pixels) const {
   Tensor x = patch_embedding_(c, ops::patches(c, pixels, config_.patch));
   x = ops::add(c, x, position_embedding_);
   for (const Block& block : blocks_) {
-    x = nn::run_block(c, x, [&](Context& inner, const Tensor& in) { return block(inner, config_, in, ranges); });
+    x = nn::run_block(
+        c, x, [&](Context& inner, const Tensor& in) { return block(inner, config_, in, ranges); });
   }
   return post_norm_(c, x);
 }

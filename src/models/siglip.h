@@ -14,7 +14,7 @@ struct SiglipConfig {
   int64_t intermediate = 0;  // F
   int64_t layers = 0;
   int64_t heads = 0;
-  int64_t image = 0;         // pixels of a side
+  int64_t image = 0;  // pixels of a side
   int64_t patch = 0;
   float layer_norm_eps = 1e-6f;
 

@@ -16,7 +16,8 @@ constexpr char kVision[] = "model.vision_model.";
 SiglipConfig::FromTensors vision_from_tensors(const formats::Checkpoint& weights) {
   SiglipConfig::FromTensors found;
   const auto layer = [](int64_t i) { return kVision + ("encoder.layers." + std::to_string(i)); };
-  while (found.layers < kMaxLayers && weights.find(layer(found.layers) + ".layer_norm1.weight")) ++found.layers;
+  while (found.layers < kMaxLayers && weights.find(layer(found.layers) + ".layer_norm1.weight"))
+    ++found.layers;
   if (const auto* fc1 = weights.find(layer(0) + ".mlp.fc1.weight"); fc1 && !fc1->shape.empty()) {
     found.intermediate = fc1->shape[0];
   }
@@ -37,7 +38,9 @@ class SmolVlm : public Model {
     text_.visit(v, "model.text_model.", "lm_head");
   }
 
-  Tensor embed(Context& c, std::span<const int32_t> ids) const override { return text_.embed(c, ids); }
+  Tensor embed(Context& c, std::span<const int32_t> ids) const override {
+    return text_.embed(c, ids);
+  }
   Tensor forward(Context& c, const Tensor& embeddings, const nn::Sequence& s) const override {
     return text_.forward(c, embeddings, s);
   }
@@ -46,7 +49,8 @@ class SmolVlm : public Model {
   Tensor encode_tiles(Context& c, const Tensor& pixels) const override {
     const int64_t grid = config_.vision.grid();
     // image_hidden_states = self.connector(self.vision_model(pixel_values))
-    return connector_(c, ops::pixel_shuffle(c, vision_.forward(c, pixels), grid, grid, config_.scale));
+    return connector_(c,
+                      ops::pixel_shuffle(c, vision_.forward(c, pixels), grid, grid, config_.scale));
   }
 
  private:
@@ -59,12 +63,15 @@ class SmolVlm : public Model {
 
 }  // namespace
 
-Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json, const SiglipConfig::FromTensors& found) {
+Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json,
+                                           const SiglipConfig::FromTensors& found) {
   SmolVlmConfig c;
   const Json* text = json.find("text_config");
   const Json* vision = json.find("vision_config");
-  if (!text || !text->is_object()) return bad_config("\"text_config\" is missing; the text model is described there");
-  if (!vision || !vision->is_object()) return bad_config("\"vision_config\" is missing; the tower is described there");
+  if (!text || !text->is_object())
+    return bad_config("\"text_config\" is missing; the text model is described there");
+  if (!vision || !vision->is_object())
+    return bad_config("\"vision_config\" is missing; the tower is described there");
   OCELLI_ASSIGN(const bool tied, json.get_bool("tie_word_embeddings", false));
   // The text_config's own key is a leftover of its class; the top level decides.
   OCELLI_ASSIGN(c.text, LlamaConfig::parse(*text, tied).in("text_config"));
@@ -81,7 +88,8 @@ Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json, const SiglipConfig:
 }
 
 Result<std::unique_ptr<Model>> make_smolvlm(const Json& json, const formats::Checkpoint& weights) {
-  OCELLI_ASSIGN(const SmolVlmConfig config, SmolVlmConfig::parse(json, vision_from_tensors(weights)));
+  OCELLI_ASSIGN(const SmolVlmConfig config,
+                SmolVlmConfig::parse(json, vision_from_tensors(weights)));
   OCELLI_ASSIGN(ModelInfo info, text_info("smolvlm", *json.find("text_config"), config.text));
   OCELLI_ASSIGN(std::vector<int32_t> eos, read_eos_ids(json, config.text.vocab));
   if (!eos.empty()) info.eos_ids = std::move(eos);

@@ -19,8 +19,10 @@ constexpr int kMaxTilesPerSide = 64;
 Result<int> read_edge(const Json& json, std::string_view key, int fallback) {
   const Json* size = json.find(key);
   if (!size || size->is_null()) return fallback;
-  if (!size->is_object()) return bad_config(std::string(key) + " must be an object with \"longest_edge\"");
-  OCELLI_ASSIGN(const int64_t edge, std::move(size->get_int("longest_edge", {1, kMaxImage})).in(key));
+  if (!size->is_object())
+    return bad_config(std::string(key) + " must be an object with \"longest_edge\"");
+  OCELLI_ASSIGN(const int64_t edge,
+                std::move(size->get_int("longest_edge", {1, kMaxImage})).in(key));
   return int(edge);
 }
 
@@ -28,11 +30,14 @@ Result<std::array<float, 3>> read_three(const Json& json, std::string_view key, 
   std::array<float, 3> out{0.5f, 0.5f, 0.5f};
   const Json* list = json.find(key);
   if (!list || list->is_null()) return out;
-  if (!list->is_array() || list->size() != 3) return bad_config(std::string(key) + " must list three numbers");
+  if (!list->is_array() || list->size() != 3)
+    return bad_config(std::string(key) + " must list three numbers");
   for (size_t i = 0; i < 3; ++i) {
     const Json& item = list->items()[i];
-    if (!item.is_number() || !std::isfinite(item.as_double()) || (positive && item.as_double() <= 0)) {
-      return bad_config(std::string(key) + " must list three " + (positive ? "positive " : "") + "numbers");
+    if (!item.is_number() || !std::isfinite(item.as_double()) ||
+        (positive && item.as_double() <= 0)) {
+      return bad_config(std::string(key) + " must list three " + (positive ? "positive " : "") +
+                        "numbers");
     }
     out[i] = float(item.as_double());
   }
@@ -43,9 +48,12 @@ Result<std::array<float, 3>> read_three(const Json& json, std::string_view key, 
 Result<media::Filter> read_filter(const Json& json) {
   OCELLI_ASSIGN(const int64_t id, json.get_int("resample", {}, 1));
   switch (id) {
-    case 1: return media::Filter::kLanczos;
-    case 2: return media::Filter::kBilinear;
-    case 3: return media::Filter::kBicubic;
+    case 1:
+      return media::Filter::kLanczos;
+    case 2:
+      return media::Filter::kBilinear;
+    case 3:
+      return media::Filter::kBicubic;
     default:
       return bad_config("resample " + std::to_string(id) +
                         " is not supported; 1 (Lanczos), 2 (bilinear) and 3 (bicubic) are");
@@ -59,7 +67,8 @@ base::Status expect_true(const Json& json, std::string_view key) {
 
 }  // namespace
 
-Result<SmolVlmProcessorConfig> SmolVlmProcessorConfig::parse(const Json& json, const Json& processor) {
+Result<SmolVlmProcessorConfig> SmolVlmProcessorConfig::parse(const Json& json,
+                                                             const Json& processor) {
   SmolVlmProcessorConfig c;
   OCELLI_ASSIGN(c.longest_edge, read_edge(json, "size", 4 * 364));
   OCELLI_ASSIGN(c.tile, read_edge(json, "max_image_size", 364));
@@ -68,11 +77,13 @@ Result<SmolVlmProcessorConfig> SmolVlmProcessorConfig::parse(const Json& json, c
   OCELLI_ASSIGN(c.rescale, json.get_double("rescale_factor", 1.0 / 255));
   OCELLI_ASSIGN(c.mean, read_three(json, "image_mean", false));
   OCELLI_ASSIGN(c.stddev, read_three(json, "image_std", true));
-  for (const char* key : {"do_resize", "do_rescale", "do_normalize"}) OCELLI_TRY(expect_true(json, key));
+  for (const char* key : {"do_resize", "do_rescale", "do_normalize"})
+    OCELLI_TRY(expect_true(json, key));
   OCELLI_ASSIGN(c.tokens_per_tile, processor.get_int("image_seq_len", {1, 1 << 20}, 169));
   if (c.longest_edge > c.tile * kMaxTilesPerSide) {
-    return bad_config("size.longest_edge (" + std::to_string(c.longest_edge) + ") gives more than " +
-                      std::to_string(kMaxTilesPerSide) + " tiles of " + std::to_string(c.tile) + " pixels a side");
+    return bad_config("size.longest_edge (" + std::to_string(c.longest_edge) +
+                      ") gives more than " + std::to_string(kMaxTilesPerSide) + " tiles of " +
+                      std::to_string(c.tile) + " pixels a side");
   }
   return c;
 }
@@ -130,22 +141,24 @@ TilePlan SmolVlmProcessor::plan(int width, int height) const {
   return {rows, cols, s.width, s.height, int64_t{rows} * cols + 1, config_.tile};
 }
 
-Result<Tiles> SmolVlmProcessor::process(const media::Image& image, const media::ParallelFor& parallel) const {
+Result<Tiles> SmolVlmProcessor::process(const media::Image& image,
+                                        const media::ParallelFor& parallel) const {
   Tiles out;
   out.plan = plan(image.width, image.height);
   const int side = config_.tile;
   const Size first = first_resize(image.width, image.height);
   // Every resize rounds to bytes: the order and number of resizes decide the bits.
-  const media::Image resized = media::resize(
-      media::resize(image, first.width, first.height, config_.filter, parallel), out.plan.resized_width,
-      out.plan.resized_height, config_.filter, parallel);
+  const media::Image resized =
+      media::resize(media::resize(image, first.width, first.height, config_.filter, parallel),
+                    out.plan.resized_width, out.plan.resized_height, config_.filter, parallel);
   const auto row_bytes = size_t(side) * 3;
   out.rgb.reserve(size_t(out.plan.tiles) * row_bytes * size_t(side));
   for (int r = 0; r < out.plan.rows; ++r) {
     for (int c = 0; c < out.plan.cols; ++c) {
       for (int y = 0; y < side; ++y) {
         const size_t from = (size_t(r * side + y) * size_t(resized.width) + size_t(c * side)) * 3;
-        out.rgb.insert(out.rgb.end(), resized.rgb.begin() + long(from), resized.rgb.begin() + long(from + row_bytes));
+        out.rgb.insert(out.rgb.end(), resized.rgb.begin() + long(from),
+                       resized.rgb.begin() + long(from + row_bytes));
       }
     }
   }
@@ -155,7 +168,8 @@ Result<Tiles> SmolVlmProcessor::process(const media::Image& image, const media::
   return out;
 }
 
-void SmolVlmProcessor::normalize(const Tiles& tiles, int64_t first, int64_t count, float* out) const {
+void SmolVlmProcessor::normalize(const Tiles& tiles, int64_t first, int64_t count,
+                                 float* out) const {
   const auto plane = size_t(tiles.plan.side) * size_t(tiles.plan.side);
   for (auto t = size_t(first); t < size_t(first + count); ++t) {
     const uint8_t* rgb = &tiles.rgb[t * plane * 3];
@@ -172,7 +186,9 @@ std::string SmolVlmProcessor::prompt(const TilePlan& plan) const {
   for (int64_t i = 0; i < config_.tokens_per_tile; ++i) tokens += marker();
   for (int r = 1; r <= plan.rows; ++r) {
     for (int c = 1; c <= plan.cols; ++c) {
-      out.append(kFake).append("<row_" + std::to_string(r) + "_col_" + std::to_string(c) + ">").append(tokens);
+      out.append(kFake)
+          .append("<row_" + std::to_string(r) + "_col_" + std::to_string(c) + ">")
+          .append(tokens);
     }
     out += '\n';
   }
@@ -181,8 +197,9 @@ std::string SmolVlmProcessor::prompt(const TilePlan& plan) const {
 }
 
 std::string SmolVlmProcessor::fingerprint() const {
-  std::string text = "smolvlm " + std::to_string(config_.longest_edge) + ' ' + std::to_string(config_.tile) + ' ' +
-                     std::to_string(config_.split) + ' ' + std::to_string(int(config_.filter));
+  std::string text = "smolvlm " + std::to_string(config_.longest_edge) + ' ' +
+                     std::to_string(config_.tile) + ' ' + std::to_string(config_.split) + ' ' +
+                     std::to_string(int(config_.filter));
   for (const auto& channel : normalized_) {
     for (const size_t byte : {0, 127, 255}) text += ' ' + std::to_string(channel[byte]);
   }

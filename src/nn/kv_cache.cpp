@@ -8,7 +8,8 @@ using tensor::Tensor;
 base::Result<KvCache> KvCache::create(const KvShape& shape, int64_t capacity, tensor::DType dtype) {
   const int64_t row = shape.kv_heads * shape.head_dim * tensor::size_of(dtype);
   const int64_t table = (capacity * row + Arena::kAlign - 1) / Arena::kAlign * Arena::kAlign;
-  OCELLI_ASSIGN(Arena memory, Arena::create(2 * shape.layers * table + 2 * Arena::kAlign, Arena::Pages::kSmall));
+  OCELLI_ASSIGN(Arena memory,
+                Arena::create(2 * shape.layers * table + 2 * Arena::kAlign, Arena::Pages::kSmall));
   KvCache cache(std::move(memory));
   cache.capacity_ = capacity;
   for (int64_t layer = 0; layer < shape.layers; ++layer) {

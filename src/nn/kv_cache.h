@@ -28,7 +28,8 @@ class KvCache {
   tensor::Tensor values(int64_t layer) const { return values_[size_t(layer)]; }
   int64_t capacity() const { return capacity_; }
   int64_t length() const { return length_; }
-  // Tokens [0, length) count from now on. Called once per forward pass, after all layers have stored.
+  // Tokens [0, length) count from now on. Called once per forward pass, after all layers have
+  // stored.
   void set_length(int64_t length);
 
   static int64_t bytes_per_token(const KvShape& shape, tensor::DType dtype) {

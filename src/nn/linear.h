@@ -1,4 +1,5 @@
-// Linear: y = x W^T + b, with adapters beside it. The only layer that owns a Weight besides embeddings.
+// Linear: y = x W^T + b, with adapters beside it. The only layer that owns a Weight besides
+// embeddings.
 #pragma once
 
 #include <array>
@@ -32,8 +33,8 @@ struct Linear {
                     const Tensor& residual = {}) const;
 };
 
-// Several products of one input (q/k/v, gate/up): one hand-out of work, and one packed weight where a
-// backend packs. Each member keeps its own name, adapters and gradient.
+// Several products of one input (q/k/v, gate/up): one hand-out of work, and one packed weight where
+// a backend packs. Each member keeps its own name, adapters and gradient.
 template <size_t N>
 struct LinearGroup {
   std::array<Linear, N> members;

@@ -18,7 +18,9 @@ struct RmsNorm {
 struct LayerNorm {
   Tensor weight, bias;  // [D]
   float eps = 1e-6f;
-  Tensor operator()(Context& c, const Tensor& x) const { return ops::layer_norm(c, x, weight, bias, eps); }
+  Tensor operator()(Context& c, const Tensor& x) const {
+    return ops::layer_norm(c, x, weight, bias, eps);
+  }
   void visit(ParameterVisitor& v, const std::string& name, int64_t width) {
     v.vector(name + ".weight", weight, {width});
     v.vector(name + ".bias", bias, {width});

@@ -1,6 +1,6 @@
-// ParameterVisitor: the one description of a model's parameters. Each model has a visit() that names
-// every parameter with its Hugging Face name and shape; loading, counting, saving, adapters and
-// optimizers are visitors.
+// ParameterVisitor: the one description of a model's parameters. Each model has a visit() that
+// names every parameter with its Hugging Face name and shape; loading, counting, saving, adapters
+// and optimizers are visitors.
 #pragma once
 
 #include <string>
@@ -13,7 +13,8 @@ class ParameterVisitor {
  public:
   virtual ~ParameterVisitor() = default;
 
-  // A matrix [rows, cols] stored as `name`; a convolution [rows, a, b, c] counts with cols = a * b * c.
+  // A matrix [rows, cols] stored as `name`; a convolution [rows, a, b, c] counts with cols = a * b
+  // * c.
   virtual void matrix(const std::string& name, Weight& w, int64_t rows, int64_t cols) = 0;
   // A vector or small table kept in float32, [shape...].
   virtual void vector(const std::string& name, Tensor& t, std::initializer_list<int64_t> shape) = 0;

@@ -1,4 +1,5 @@
-// Sequence: where the tokens of one forward pass stand and what they see. Data, not baked into views.
+// Sequence: where the tokens of one forward pass stand and what they see. Data, not baked into
+// views.
 #pragma once
 
 #include <span>
@@ -11,10 +12,11 @@
 namespace ocelli::nn {
 
 struct Sequence {
-  std::vector<int32_t> positions;         // of each token, for rotary embeddings
-  std::vector<tensor::KeyRange> ranges;   // the keys each token sees: rows of the cache, or of the pass
-  std::vector<int32_t> cache_rows;        // where each token's key and value go
-  KvCache* cache = nullptr;               // null: keys and values of this pass alone
+  std::vector<int32_t> positions;  // of each token, for rotary embeddings
+  std::vector<tensor::KeyRange>
+      ranges;                       // the keys each token sees: rows of the cache, or of the pass
+  std::vector<int32_t> cache_rows;  // where each token's key and value go
+  KvCache* cache = nullptr;         // null: keys and values of this pass alone
 
   int64_t tokens() const { return int64_t(positions.size()); }
 

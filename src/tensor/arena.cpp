@@ -15,14 +15,17 @@ base::Result<Arena> Arena::create(int64_t bytes, Pages pages) {
   void* memory = mmap(nullptr, size_t(bytes), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
-    return base::fail(base::Code::kDoesNotFit, "cannot reserve " + std::to_string(bytes >> 20) +
-                                                   " MiB of address space for activations; raise ulimit -v");
+    return base::fail(base::Code::kDoesNotFit,
+                      "cannot reserve " + std::to_string(bytes >> 20) +
+                          " MiB of address space for activations; raise ulimit -v");
   }
   madvise(memory, size_t(bytes), pages == Pages::kLarge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
   return Arena(static_cast<std::byte*>(memory), bytes);
 }
 
-Arena::Arena(Arena&& other) noexcept { *this = std::move(other); }
+Arena::Arena(Arena&& other) noexcept {
+  *this = std::move(other);
+}
 
 Arena& Arena::operator=(Arena&& other) noexcept {
   std::swap(memory_, other.memory_);
@@ -39,7 +42,8 @@ Arena::~Arena() {
 }
 
 void* Arena::take_bytes(int64_t bytes) {
-  OCELLI_CHECK(bytes >= 0 && bytes <= capacity_ - used_ - kAlign, "the arena was planned too small");
+  OCELLI_CHECK(bytes >= 0 && bytes <= capacity_ - used_ - kAlign,
+               "the arena was planned too small");
   std::byte* p = memory_ + used_;
   used_ += (bytes + kAlign - 1) / kAlign * kAlign;
   peak_ = std::max(peak_, used_);
