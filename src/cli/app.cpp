@@ -23,14 +23,10 @@ struct CommandEntry {
 };
 
 constexpr CommandEntry kCommands[] = {
-    {"run", make_run},
-    {"show", make_show},
-    {"list", make_list},
-    {"plan", make_plan},
-    {"tokenize", make_tokenize},
-    {"doctor", make_doctor},
-    {"bench", make_bench},
-    {"completion", make_completion},
+    {"run", make_run},           {"show", make_show},
+    {"list", make_list},         {"plan", make_plan},
+    {"tokenize", make_tokenize}, {"doctor", make_doctor},
+    {"bench", make_bench},       {"completion", make_completion},
 };
 
 // The handler may only set a flag; the second signal ends the program at once.
@@ -64,9 +60,12 @@ base::Status check_environment() {
   if (!wish || !*wish) return {};
   int threads = 0;
   const auto read = std::from_chars(wish, wish + std::strlen(wish), threads);
-  if (read.ec == std::errc() && !*read.ptr && threads >= 1 && threads <= base::kMaxThreads) return {};
-  return base::fail(base::Code::kUsage, "must be a whole number from 1 to " + std::to_string(base::kMaxThreads) + " (" +
-                                            base::printable(wish, 40) + "); unset it to use every CPU", "OCELLI_THREADS");
+  if (read.ec == std::errc() && !*read.ptr && threads >= 1 && threads <= base::kMaxThreads)
+    return {};
+  return base::fail(base::Code::kUsage,
+                    "must be a whole number from 1 to " + std::to_string(base::kMaxThreads) + " (" +
+                        base::printable(wish, 40) + "); unset it to use every CPU",
+                    "OCELLI_THREADS");
 }
 
 // "ocelli help run" means "ocelli run --help". In reverse order, as CLI11 takes them.
@@ -91,8 +90,9 @@ int run_program(int argc, char** argv) {
   std::signal(SIGTERM, handle_signal);
   std::signal(SIGPIPE, SIG_IGN);
 
-  CLI::App app("Runs small multimodal models on your own machine. Nothing leaves it.\n\n"
-               "  ocelli run photo.jpg \"What is in the picture?\"");
+  CLI::App app(
+      "Runs small multimodal models on your own machine. Nothing leaves it.\n\n"
+      "  ocelli run photo.jpg \"What is in the picture?\"");
   app.name("ocelli");
   app.formatter(make_help_formatter());
   app.set_help_flag("-h,--help", "print this page");

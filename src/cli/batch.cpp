@@ -36,12 +36,16 @@ class Lines {
     lines.path_ = path;
     return lines;
   }
-  Lines(Lines&& o) noexcept : fd_(std::exchange(o.fd_, -1)), path_(std::move(o.path_)), answered_(std::move(o.answered_)) {}
+  Lines(Lines&& o) noexcept
+      : fd_(std::exchange(o.fd_, -1)),
+        path_(std::move(o.path_)),
+        answered_(std::move(o.answered_)) {}
   ~Lines() {
     if (fd_ >= 0) close(fd_);
   }
 
-  bool answers(const std::string& model, const std::string& file, const std::string& question) const {
+  bool answers(const std::string& model, const std::string& file,
+               const std::string& question) const {
     return answered_.count({base::replace_invalid_utf8(model), base::replace_invalid_utf8(file),
                             base::replace_invalid_utf8(question)}) > 0;
   }
@@ -64,17 +68,20 @@ class Lines {
 
   Status read_answered(const std::string& path) {
     std::error_code ignored;
-    if (!std::filesystem::exists(path, ignored)) return {};
+    if (!std::filesystem::is_regular_file(path, ignored)) return {};  // new, or /dev/stdout
     OCELLI_ASSIGN(const std::string text, base::read_file(path, kMaxAnswers));
     const size_t whole = text.rfind('\n') == std::string::npos ? 0 : text.rfind('\n') + 1;
-    if (whole < text.size() && truncate(path.c_str(), off_t(whole)) != 0) return base::errno_error(errno, "cut", path);
+    if (whole < text.size() && truncate(path.c_str(), off_t(whole)) != 0)
+      return base::errno_error(errno, "cut", path);
     int64_t number = 1;
     for (size_t at = 0; at < whole; ++number) {
       const size_t end = text.find('\n', at);
       const auto json = Json::parse(std::string_view(text).substr(at, end - at));
       if (!json.ok() || !json->is_object()) {
-        return base::fail(Code::kBadInput, "is not a file of answers (line " + std::to_string(number) +
-                                               " is not a JSON object); choose another one", path);
+        return base::fail(Code::kBadInput,
+                          "is not a file of answers (line " + std::to_string(number) +
+                              " is not a JSON object); choose another one",
+                          path);
       }
       const Json* files = json->find("files");
       const auto text_of = [&](const char* key) -> std::string {
@@ -83,7 +90,8 @@ class Lines {
       };
       if (json->find("answer") && files && files->is_array()) {
         const bool has = files->size() == 1 && files->items()[0].is_string();
-        answered_.insert({text_of("model"), has ? files->items()[0].as_string() : "", text_of("question")});
+        answered_.insert(
+            {text_of("model"), has ? files->items()[0].as_string() : "", text_of("question")});
       }
       at = end + 1;
     }
@@ -95,11 +103,13 @@ class Lines {
   std::set<std::array<std::string, 3>> answered_;  // model, file, question
 };
 
-Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
-                                 Session& session) {
+Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& options,
+                                 const std::string& file, Session& session) {
   engine::ImageTimes times;
-  const std::vector<std::string> files = file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
-  OCELLI_ASSIGN(const engine::Prompt prompt, question_prompt(engine, options.system, options.question, files, &times));
+  const std::vector<std::string> files =
+      file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
+  OCELLI_ASSIGN(const engine::Prompt prompt,
+                question_prompt(engine, options.system, options.question, files, &times));
   OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
   g.cancel = &session.cancel;
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
@@ -113,7 +123,8 @@ Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& opt
 
 Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Session& session) {
   OCELLI_ASSIGN(Lines lines, Lines::open(options.output));
-  const std::vector<std::string> files = options.files.empty() ? std::vector<std::string>{""} : options.files;
+  const std::vector<std::string> files =
+      options.files.empty() ? std::vector<std::string>{""} : options.files;
   ProgressBar bar(!options.quiet);
   int status = 0;
   int64_t skipped = 0;
@@ -127,10 +138,12 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
     const bool stopped = session.cancel.requested();
     if (stopped) {  // a half answer is no answer
       bar.clear();
-      const char* next = options.output.empty() ? "stopped" : "stopped; the same command goes on from here";
+      const char* next =
+          options.output.empty() ? "stopped" : "stopped; the same command goes on from here";
       return base::fail(Code::kInterrupted, next, options.output);
     }
-    const std::vector<std::string> named = files[i].empty() ? std::vector<std::string>() : std::vector<std::string>{files[i]};
+    const std::vector<std::string> named =
+        files[i].empty() ? std::vector<std::string>() : std::vector<std::string>{files[i]};
     Json json;
     if (out.ok()) {
       json = answer_json(engine, options.question, named, *out);
@@ -138,13 +151,16 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
       if (status == 0) status = int(out.error().code);
       Json paths = Json::array();
       for (const auto& f : named) paths.push_back(base::replace_invalid_utf8(f));
-      json = Json::object({{"model", engine.name()}, {"files", std::move(paths)},
-                           {"question", base::replace_invalid_utf8(options.question)}, {"error", error_json(out.error())}});
+      json = Json::object({{"model", engine.name()},
+                           {"files", std::move(paths)},
+                           {"question", base::replace_invalid_utf8(options.question)},
+                           {"error", error_json(out.error())}});
     }
     bar.clear();
     OCELLI_TRY(lines.add(json.dump() + "\n"));
   }
-  if (skipped > 0 && !options.quiet) note("skipped " + std::to_string(skipped) + " that " + options.output + " already answers");
+  if (skipped > 0 && !options.quiet)
+    note("skipped " + std::to_string(skipped) + " that " + options.output + " already answers");
   return status;
 }
 

@@ -49,10 +49,12 @@ Result<Json> bench_picture(engine::Engine& engine, const BenchFlags& flags) {
   std::vector<double> decode, resize, encode;
   int64_t tiles = 0;
   for (int i = 0; i < flags.repeat; ++i) {
-    OCELLI_ASSIGN(const auto file, media::encode_png(noise_picture(flags.width, flags.height, uint64_t(i))));
+    OCELLI_ASSIGN(const auto file,
+                  media::encode_png(noise_picture(flags.width, flags.height, uint64_t(i))));
     engine::ImageTimes times;
     OCELLI_ASSIGN(const auto image, engine.prepare_image(file, "noise", &times));
-    OCELLI_ASSIGN(const auto embeddings, engine.encode_images(std::span(&image, 1), nullptr, &times));
+    OCELLI_ASSIGN(const auto embeddings,
+                  engine.encode_images(std::span(&image, 1), nullptr, &times));
     tiles = image->tiles.plan.tiles;
     decode.push_back(times.decode);
     resize.push_back(times.resize);
@@ -90,7 +92,8 @@ Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session
     const auto run = [&](int64_t first, int64_t count, int64_t step) -> Result<double> {
       const base::Stopwatch watch;
       for (int64_t at = first; at < first + count; at += step) {
-        OCELLI_TRY(engine.forward(prompt, {}, at, std::min(step, first + count - at), cache, &logits));
+        OCELLI_TRY(
+            engine.forward(prompt, {}, at, std::min(step, first + count - at), cache, &logits));
       }
       return watch.seconds();
     };
@@ -120,7 +123,8 @@ std::string as_text(const Json& json, const std::string& indent = "") {
     }
     label.resize(std::max<size_t>(label.size() + 1, 32), ' ');
     std::string text = value.is_string() ? value.as_string() : value.dump();
-    if (key.ends_with("seconds") || key.ends_with("per_tile")) text = seconds_text(value.as_double());
+    if (key.ends_with("seconds") || key.ends_with("per_tile"))
+      text = seconds_text(value.as_double());
     if (key.ends_with("bytes")) text = bytes_text(value.as_int());
     if (key.ends_with("per_second")) text = std::to_string(value.as_double());
     out += label + base::printable(text) + "\n";
@@ -129,13 +133,15 @@ std::string as_text(const Json& json, const std::string& indent = "") {
 }
 
 Result<int> bench(BenchFlags& flags, Session& session) {
-  OCELLI_ASSIGN(const std::string path, resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
+  OCELLI_ASSIGN(const std::string path,
+                resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
   engine::Engine& engine = *open.engine;
   if (flags.depth + flags.prefill + flags.decode > engine.context()) {
-    return base::fail(Code::kDoesNotFit, "the measurement takes " +
-                                             std::to_string(flags.depth + flags.prefill + flags.decode) +
-                                             " tokens (limit " + std::to_string(engine.context()) + "); ask for fewer");
+    return base::fail(
+        Code::kDoesNotFit,
+        "the measurement takes " + std::to_string(flags.depth + flags.prefill + flags.decode) +
+            " tokens (limit " + std::to_string(engine.context()) + "); ask for fewer");
   }
   Json out = Json::object({{"model", engine.name()},
                            {"kernels", engine.backend().name()},
@@ -156,15 +162,28 @@ Result<int> bench(BenchFlags& flags, Session& session) {
 
 Run make_bench(CLI::App& app) {
   auto flags = std::make_shared<BenchFlags>();
-  app.description("Time and memory of loading, pictures, prompt and answer (medians).\n\n"
-                  "  ocelli bench ./SmolVLM2-256M-Video-Instruct --json");
+  app.description(
+      "Time and memory of loading, pictures, prompt and answer (medians).\n\n"
+      "  ocelli bench ./SmolVLM2-256M-Video-Instruct --json");
   app.add_option("model", flags->word, "[MODEL]");
-  app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")->type_name("N")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")->type_name("N")->check(CLI::Range(1, 1 << 20));
-  app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")->type_name("N")->check(CLI::Range(0, 1 << 20));
-  app.add_option("--width", flags->width, "of the picture (default 1024)")->type_name("N")->check(CLI::Range(1, 4096));
-  app.add_option("--height", flags->height, "of the picture (default 768)")->type_name("N")->check(CLI::Range(1, 4096));
-  app.add_option("-r,--repeat", flags->repeat, "measurements of each kind (default 3)")->type_name("N")->check(CLI::Range(1, 100));
+  app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
+  app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1 << 20));
+  app.add_option("--width", flags->width, "of the picture (default 1024)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("--height", flags->height, "of the picture (default 768)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4096));
+  app.add_option("-r,--repeat", flags->repeat, "measurements of each kind (default 3)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100));
   app.add_flag("--no-picture", flags->no_picture, "text only");
   app.add_flag("--json", flags->json, "as one JSON object");
   flags->engine.add(app);

@@ -19,7 +19,8 @@ struct Session {
   base::CancelToken cancel;  // requested by SIGINT and SIGTERM
 };
 
-// Adds a subcommand's options to `app`; the result runs it after parsing and returns the exit status.
+// Adds a subcommand's options to `app`; the result runs it after parsing and returns the exit
+// status.
 using Run = std::function<base::Result<int>(Session&)>;
 using MakeCommand = Run (*)(CLI::App& app);
 

@@ -27,14 +27,18 @@ std::string bash_script(const CLI::App& root, bool zsh) {
          "_ocelli() {\n"
          "  local word=${COMP_WORDS[COMP_CWORD]} words=\"\"\n"
          "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
-         "    COMPREPLY=($(compgen -W \"" + commands + "\" -- \"$word\"))\n"
+         "    COMPREPLY=($(compgen -W \"" +
+         commands +
+         "\" -- \"$word\"))\n"
          "    return\n"
          "  fi\n"
-         "  case \"${COMP_WORDS[1]}\" in\n" + cases +
+         "  case \"${COMP_WORDS[1]}\" in\n" +
+         cases +
          "  esac\n"
          "  case \"$word\" in\n"
          "    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-         "    *) COMPREPLY=($(compgen -W \"$(ocelli list 2>/dev/null | cut -f1)\" -- \"$word\") $(compgen -f -- \"$word\")) ;;\n"
+         "    *) COMPREPLY=($(compgen -W \"$(ocelli list 2>/dev/null | cut -f1)\" -- \"$word\") "
+         "$(compgen -f -- \"$word\")) ;;\n"
          "  esac\n"
          "}\n"
          "complete -o filenames -F _ocelli ocelli\n";
@@ -58,7 +62,9 @@ std::string fish_script(const CLI::App& root) {
 
 Run make_completion(CLI::App& app) {
   auto shell = std::make_shared<std::string>("bash");
-  app.description("A completion script.\n\n  ocelli completion bash > ~/.local/share/bash-completion/completions/ocelli");
+  app.description(
+      "A completion script.\n\n  ocelli completion bash > "
+      "~/.local/share/bash-completion/completions/ocelli");
   app.add_option("shell", *shell, "[bash|zsh|fish]")->check(CLI::IsMember({"bash", "zsh", "fish"}));
   return [shell, root = app.get_parent()](Session&) -> Result<int> {
     OCELLI_TRY(print(*shell == "fish" ? fish_script(*root) : bash_script(*root, *shell == "zsh")));

@@ -41,20 +41,21 @@ Json report() {
   const base::SystemMemory memory = base::system_memory();
   media::DecoderProcess decoder;
   const base::Status confined = decoder.start();
-  return Json::object(
-      {{"version", version()},
-       {"compiler", __VERSION__},
-       {"cpu", cpu_name()},
-       {"threads", base::default_threads()},
-       {"kernels", backend.ok() ? std::string((*backend)->name()) : "error: " + backend.error().message()},
-       {"instruction_sets", std::move(sets)},
-       {"memory_bytes", memory.total},
-       {"memory_available_bytes", memory.available},
-       {"picture_decoder", confined.ok() ? "confined child process" : "error: " + confined.error().message()},
-       {"models", folder_json(store_dir())},
-       {"config", folder_json(base::config_dir())},
-       {"cache", folder_json(base::cache_dir())},
-       {"data", folder_json(base::data_dir())}});
+  return Json::object({{"version", version()},
+                       {"compiler", __VERSION__},
+                       {"cpu", cpu_name()},
+                       {"threads", base::default_threads()},
+                       {"kernels", backend.ok() ? std::string((*backend)->name())
+                                                : "error: " + backend.error().message()},
+                       {"instruction_sets", std::move(sets)},
+                       {"memory_bytes", memory.total},
+                       {"memory_available_bytes", memory.available},
+                       {"picture_decoder", confined.ok() ? "confined child process"
+                                                         : "error: " + confined.error().message()},
+                       {"models", folder_json(store_dir())},
+                       {"config", folder_json(base::config_dir())},
+                       {"cache", folder_json(base::cache_dir())},
+                       {"data", folder_json(base::data_dir())}});
 }
 
 std::string as_text(const Json& json) {

@@ -13,19 +13,25 @@ using base::Result;
 
 void EngineFlags::add(CLI::App& app) {
   app.option_defaults()->group("Model and machine");
-  app.add_option("-m,--model", model, "a name in the store or a folder (default: the built-in model)")->type_name("MODEL");
-  app.add_option("-t,--threads", threads, "threads (default: what the machine and its limits allow)")
+  app.add_option("-m,--model", model,
+                 "a name in the store or a folder (default: the built-in model)")
+      ->type_name("MODEL");
+  app.add_option("-t,--threads", threads,
+                 "threads (default: what the machine and its limits allow)")
       ->type_name("N")
       ->check(CLI::Range(1, base::kMaxThreads));
-  app.add_option("-c,--ctx-size,--context", context, "most tokens of prompt and answer (default: the model's)")
+  app.add_option("-c,--ctx-size,--context", context,
+                 "most tokens of prompt and answer (default: the model's)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
-  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8")->type_name("TYPE");
+  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8")
+      ->type_name("TYPE");
   app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f16", "f32"}));
   app.add_flag("--exact", exact, "float32 arithmetic throughout, as the original in float32");
-  app.add_flag("--no-split", no_split, "one view per picture instead of tiles: faster, less detail");
+  app.add_flag("--no-split", no_split,
+               "one view per picture instead of tiles: faster, less detail");
   app.add_option("--alpha", alpha, "transparent pictures: drop (as the original) or white")
       ->type_name("HOW")
       ->check(CLI::IsMember({"drop", "white"}));
@@ -44,8 +50,10 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   if (!weights.empty()) {
     o.weights = encoding::from_name(weights);
     if (!o.weights) {
-      return base::fail(Code::kUsage, "\"" + base::printable(weights, 40) + "\" is not known; f32, bf16, f16 and q8 are",
-                        "--weights");
+      return base::fail(
+          Code::kUsage,
+          "\"" + base::printable(weights, 40) + "\" is not known; f32, bf16, f16 and q8 are",
+          "--weights");
     }
   }
   return o;
@@ -55,11 +63,13 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
   OCELLI_ASSIGN(engine::EngineOptions options, flags.options());
   OCELLI_ASSIGN(formats::ModelFolder folder, open_model(path));
   if (path.empty() && !flags.quiet) {
-    note(std::string("answered by the built-in model ") + engine::kBuiltinName + "; choose another one with -m MODEL");
+    note(std::string("answered by the built-in model ") + engine::kBuiltinName +
+         "; choose another one with -m MODEL");
   }
   OpenEngine out;
   out.decoder = std::make_unique<media::DecoderProcess>();
-  options.decode = [decoder = out.decoder.get()](std::span<const std::byte> bytes, const media::DecodeOptions& o) {
+  options.decode = [decoder = out.decoder.get()](std::span<const std::byte> bytes,
+                                                 const media::DecodeOptions& o) {
     return decoder->decode(bytes, o);
   };
   ProgressBar bar(!flags.quiet);

@@ -14,10 +14,10 @@ class App;
 namespace ocelli::cli {
 
 struct EngineFlags {
-  std::string model;          // -m
-  int threads = 0;            // -t
-  int64_t context = 0;        // -c
-  std::string weights;        // --weights
+  std::string model;    // -m
+  int threads = 0;      // -t
+  int64_t context = 0;  // -c
+  std::string weights;  // --weights
   std::string cache_type = "f16";
   bool exact = false;
   bool no_split = false;
@@ -34,8 +34,8 @@ struct OpenEngine {
   std::unique_ptr<engine::Engine> engine;
 };
 
-// Loads `path` ("" is the built-in model, which says on stderr that it answers), with a progress bar
-// and pictures decoded in the confined child.
+// Loads `path` ("" is the built-in model, which says on stderr that it answers), with a progress
+// bar and pictures decoded in the confined child.
 base::Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags);
 
 }  // namespace ocelli::cli

@@ -39,9 +39,10 @@ std::string two_columns(std::string name, const std::string& text) {
 
 class HelpFormatter : public CLI::Formatter {
  public:
-  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
-    std::string out = make_description(app) + "\n" + make_usage(app, std::move(name)) + make_subcommands(app, mode) +
-                      make_groups(app, CLI::AppFormatMode::Normal);
+  std::string make_help(const CLI::App* app, std::string name,
+                        CLI::AppFormatMode mode) const override {
+    std::string out = make_description(app) + "\n" + make_usage(app, std::move(name)) +
+                      make_subcommands(app, mode) + make_groups(app, CLI::AppFormatMode::Normal);
     for (size_t at; (at = out.find("\n\n\n")) != std::string::npos;) out.erase(at, 1);
     return out;
   }
@@ -55,7 +56,8 @@ class HelpFormatter : public CLI::Formatter {
     return out + " [OPTIONS]\n";
   }
 
-  std::string make_group(std::string group, bool is_positional, std::vector<const CLI::Option*> options) const override {
+  std::string make_group(std::string group, bool is_positional,
+                         std::vector<const CLI::Option*> options) const override {
     std::string out = "\n" + std::move(group) + ":\n";
     for (const CLI::Option* option : options) out += make_option(option, is_positional);
     return out;
@@ -92,11 +94,14 @@ const CLI::App* chosen(const CLI::App& root) {
 
 }  // namespace
 
-std::shared_ptr<CLI::FormatterBase> make_help_formatter() { return std::make_shared<HelpFormatter>(); }
+std::shared_ptr<CLI::FormatterBase> make_help_formatter() {
+  return std::make_shared<HelpFormatter>();
+}
 
 std::string parse_error_text(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App* sub = chosen(root);
-  const std::string help = "; see ocelli " + (sub ? sub->get_name() + " " : std::string()) + "--help";
+  const std::string help =
+      "; see ocelli " + (sub ? sub->get_name() + " " : std::string()) + "--help";
   const std::vector<std::string> rest = sub ? sub->remaining() : root.remaining();
   const bool unknown = dynamic_cast<const CLI::ExtrasError*>(&error) || (!sub && !rest.empty());
   if (!unknown || rest.empty()) return base::printable(error.what(), 1000) + help;
@@ -108,10 +113,13 @@ std::string parse_error_text(const CLI::App& root, const CLI::ParseError& error)
       for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
     }
   } else {
-    for (const CLI::App* s : root.get_subcommands([](const CLI::App*) { return true; })) names.push_back(s->get_name());
+    for (const CLI::App* s : root.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(s->get_name());
   }
   const std::string near = base::nearest(word, names);
-  const char* what = word.starts_with('-') ? ": no such option" : sub ? ": not expected here" : ": no such command";
+  const char* what = word.starts_with('-') ? ": no such option"
+                     : sub                 ? ": not expected here"
+                                           : ": no such command";
   return base::printable(word) + what + (near.empty() ? help : "; did you mean " + near + "?");
 }
 

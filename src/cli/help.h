@@ -12,8 +12,9 @@ class ParseError;
 
 namespace ocelli::cli {
 
-// To be given to the root before its subcommands are made. The description of a positional option is
-// its form in the usage line; the description of a command begins with one sentence and a blank line.
+// To be given to the root before its subcommands are made. The description of a positional option
+// is its form in the usage line; the description of a command begins with one sentence and a blank
+// line.
 std::shared_ptr<CLI::FormatterBase> make_help_formatter();
 
 // "WORD: WHAT; NEXT STEP" for a command line that cannot be parsed.

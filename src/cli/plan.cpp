@@ -30,15 +30,20 @@ struct PlanFlags {
 Result<engine::PictureSize> parse_size(const std::string& text) {
   engine::PictureSize size;
   int used = 0;
-  if (std::sscanf(text.c_str(), "%dx%d%n", &size.width, &size.height, &used) == 2 && size_t(used) == text.size() &&
-      size.width > 0 && size.height > 0 && size.width <= media::kMaxSide && size.height <= media::kMaxSide) {
+  if (std::sscanf(text.c_str(), "%dx%d%n", &size.width, &size.height, &used) == 2 &&
+      size_t(used) == text.size() && size.width > 0 && size.height > 0 &&
+      size.width <= media::kMaxSide && size.height <= media::kMaxSide) {
     return size;
   }
-  return base::fail(Code::kUsage, "\"" + base::printable(text, 40) + "\" is not a size like 1920x1080", "--picture");
+  return base::fail(Code::kUsage,
+                    "\"" + base::printable(text, 40) + "\" is not a size like 1920x1080",
+                    "--picture");
 }
 
 Json work_json(const engine::Work& w) {
-  return Json::object({{"product_macs", w.product_macs}, {"attention_macs", w.attention_macs}, {"weight_bytes", w.weight_bytes}});
+  return Json::object({{"product_macs", w.product_macs},
+                       {"attention_macs", w.attention_macs},
+                       {"weight_bytes", w.weight_bytes}});
 }
 
 Json forecast_json(const engine::Forecast& f) {
@@ -66,20 +71,25 @@ Json forecast_json(const engine::Forecast& f) {
 
 std::string forecast_text(const engine::Forecast& f) {
   const int64_t prompt = f.picture_tokens + f.text_tokens;
-  std::string out = "prompt       " + count_text(prompt) + " tokens (" + count_text(f.picture_tokens) + " for " +
-                    std::to_string(f.pictures) + (f.pictures == 1 ? " picture in " : " pictures in ") +
-                    std::to_string(f.tiles) + (f.tiles == 1 ? " tile, " : " tiles, ") + count_text(f.text_tokens) + " text)\n";
+  std::string out = "prompt       " + count_text(prompt) + " tokens (" +
+                    count_text(f.picture_tokens) + " for " + std::to_string(f.pictures) +
+                    (f.pictures == 1 ? " picture in " : " pictures in ") + std::to_string(f.tiles) +
+                    (f.tiles == 1 ? " tile, " : " tiles, ") + count_text(f.text_tokens) +
+                    " text)\n";
   out += "answer       up to " + count_text(f.answer_tokens) + " tokens\n";
   out += "context      " + count_text(prompt + f.answer_tokens) + " of " + count_text(f.context) +
          (prompt + f.answer_tokens > f.context ? ": DOES NOT FIT\n" : " tokens\n");
-  out += "memory       " + bytes_text(f.peak()) + " at most: weights " + bytes_text(f.weights) + ", cache " +
-         bytes_text(f.cache) + ", activations " + bytes_text(f.activations) + ", pictures " + bytes_text(f.pictures_held) +
-         ", program " + bytes_text(f.program + f.kernels) + "\n";
+  out += "memory       " + bytes_text(f.peak()) + " at most: weights " + bytes_text(f.weights) +
+         ", cache " + bytes_text(f.cache) + ", activations " + bytes_text(f.activations) +
+         ", pictures " + bytes_text(f.pictures_held) + ", program " +
+         bytes_text(f.program + f.kernels) + "\n";
   const int64_t available = base::system_memory().available;
-  out += "available    " + bytes_text(available) + (f.peak() - f.program > available ? ": DOES NOT FIT\n" : "\n");
-  out += "time         about " + seconds_text(f.seconds.vision + f.seconds.prefill) + " to the first token (pictures " +
-         seconds_text(f.seconds.vision) + ", prompt " + seconds_text(f.seconds.prefill) + "), then " +
-         seconds_text(f.seconds.decode) + " for the answer\n";
+  out += "available    " + bytes_text(available) +
+         (f.peak() - f.program > available ? ": DOES NOT FIT\n" : "\n");
+  out += "time         about " + seconds_text(f.seconds.vision + f.seconds.prefill) +
+         " to the first token (pictures " + seconds_text(f.seconds.vision) + ", prompt " +
+         seconds_text(f.seconds.prefill) + "), then " + seconds_text(f.seconds.decode) +
+         " for the answer\n";
   return out;
 }
 
@@ -88,7 +98,8 @@ Result<int> plan(PlanFlags& flags) {
   std::vector<engine::PictureSize> pictures;
   for (const std::string& path : target.files) {
     OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
-    OCELLI_ASSIGN(const media::Header header, std::move(media::read_header(file.bytes(), {})).in(path));
+    OCELLI_ASSIGN(const media::Header header,
+                  std::move(media::read_header(file.bytes(), {})).in(path));
     pictures.push_back({header.upright_width(), header.upright_height()});
   }
   for (const std::string& text : flags.sizes) {
@@ -97,8 +108,9 @@ Result<int> plan(PlanFlags& flags) {
   }
   flags.engine.quiet = flags.engine.quiet || flags.json;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
-  OCELLI_ASSIGN(const engine::Forecast f,
-                engine::forecast(*open.engine, pictures, target.question.value_or(""), flags.max_tokens));
+  OCELLI_ASSIGN(
+      const engine::Forecast f,
+      engine::forecast(*open.engine, pictures, target.question.value_or(""), flags.max_tokens));
   OCELLI_TRY(print(flags.json ? forecast_json(f).dump(2) + "\n" : forecast_text(f)));
   return f.picture_tokens + f.text_tokens >= f.context ? int(Code::kDoesNotFit) : 0;
 }
@@ -107,15 +119,18 @@ Result<int> plan(PlanFlags& flags) {
 
 Run make_plan(CLI::App& app) {
   auto flags = std::make_shared<PlanFlags>();
-  app.description("Tokens, time and memory of a request, before running it.\n\n"
-                  "  ocelli plan ./SmolVLM2-2.2B-Instruct photo.jpg \"What is this?\"\n"
-                  "  ocelli plan ./SmolVLM2-2.2B-Instruct --picture 4000x3000 --picture 640x480");
+  app.description(
+      "Tokens, time and memory of a request, before running it.\n\n"
+      "  ocelli plan ./SmolVLM2-2.2B-Instruct photo.jpg \"What is this?\"\n"
+      "  ocelli plan ./SmolVLM2-2.2B-Instruct --picture 4000x3000 --picture 640x480");
   app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
   app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");
-  app.add_option("--picture", flags->sizes, "a picture of this size that need not exist (may be given several times)")
+  app.add_option("--picture", flags->sizes,
+                 "a picture of this size that need not exist (may be given several times)")
       ->type_name("WIDTHxHEIGHT")
       ->allow_extra_args(false);
-  app.add_option("-n,--max-tokens,--n-predict", flags->max_tokens, "most tokens of the answer (default 512)")
+  app.add_option("-n,--max-tokens,--n-predict", flags->max_tokens,
+                 "most tokens of the answer (default 512)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
   app.add_flag("--json", flags->json, "as one JSON object");

@@ -10,8 +10,10 @@ namespace ocelli::cli {
 using base::Json;
 using base::Result;
 
-Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string& system, const std::string& question,
-                                       const std::vector<std::string>& files, engine::ImageTimes* times) {
+Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string& system,
+                                       const std::string& question,
+                                       const std::vector<std::string>& files,
+                                       engine::ImageTimes* times) {
   std::vector<std::shared_ptr<const engine::PreparedImage>> images;
   for (const std::string& path : files) {
     OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
@@ -34,8 +36,8 @@ Json logprob_json(const engine::Engine& engine, const engine::TokenLogprob& t) {
 
 }  // namespace
 
-Json answer_json(const engine::Engine& engine, const std::string& question, const std::vector<std::string>& files,
-                 const engine::Generated& out) {
+Json answer_json(const engine::Engine& engine, const std::string& question,
+                 const std::vector<std::string>& files, const engine::Generated& out) {
   Json paths = Json::array();
   for (const std::string& f : files) paths.push_back(base::replace_invalid_utf8(f));
   Json json = Json::object({{"model", engine.name()},
@@ -68,13 +70,26 @@ Json answer_json(const engine::Engine& engine, const std::string& question, cons
 Json error_json(const base::Error& error) {
   const char* code = "internal";
   switch (error.code) {
-    case base::Code::kUsage: code = "usage"; break;
-    case base::Code::kBadInput: code = "bad_input"; break;
-    case base::Code::kDoesNotFit: code = "does_not_fit"; break;
-    case base::Code::kNetwork: code = "network"; break;
-    case base::Code::kTraining: code = "training"; break;
-    case base::Code::kInterrupted: code = "interrupted"; break;
-    case base::Code::kInternal: break;
+    case base::Code::kUsage:
+      code = "usage";
+      break;
+    case base::Code::kBadInput:
+      code = "bad_input";
+      break;
+    case base::Code::kDoesNotFit:
+      code = "does_not_fit";
+      break;
+    case base::Code::kNetwork:
+      code = "network";
+      break;
+    case base::Code::kTraining:
+      code = "training";
+      break;
+    case base::Code::kInterrupted:
+      code = "interrupted";
+      break;
+    case base::Code::kInternal:
+      break;
   }
   return Json::object({{"code", code}, {"message", base::replace_invalid_utf8(error.message())}});
 }

@@ -10,7 +10,8 @@ namespace ocelli::cli {
 
 // A request of one turn: an optional system prompt, pictures, a question.
 base::Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string& system,
-                                             const std::string& question, const std::vector<std::string>& files,
+                                             const std::string& question,
+                                             const std::vector<std::string>& files,
                                              engine::ImageTimes* times);
 
 base::Json answer_json(const engine::Engine& engine, const std::string& question,

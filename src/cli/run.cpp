@@ -30,33 +30,38 @@ struct RunFlags {
   bool json = false, jsonl = false, show_prompt = false, raw = false;
 };
 
-Result<engine::Prompt> make_prompt(engine::Engine& engine, const RunFlags& flags, const Target& target,
-                                   engine::ImageTimes* times) {
+Result<engine::Prompt> make_prompt(engine::Engine& engine, const RunFlags& flags,
+                                   const Target& target, engine::ImageTimes* times) {
   if (flags.raw) {
-    if (!target.files.empty()) return base::fail(Code::kUsage, "takes no pictures; leave one of them out", "--raw");
+    if (!target.files.empty())
+      return base::fail(Code::kUsage, "takes no pictures; leave one of them out", "--raw");
     return engine.raw_prompt(target.question.value_or(""));
   }
   return question_prompt(engine, flags.system, target.question.value_or(""), target.files, times);
 }
 
-Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target& target, Session& session,
-                    int& status) {
+Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target& target,
+                    Session& session, int& status) {
   engine::ImageTimes times;
   OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, &times));
   if (flags.show_prompt) {
-    return print(flags.json ? prompt_json(engine, prompt).dump(2) + "\n" : prompt_text(engine, prompt));
+    return print(flags.json ? prompt_json(engine, prompt).dump(2) + "\n"
+                            : prompt_text(engine, prompt));
   }
   OCELLI_ASSIGN(engine::GenerateOptions options, flags.generate.options());
   options.cancel = &session.cancel;
   ProgressBar bar(!flags.engine.quiet);
-  options.on_prefill = [&](int64_t done, int64_t total) { bar.update(double(done) / double(total), "reading the prompt"); };
+  options.on_prefill = [&](int64_t done, int64_t total) {
+    bar.update(double(done) / double(total), "reading the prompt");
+  };
   const bool json = flags.json || flags.generate.logprobs > 0;
   std::optional<base::Error> broken;
   bool ends_line = false, began = flags.raw;
   if (!json) {
     options.on_text = [&](std::string_view text) {
       bar.clear();
-      // Answers of many models begin with a space that belongs to "Assistant:"; people do not want it.
+      // Answers of many models begin with a space that belongs to "Assistant:"; people do not want
+      // it.
       while (!began && text.starts_with(' ')) text.remove_prefix(1);
       if (text.empty()) return true;
       began = true;
@@ -73,7 +78,9 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   out.images.decode += times.decode;
   out.images.resize += times.resize;
   if (out.finish == engine::FinishReason::kCancelled) status = int(Code::kInterrupted);
-  if (json) return print(answer_json(engine, target.question.value_or(""), target.files, out).dump(2) + "\n");
+  if (json)
+    return print(answer_json(engine, target.question.value_or(""), target.files, out).dump(2) +
+                 "\n");
   return ends_line ? Status() : print("\n");
 }
 
@@ -81,24 +88,31 @@ Result<int> run(Session& session, RunFlags& flags) {
   OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
   target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
   if (!flags.prompt_file.empty()) {
-    if (target.question) return base::fail(Code::kUsage, "there is a question already; leave one of them out", "--file");
+    if (target.question)
+      return base::fail(Code::kUsage, "there is a question already; leave one of them out",
+                        "--file");
     OCELLI_ASSIGN(target.question, base::read_file(flags.prompt_file, kMaxQuestionBytes));
   }
   if (!target.question && target.files.empty()) {
-    return base::fail(Code::kUsage, "nothing to do; ask something: ocelli run photo.jpg \"What is this?\"");
+    return base::fail(Code::kUsage,
+                      "nothing to do; ask something: ocelli run photo.jpg \"What is this?\"");
   }
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
   if (!flags.output.empty() && !flags.jsonl) {
-    return base::fail(Code::kUsage, "answers are added to a file with --jsonl only; add it, or redirect the output",
-                      "--output");
+    return base::fail(
+        Code::kUsage,
+        "answers are added to a file with --jsonl only; add it, or redirect the output",
+        "--output");
   }
   if (flags.jsonl && (flags.raw || flags.show_prompt)) {
-    return base::fail(Code::kUsage, "does not go with --raw or --show-prompt; leave one of them out", "--jsonl");
+    return base::fail(Code::kUsage,
+                      "does not go with --raw or --show-prompt; leave one of them out", "--jsonl");
   }
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   if (flags.jsonl) {
-    BatchOptions batch{flags.system, target.question.value_or(""), target.files, flags.output, flags.generate,
-                       flags.engine.quiet};
+    BatchOptions batch{flags.system,   target.question.value_or(""),
+                       target.files,   flags.output,
+                       flags.generate, flags.engine.quiet};
     return run_batch(*open.engine, batch, session);
   }
   int status = 0;
@@ -117,16 +131,21 @@ Run make_run(CLI::App& app) {
       "  ocelli run *.jpg -p \"Describe the picture.\" --jsonl -o answers.jsonl");
   app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
   app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");
-  app.add_option("-f,--file", flags->prompt_file, "read the question from this file")->type_name("FILE");
+  app.add_option("-f,--file", flags->prompt_file, "read the question from this file")
+      ->type_name("FILE");
   app.add_option("--image", flags->images, "a picture (may be given several times)")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  app.add_option("--system,--system-prompt", flags->system, "what the model is told before the question")->type_name("TEXT");
+  app.add_option("--system,--system-prompt", flags->system,
+                 "what the model is told before the question")
+      ->type_name("TEXT");
   app.add_flag("--json", flags->json, "one JSON object with answer, tokens and times");
   app.add_flag("--jsonl", flags->jsonl, "one request and one JSON line for each file");
-  app.add_option("-o,--output", flags->output, "with --jsonl: add to this file, skipping what it already answers")
+  app.add_option("-o,--output", flags->output,
+                 "with --jsonl: add to this file, skipping what it already answers")
       ->type_name("FILE");
-  app.add_flag("--show-prompt", flags->show_prompt, "print exactly what the model would see, and stop");
+  app.add_flag("--show-prompt", flags->show_prompt,
+               "print exactly what the model would see, and stop");
   app.add_flag("--raw", flags->raw, "continue the text as it is, without the chat template");
   flags->engine.add(app);
   flags->generate.add(app);

@@ -31,22 +31,24 @@ Json describe(const engine::Engine& e, bool tensors) {
   const models::LoadedModel& loaded = e.loaded();
   Json stops = Json::array();
   for (const int32_t id : e.stop_ids()) stops.push_back(std::string(e.tokenizer().token(id)));
-  Json out = Json::object({{"name", e.name()},
-                           {"family", info.family},
-                           {"parameters", loaded.parameters},
-                           {"weights_bytes", loaded.mapped_bytes + loaded.storage_bytes},
-                           {"context", info.context},
-                           {"vocabulary", info.vocab},
-                           {"tokens", int64_t(e.tokenizer().vocab_size())},
-                           {"hidden", info.hidden},
-                           {"layers", info.kv.layers},
-                           {"kv_heads", info.kv.kv_heads},
-                           {"head_dim", info.kv.head_dim},
-                           {"cache_bytes_per_token", nn::KvCache::bytes_per_token(info.kv, e.options().cache_dtype)},
-                           {"chat_template", e.has_template()},
-                           {"stop_tokens", std::move(stops)}});
+  Json out = Json::object(
+      {{"name", e.name()},
+       {"family", info.family},
+       {"parameters", loaded.parameters},
+       {"weights_bytes", loaded.mapped_bytes + loaded.storage_bytes},
+       {"context", info.context},
+       {"vocabulary", info.vocab},
+       {"tokens", int64_t(e.tokenizer().vocab_size())},
+       {"hidden", info.hidden},
+       {"layers", info.kv.layers},
+       {"kv_heads", info.kv.kv_heads},
+       {"head_dim", info.kv.head_dim},
+       {"cache_bytes_per_token", nn::KvCache::bytes_per_token(info.kv, e.options().cache_dtype)},
+       {"chat_template", e.has_template()},
+       {"stop_tokens", std::move(stops)}});
   if (info.vision) {
-    out.set("vision", Json::object({{"tile", info.vision->tile}, {"tokens_per_tile", info.vision->tokens_per_tile}}));
+    out.set("vision", Json::object({{"tile", info.vision->tile},
+                                    {"tokens_per_tile", info.vision->tokens_per_tile}}));
   }
   Json unused = Json::array();
   for (const std::string& name : loaded.unused) unused.push_back(name);
@@ -54,7 +56,8 @@ Json describe(const engine::Engine& e, bool tensors) {
   if (!tensors) return out;
   Json list = Json::array();
   for (const formats::TensorInfo& t : loaded.checkpoint.tensors()) {
-    list.push_back(Json::object({{"name", t.name}, {"dtype", t.dtype}, {"shape", shape_json(t.shape)}}));
+    list.push_back(
+        Json::object({{"name", t.name}, {"dtype", t.dtype}, {"shape", shape_json(t.shape)}}));
   }
   return out.set("tensors", std::move(list));
 }
@@ -65,7 +68,8 @@ std::string as_text(const Json& json) {
     if (key == "tensors" || (value.is_array() && value.size() == 0)) continue;
     std::string text = value.is_string() ? value.as_string() : value.dump();
     if (value.is_int()) {
-      text = key.ends_with("_bytes") || key.starts_with("cache_bytes") ? bytes_text(value.as_int()) : count_text(value.as_int());
+      text = key.ends_with("_bytes") || key.starts_with("cache_bytes") ? bytes_text(value.as_int())
+                                                                       : count_text(value.as_int());
     }
     std::string label = key;
     std::replace(label.begin(), label.end(), '_', ' ');
@@ -82,7 +86,8 @@ std::string as_text(const Json& json) {
 }
 
 Result<int> show(ShowFlags& flags) {
-  OCELLI_ASSIGN(const std::string path, resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
+  OCELLI_ASSIGN(const std::string path,
+                resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   flags.engine.quiet = flags.engine.quiet || path.empty();
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
   const Json json = describe(*open.engine, flags.tensors);
@@ -117,7 +122,8 @@ Run make_show(CLI::App& app) {
 
 Run make_list(CLI::App& app) {
   auto json = std::make_shared<bool>(false);
-  app.description("The models that are here: the built-in one and those in the store.\n\n  ocelli list");
+  app.description(
+      "The models that are here: the built-in one and those in the store.\n\n  ocelli list");
   app.add_flag("--json", *json, "as one JSON list");
   return [json](Session&) { return list(*json); };
 }

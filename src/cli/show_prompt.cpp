@@ -27,8 +27,11 @@ std::string shortened(std::string_view text, std::string_view marker) {
 
 std::vector<std::string> surprises(const PreparedImage& image) {
   std::vector<std::string> out;
-  if (image.facts.had_alpha) out.push_back("is transparent; as in the original the hidden colours show (--alpha white blends)");
-  if (image.facts.sixteen_bit_grey) out.push_back("is 16-bit grey; as in the original everything above 255 is white");
+  if (image.facts.had_alpha)
+    out.push_back(
+        "is transparent; as in the original the hidden colours show (--alpha white blends)");
+  if (image.facts.sixteen_bit_grey)
+    out.push_back("is 16-bit grey; as in the original everything above 255 is white");
   if (image.facts.animated) out.push_back("is animated; only the first frame is seen");
   if (image.facts.damaged) out.push_back("is damaged; the decoder repaired something");
   return out;
@@ -37,22 +40,28 @@ std::vector<std::string> surprises(const PreparedImage& image) {
 }  // namespace
 
 std::string prompt_text(const engine::Engine& engine, const engine::Prompt& prompt) {
-  const std::string_view marker = engine.processor() ? engine.processor()->marker() : std::string_view();
+  const std::string_view marker =
+      engine.processor() ? engine.processor()->marker() : std::string_view();
   std::string out = shortened(prompt.text, marker) + "\n---\n";
   const int64_t pictures = prompt.image_tokens();
-  out += std::to_string(prompt.ids.size()) + " tokens: " + std::to_string(int64_t(prompt.ids.size()) - pictures) +
-         " text, " + std::to_string(pictures) + " picture\n";
+  out += std::to_string(prompt.ids.size()) +
+         " tokens: " + std::to_string(int64_t(prompt.ids.size()) - pictures) + " text, " +
+         std::to_string(pictures) + " picture\n";
   for (const auto& image : prompt.images) {
     const models::TilePlan& plan = image->tiles.plan;
     out += base::printable(image->name) + ": " + media::format_name(image->facts.format) + " " +
            std::to_string(image->width) + "x" + std::to_string(image->height);
     if (image->facts.exif_orientation != 1) {
-      out += " (turned upright, EXIF orientation " + std::to_string(image->facts.exif_orientation) + ")";
+      out += " (turned upright, EXIF orientation " + std::to_string(image->facts.exif_orientation) +
+             ")";
     }
-    out += ", resized to " + std::to_string(plan.resized_width) + "x" + std::to_string(plan.resized_height) + ", ";
-    if (plan.rows > 0) out += std::to_string(plan.rows) + " rows x " + std::to_string(plan.cols) + " columns + the whole = ";
-    out += std::to_string(plan.tiles) + (plan.tiles == 1 ? " tile of " : " tiles of ") + std::to_string(plan.side) + "x" +
-           std::to_string(plan.side) + ", " +
+    out += ", resized to " + std::to_string(plan.resized_width) + "x" +
+           std::to_string(plan.resized_height) + ", ";
+    if (plan.rows > 0)
+      out += std::to_string(plan.rows) + " rows x " + std::to_string(plan.cols) +
+             " columns + the whole = ";
+    out += std::to_string(plan.tiles) + (plan.tiles == 1 ? " tile of " : " tiles of ") +
+           std::to_string(plan.side) + "x" + std::to_string(plan.side) + ", " +
            std::to_string(plan.tiles * engine.info().vision->tokens_per_tile) + " tokens\n";
     for (const std::string& surprise : surprises(*image)) {
       out += "warning: " + base::printable(image->name) + " " + surprise + "\n";

@@ -32,24 +32,32 @@ Result<std::string> nearest_hint(const std::string& word) {
   std::vector<std::string> names{engine::kBuiltinName};
   for (const StoredModel& m : models) names.push_back(m.name);
   std::error_code ignored;
-  const fs::path folder = fs::path(word).has_parent_path() ? fs::path(word).parent_path() : fs::path(".");
-  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end; it.increment(ignored)) {
+  const fs::path folder =
+      fs::path(word).has_parent_path() ? fs::path(word).parent_path() : fs::path(".");
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
     const bool here = !fs::path(word).has_parent_path();
     names.push_back(here ? it->path().filename().string() : it->path().string());
   }
   const std::string near = base::nearest(word, names);
-  return near.empty() ? std::string("; ocelli list shows the models that are here, a folder can be given by its path")
+  return near.empty() ? std::string(
+                            "; ocelli list shows the models that are here, a folder can be given "
+                            "by its path")
                       : "; the nearest name is " + near;
 }
 
 // A last word like "phto.jpg" or "./photo" is a file that is not there, not a question.
 bool looks_like_file(const std::string& word) {
   if (word.find_first_of(" \t\n?") != std::string::npos) return false;
-  if (word.starts_with("/") || word.starts_with("./") || word.starts_with("../") || word.starts_with("~/")) return true;
+  if (word.starts_with("/") || word.starts_with("./") || word.starts_with("../") ||
+      word.starts_with("~/"))
+    return true;
   std::string ending = fs::path(word).extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
-  constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",
-                                           ".pdf", ".mp4", ".mov", ".mkv", ".wav", ".mp3", ".gguf", ".safetensors"};
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return char(std::tolower(c)); });
+  constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png",  ".webp", ".gif",        ".bmp",
+                                           ".tif", ".tiff", ".heic", ".pdf",  ".mp4",        ".mov",
+                                           ".mkv", ".wav",  ".mp3",  ".gguf", ".safetensors"};
   return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
 }
 
@@ -68,10 +76,12 @@ Result<std::vector<StoredModel>> stored_models() {
     if (is_model_folder(folder.string())) out.push_back({name, folder.string()});
   };
   // NAME, or OWNER/NAME as on the Hub.
-  for (fs::directory_iterator it(store, ignored), end; !ignored && it != end; it.increment(ignored)) {
+  for (fs::directory_iterator it(store, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
     add(it->path(), it->path().filename().string());
     std::error_code inner;
-    for (fs::directory_iterator below(it->path(), inner), stop; !inner && below != stop; below.increment(inner)) {
+    for (fs::directory_iterator below(it->path(), inner), stop; !inner && below != stop;
+         below.increment(inner)) {
       add(below->path(), it->path().filename().string() + "/" + below->path().filename().string());
     }
   }
@@ -82,7 +92,8 @@ Result<std::vector<StoredModel>> stored_models() {
 bool is_model(const std::string& word) {
   if (word == engine::kBuiltinName || is_model_folder(word)) return true;
   const auto models = stored_models();
-  return models.ok() && std::any_of(models->begin(), models->end(), [&](const StoredModel& m) { return m.name == word; });
+  return models.ok() && std::any_of(models->begin(), models->end(),
+                                    [&](const StoredModel& m) { return m.name == word; });
 }
 
 Result<std::string> resolve_model(const std::string& name) {
@@ -94,16 +105,24 @@ Result<std::string> resolve_model(const std::string& name) {
   }
   std::error_code ignored;
   if (fs::is_directory(name, ignored)) {
-    return base::fail(Code::kBadInput, "config.json is missing; a model folder has config.json, tokenizer.json and "
-                                       "model.safetensors", name);
+    return base::fail(Code::kBadInput,
+                      "config.json is missing; a model folder has config.json, tokenizer.json and "
+                      "model.safetensors",
+                      name);
   }
   if (exists(name)) {
-    const char* gguf = name.ends_with(".gguf") ? "GGUF files cannot be read yet" : "is not a model folder";
-    return base::fail(Code::kBadInput, std::string(gguf) + "; give a folder in Hugging Face layout (config.json, "
-                                                           "tokenizer.json, model.safetensors)", name);
+    const char* gguf =
+        name.ends_with(".gguf") ? "GGUF files cannot be read yet" : "is not a model folder";
+    return base::fail(Code::kBadInput,
+                      std::string(gguf) +
+                          "; give a folder in Hugging Face layout (config.json, "
+                          "tokenizer.json, model.safetensors)",
+                      name);
   }
   OCELLI_ASSIGN(const std::string hint, nearest_hint(name));
-  return base::fail(Code::kUsage, "no model of this name is in the store, and no such folder exists" + hint, name);
+  return base::fail(Code::kUsage,
+                    "no model of this name is in the store, and no such folder exists" + hint,
+                    name);
 }
 
 Result<Target> resolve_target(const std::vector<std::string>& words, const std::string& model,
@@ -124,8 +143,11 @@ Result<Target> resolve_target(const std::vector<std::string>& words, const std::
       out.question = words[i];
     } else {
       OCELLI_ASSIGN(const std::string hint, nearest_hint(words[i]));
-      return base::fail(Code::kUsage, (i == first && model.empty() ? "neither a model nor an existing file"
-                                                                    : "no such file") + hint, words[i]);
+      return base::fail(
+          Code::kUsage,
+          (i == first && model.empty() ? "neither a model nor an existing file" : "no such file") +
+              hint,
+          words[i]);
     }
   }
   return out;

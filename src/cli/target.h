@@ -2,10 +2,10 @@
 //
 //   ocelli run MODEL [FILE...] "question"
 //
-// The first word is a model only if it names one in the store, or is a folder with a config.json; it
-// may be left out for the built-in model. A word that is neither a model, an existing file nor the
-// last one is an error, so that a mistyped model is never taken for a question; so is a last word that
-// can only be meant as a file (photo.jpg, ./photo).
+// The first word is a model only if it names one in the store, or is a folder with a config.json;
+// it may be left out for the built-in model. A word that is neither a model, an existing file nor
+// the last one is an error, so that a mistyped model is never taken for a question; so is a last
+// word that can only be meant as a file (photo.jpg, ./photo).
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@
 namespace ocelli::cli {
 
 struct Target {
-  std::string model;                // path of its folder; "" is the built-in model
+  std::string model;  // path of its folder; "" is the built-in model
   std::vector<std::string> files;
   std::optional<std::string> question;
 };

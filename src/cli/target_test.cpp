@@ -30,7 +30,8 @@ class TargetTest : public testing::Test {
       std::ofstream(root_ / model / "config.json") << "{}";
     }
     fs::create_directories(root_ / "work/empty");
-    for (const char* file : {"photo.jpg", "other.png", "what", "weights.gguf"}) std::ofstream(root_ / "work" / file) << "x";
+    for (const char* file : {"photo.jpg", "other.png", "what", "weights.gguf"})
+      std::ofstream(root_ / "work" / file) << "x";
     fs::current_path(root_ / "work");
     setenv("OCELLI_DATA", (root_ / "data").c_str(), 1);
   }
@@ -46,7 +47,8 @@ class TargetTest : public testing::Test {
     EXPECT_TRUE(out.ok()) << (out.ok() ? "" : out.error().message());
     return out.ok() ? *out : Target{};
   }
-  static std::string usage_error(const std::vector<std::string>& words, const std::string& model = "",
+  static std::string usage_error(const std::vector<std::string>& words,
+                                 const std::string& model = "",
                                  const std::optional<std::string>& question = {}) {
     const auto out = resolve_target(words, model, question);
     EXPECT_FALSE(out.ok());
@@ -112,7 +114,8 @@ TEST_F(TargetTest, AMistypedModelIsNeverAQuestion) {
 
 TEST_F(TargetTest, AMistypedFileIsNeverAQuestion) {
   EXPECT_THAT(usage_error({"phto.jpg", "What?"}), HasSubstr("nearest name is photo.jpg"));
-  EXPECT_THAT(usage_error({"photo.jpg", "othr.png", "What?"}), HasSubstr("nearest name is other.png"));
+  EXPECT_THAT(usage_error({"photo.jpg", "othr.png", "What?"}),
+              HasSubstr("nearest name is other.png"));
   EXPECT_THAT(usage_error({"photo.jpg", "othr.png"}), HasSubstr("nearest name is other.png"));
   EXPECT_THAT(usage_error({"phto.JPEG"}), HasSubstr("phto.JPEG"));
   EXPECT_THAT(usage_error({"./nothing"}), HasSubstr("./nothing"));

@@ -14,8 +14,12 @@ namespace {
 constexpr int kBarWidth = 30;
 }
 
-bool stdout_is_terminal() { return isatty(STDOUT_FILENO) == 1; }
-bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool stdout_is_terminal() {
+  return isatty(STDOUT_FILENO) == 1;
+}
+bool stderr_is_terminal() {
+  return isatty(STDERR_FILENO) == 1;
+}
 
 base::Status print(std::string_view text) {
   while (!text.empty()) {
@@ -30,19 +34,25 @@ base::Status print(std::string_view text) {
   return {};
 }
 
-void note(std::string_view text) { std::fprintf(stderr, "%s\n", base::printable(text, 4000).c_str()); }
-void warn(std::string_view text) { std::fprintf(stderr, "warning: %s\n", base::printable(text, 4000).c_str()); }
+void note(std::string_view text) {
+  std::fprintf(stderr, "%s\n", base::printable(text, 4000).c_str());
+}
+void warn(std::string_view text) {
+  std::fprintf(stderr, "warning: %s\n", base::printable(text, 4000).c_str());
+}
 
 ProgressBar::ProgressBar(bool enabled) : enabled_(enabled && stderr_is_terminal()) {}
-ProgressBar::~ProgressBar() { clear(); }
+ProgressBar::~ProgressBar() {
+  clear();
+}
 
 void ProgressBar::update(double fraction, std::string_view text) {
   if (!enabled_ || since_start_.seconds() < 0.3 || (drawn_ && since_drawn_.seconds() < 0.1)) return;
   const int full = std::clamp(int(fraction * kBarWidth), 0, kBarWidth);
   std::string bar(size_t(full), '#');
   bar.resize(kBarWidth, '.');
-  std::fprintf(stderr, "\r\033[K[%s] %3d%% %s", bar.c_str(), std::clamp(int(fraction * 100), 0, 100),
-               base::printable(text, 60).c_str());
+  std::fprintf(stderr, "\r\033[K[%s] %3d%% %s", bar.c_str(),
+               std::clamp(int(fraction * 100), 0, 100), base::printable(text, 60).c_str());
   std::fflush(stderr);
   drawn_ = true;
   since_drawn_ = {};
@@ -59,7 +69,11 @@ namespace {
 
 std::string with_digits(double value, const char* unit) {
   char text[64];
-  std::snprintf(text, sizeof text, value >= 100 ? "%.0f %s" : value >= 10 ? "%.1f %s" : "%.2f %s", value, unit);
+  std::snprintf(text, sizeof text,
+                value >= 100  ? "%.0f %s"
+                : value >= 10 ? "%.1f %s"
+                              : "%.2f %s",
+                value, unit);
   return text;
 }
 
@@ -73,11 +87,14 @@ std::string bytes_text(int64_t bytes) {
   return std::to_string(bytes) + " B";
 }
 
-std::string seconds_text(double s) { return s >= 1 ? with_digits(s, "s") : with_digits(s * 1000, "ms"); }
+std::string seconds_text(double s) {
+  return s >= 1 ? with_digits(s, "s") : with_digits(s * 1000, "ms");
+}
 
 std::string count_text(int64_t count) {
   std::string digits = std::to_string(count);
-  for (auto at = long(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3) digits.insert(size_t(at), ",");
+  for (auto at = long(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3)
+    digits.insert(size_t(at), ",");
   return digits;
 }
 

@@ -24,7 +24,8 @@ struct TokenizeFlags {
 
 Result<text::Tokenizer> load_tokenizer(const std::string& path) {
   OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(path));
-  OCELLI_ASSIGN(const std::optional<std::string> json, folder.text("tokenizer.json", text::kMaxTokenizerBytes));
+  OCELLI_ASSIGN(const std::optional<std::string> json,
+                folder.text("tokenizer.json", text::kMaxTokenizerBytes));
   if (!json) return base::fail(Code::kBadInput, "tokenizer.json is missing", folder.name());
   return text::Tokenizer::parse(*json);
 }
@@ -33,8 +34,10 @@ Result<int> decode(const text::Tokenizer& tokenizer, const TokenizeFlags& flags)
   std::vector<int32_t> ids;
   for (const int64_t id : flags.decode) {
     if (id < 0 || id >= tokenizer.id_limit()) {
-      return base::fail(Code::kUsage, "no such token (" + std::to_string(id) + ", limit " +
-                                          std::to_string(tokenizer.id_limit() - 1) + ")", "--decode");
+      return base::fail(Code::kUsage,
+                        "no such token (" + std::to_string(id) + ", limit " +
+                            std::to_string(tokenizer.id_limit() - 1) + ")",
+                        "--decode");
     }
     ids.push_back(int32_t(id));
   }
@@ -58,12 +61,14 @@ Result<int> tokenize(TokenizeFlags& flags) {
   if (!flags.file.empty()) {
     OCELLI_ASSIGN(text, base::read_file(flags.file, text::kMaxTextBytes));
   }
-  OCELLI_ASSIGN(const std::vector<int32_t> ids, tokenizer.encode(text, {.parse_special = !flags.no_special}));
+  OCELLI_ASSIGN(const std::vector<int32_t> ids,
+                tokenizer.encode(text, {.parse_special = !flags.no_special}));
   std::string out;
   Json list = Json::array();
   for (const int32_t id : ids) {
     const std::string bytes(tokenizer.bytes_of(id));
-    if (flags.json) list.push_back(Json::object({{"id", id}, {"text", base::replace_invalid_utf8(bytes)}}));
+    if (flags.json)
+      list.push_back(Json::object({{"id", id}, {"text", base::replace_invalid_utf8(bytes)}}));
     if (flags.ids) {
       out += std::to_string(id) + " ";
     } else {
@@ -79,11 +84,17 @@ Result<int> tokenize(TokenizeFlags& flags) {
 
 Run make_tokenize(CLI::App& app) {
   auto flags = std::make_shared<TokenizeFlags>();
-  app.description("Token ids of a text, one a line.\n\n  ocelli tokenize -m ./SmolVLM2-256M-Video-Instruct \"Hello world\"");
+  app.description(
+      "Token ids of a text, one a line.\n\n  ocelli tokenize -m ./SmolVLM2-256M-Video-Instruct "
+      "\"Hello world\"");
   app.add_option("words", flags->words, "[MODEL] TEXT");
-  app.add_option("-m,--model", flags->model, "a name in the store or a folder (default: the built-in model)")->type_name("MODEL");
+  app.add_option("-m,--model", flags->model,
+                 "a name in the store or a folder (default: the built-in model)")
+      ->type_name("MODEL");
   app.add_option("-f,--file", flags->file, "read the text from this file")->type_name("FILE");
-  app.add_option("--decode", flags->decode, "ids to turn into text: 1,2,3")->type_name("IDS")->delimiter(',');
+  app.add_option("--decode", flags->decode, "ids to turn into text: 1,2,3")
+      ->type_name("IDS")
+      ->delimiter(',');
   app.add_flag("--ids", flags->ids, "the ids alone, on one line");
   app.add_flag("--json", flags->json, "as one JSON list");
   app.add_flag("--no-special", flags->no_special, "control tokens in the text stay text");
