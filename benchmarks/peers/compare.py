@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""Ocelli beside llama.cpp on the same dimensions, machine and minutes; prints ratios.
+
+    python3 benchmarks/peers/compare.py --ocelli build/release/bin/ocelli --model CHECKPOINT \\
+        --gguf FOLDER [--llama-cpp FOLDER] [--threads 1,2] [--rounds 3] [--json FILE]
+
+CHECKPOINT is a random one of the true dimensions (random_checkpoint), FOLDER what write_gguf.py
+made of it. llama-bench and llama-mtmd-cli are looked for in --llama-cpp or on PATH; none of
+llama.cpp is kept or built here. Needs only Python's own library.
+
+Programs take turns (ours, theirs, ours, theirs ...) with the same number of threads. Around each
+turn a probe asks how many CPUs the machine gives at that moment; pairs are dropped where it gave
+fewer than 0.9 per thread (--min-cpus), because a ratio won while the other program waits for a
+thread that is not running counts for nothing. Each row names the peer's fastest format.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections import defaultdict
+
+import machine
+import report
+from programs import (LlamaCpp, METRICS, Ocelli, ProgramError, Settings, find_llama_cpp,
+                      write_noise_png)
+
+STEPS = {  # which call of a program gives which metrics
+    "picture": ("tile", "first_token", "memory_picture"),
+    "text_128": ("prefill_128", "decode"),
+    "text_512": ("prefill_512", "memory_text"),
+    "load": ("load",),
+}
+UNAFFECTED = ("memory_text", "memory_picture")  # by a busy machine
+
+
+def peers(options, tools):
+    """[(ours, [theirs by format])]: 16-bit against 16-bit, 8-bit against 8-bit."""
+    def file(kind, name):
+        path = os.path.join(options.gguf, f"{kind}-{name}.gguf")
+        return path if os.path.exists(path) else None
+
+    def theirs(text, mmproj):
+        if file("text", text):
+            return LlamaCpp(*tools, file("text", text), file("mmproj", mmproj))
+        return None
+
+    groups = {"16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
+              "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16")])}
+    wanted = [groups[bits] for bits in options.bits.split(",")]
+    return [(Ocelli(options.ocelli, options.model, weights), [o for o in others if o])
+            for weights, others in wanted if any(others)]
+
+
+class Comparison:
+    def __init__(self, options, groups, settings):
+        self.options, self.groups, self.settings = options, groups, settings
+        self.probe = machine.Probe()
+        self.rows = defaultdict(lambda: None)
+        self.log, self.failures = [], []
+
+    def turn(self, program, step, threads):
+        """One run of one program with the CPUs that the machine gave before and after it."""
+        before = self.probe(threads)
+        run = getattr(program, step)(self.settings(threads))
+        cpus = min(before, self.probe(threads))
+        self.log.append({"program": program.label, "step": step, "threads": threads,
+                         "cpus_probed": round(cpus, 2), "values": run.values, **run.notes})
+        values = ", ".join(f"{k} {v:.4g}" for k, v in run.values.items())
+        print(f"  {program.label}, {threads} thr., {step}: {values}; CPUs used "
+              f"{run.notes['cpus']:.2f}, probed {cpus:.2f}", file=sys.stderr)
+        return run, cpus
+
+    def pair(self, ours, other, step, threads, mine):
+        run, cpus = self.turn(other, step, threads)
+        for metric in STEPS[step]:
+            key = (metric, threads, ours.label, other.label)
+            row = self.rows[key] or report.Row(*key, [], [])
+            self.rows[key] = row
+            enough = self.options.min_cpus * threads
+            if min(cpus, mine[1]) < enough and metric not in UNAFFECTED:
+                row.dropped += 1
+                continue
+            row.ours.append(mine[0].values[metric])
+            row.peer.append(run.values[metric])
+
+    def round(self):
+        for threads in self.options.threads:
+            for ours, others in self.groups:
+                for step in self.options.steps:
+                    # The formats differ only in pictures here: the text file is the same.
+                    known, use = set(), []
+                    for other in others:
+                        if step == "picture" or other.text not in known:
+                            use.append(other)
+                            known.add(other.text)
+                    try:
+                        for other in use:  # ours before each of theirs: A B A B
+                            mine = self.turn(ours, step, threads)
+                            self.pair(ours, other, step, threads, mine)
+                    except (ProgramError, KeyError, ValueError) as error:
+                        self.failures.append(f"{ours.label}, {step}: {error}")
+                        print(f"  failed: {self.failures[-1]}", file=sys.stderr)
+
+    def result(self):
+        """One row for each metric, threads and width: against the peer's fastest format."""
+        together = defaultdict(list)
+        for (metric, threads, ours, _), row in self.rows.items():
+            together[(list(METRICS).index(metric), threads, ours)].append(row)
+        return [report.strongest(together[key]) for key in sorted(together)]
+
+
+def numbers(text):
+    return [int(n) for n in text.split(",")]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ocelli", required=True, help="the program")
+    parser.add_argument("--model", required=True, help="checkpoint in Hugging Face layout")
+    parser.add_argument("--gguf", required=True, help="folder written by write_gguf.py")
+    parser.add_argument("--llama-cpp", help="folder of llama-bench and llama-mtmd-cli")
+    parser.add_argument("--micro", help="micro-benchmark program, for the machine's limits")
+    parser.add_argument("--threads", type=numbers, default=[1], help="for example 1,2")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--repeat", type=int, default=3, help="measurements in one run")
+    parser.add_argument("--n-gen", type=int, default=32, help="tokens decoded")
+    parser.add_argument("--picture", default="1024x256", help="WIDTHxHEIGHT of the noise picture")
+    parser.add_argument("--min-cpus", type=float, default=0.9, help="CPUs per thread, or dropped")
+    parser.add_argument("--bits", default="16,8", help="widths of the weights to compare")
+    parser.add_argument("--steps", default=",".join(STEPS), help="of " + ", ".join(STEPS))
+    parser.add_argument("--json", help="write everything measured to this file")
+    options = parser.parse_args()
+    options.steps = options.steps.split(",")
+    if unknown := set(options.steps) - set(STEPS):
+        parser.error(f"no such step ({', '.join(unknown)})")
+    return options
+
+
+def main():
+    options = arguments()
+    tools = find_llama_cpp(options.llama_cpp)
+    if not tools:
+        sys.exit("llama-bench and llama-mtmd-cli not found; put them on PATH or give --llama-cpp")
+    groups = peers(options, tools)
+    if not groups:
+        sys.exit(f"no text-F16.gguf, text-BF16.gguf or text-Q8_0.gguf in {options.gguf}")
+    facts = machine.describe()
+    facts["limits"] = machine.limits(options.micro)
+    facts["versions"] = [groups[0][0].version(), groups[0][1][0].version()]
+    width, height = (int(n) for n in options.picture.split("x"))
+    with open(os.path.join(options.model, "config.json"), encoding="utf-8") as file:
+        config = json.load(file)
+
+    with tempfile.TemporaryDirectory() as folder:
+        picture = os.path.join(folder, "noise.png")
+        write_noise_png(picture, width, height)
+        tiles = groups[0][0].tiles(width, height) if "vision_config" in config else 0
+        if not tiles and "picture" in options.steps:
+            options.steps.remove("picture")
+
+        def settings(threads):
+            return Settings(threads, options.repeat, options.n_gen, picture, tiles)
+
+        facts["dimensions"] = dimensions(config) + (
+            f"; picture {width}x{height} = {tiles} tiles" if tiles else "")
+        comparison = Comparison(options, groups, settings)
+        for i in range(options.rounds):
+            print(f"round {i + 1} of {options.rounds}", file=sys.stderr)
+            comparison.round()
+    finish(options, facts, comparison)
+
+
+def finish(options, facts, comparison):
+    facts["date"] += " to " + machine.describe()["date"][-9:]
+    rows = comparison.result()
+    alone = [e["cpus"] for e in comparison.log if e["threads"] == 1]
+    facts["probe"] = (f"CPUs that one-thread runs got: {min(alone):.2f} to {max(alone):.2f}"
+                      if alone else "")
+    for key, value in facts.items():
+        for line in value if isinstance(value, list) and key != "instruction_sets" else [value]:
+            text = " ".join(line) if isinstance(line, list) else line
+            print(f"{key.replace('_', ' ')}: {text}")
+    print()
+    print(report.table(rows))
+    print("\nRatio above 1: ours is faster or smaller; median (and range) over pairs of runs taken "
+          "one after the other.")
+    for failure in comparison.failures:
+        print("failed:", failure)
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": facts, "rows": [report.as_json(r) for r in rows],
+                       "all_rows": [report.as_json(r) for r in comparison.rows.values()],
+                       "runs": comparison.log, "failures": comparison.failures}, file, indent=1)
+    sys.exit(1 if comparison.failures else 0)
+
+
+def dimensions(config):
+    text = {**config, **config.get("text_config", {})}
+    out = (f"text {text['num_hidden_layers']} layers, width {text['hidden_size']}, "
+           f"MLP {text['intermediate_size']}, heads {text['num_attention_heads']}:"
+           f"{text['num_key_value_heads']}, vocabulary {text['vocab_size']}")
+    vision = config.get("vision_config")
+    if vision:
+        out += (f"; vision {vision.get('num_hidden_layers', 12)} layers, width "
+                f"{vision.get('hidden_size', 1152)}, MLP {vision.get('intermediate_size', 3072)}, "
+                f"{vision['image_size']}/{vision['patch_size']}")
+    return out
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The machine: what it is, what it can do at best, and how much of it is ours at this moment."""
+
+import multiprocessing
+import os
+import platform
+import re
+import subprocess
+import time
+
+# Instruction sets that kernels choose between; all other flags are left out.
+SETS = ("sse4_2 avx f16c fma avx2 avx512f avx512bw avx512_vnni avx512_bf16 avx512_fp16 avx_vnni "
+        "amx_int8 amx_bf16 asimd asimdhp asimddp i8mm bf16 sve").split()
+
+
+def _read(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def describe():
+    """Facts that belong above every table of speeds."""
+    cpuinfo = _read("/proc/cpuinfo")
+
+    def field(*names):
+        for name in names:
+            found = re.search(rf"^{name}\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+            if found:
+                return found.group(1)
+        return ""
+
+    flags = set(field("flags", "Features").split())
+    memory = re.search(r"MemTotal:\s*(\d+)", _read("/proc/meminfo"))
+    return {
+        "cpu": field("model name") or platform.machine(),
+        "cpu_family_model": "/".join((field("cpu family"), field("model"))),
+        "instruction_sets": [s for s in SETS if s in flags],
+        "cpus": len(os.sched_getaffinity(0)),
+        "cpu_quota": _read("/sys/fs/cgroup/cpu.max").strip() or "none",
+        "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else None,
+        "system": f"{platform.system()} {platform.release()}",
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+    }
+
+
+def limits(micro):
+    """Lines of measured limits (f32, 8-bit, memory) of the micro-benchmarks, if they are built."""
+    if not micro or not os.access(micro, os.X_OK):
+        return []
+    # A filter that nothing matches: only the limits are measured and printed.
+    done = subprocess.run([micro, "--benchmark_filter=^none$"], capture_output=True, text=True,
+                          timeout=120, check=False)
+    return [line for line in done.stdout.splitlines() if "one thread:" in line]
+
+
+def _count(seconds, out):
+    """Rounds of work done in this time: what is held back outside of the machine shows here and in
+    no counter of the system."""
+    rounds, end = 0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sum(range(2000))
+        rounds += 1
+    out.value = rounds
+
+
+def _rounds(workers, seconds):
+    context = multiprocessing.get_context("fork")
+    counters = [context.Value("d", 0.0, lock=False) for _ in range(workers)]
+    jobs = [context.Process(target=_count, args=(seconds, c)) for c in counters]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+    return sum(c.value for c in counters)
+
+
+class Probe:
+    """How many CPUs this moment gives to `threads` busy workers, against the best that one
+    worker ever got: 2.0 is two whole CPUs, 1.0 with one worker is one whole CPU."""
+
+    def __init__(self, seconds=0.15):
+        self.seconds = seconds
+        self.best = max(_rounds(1, seconds) for _ in range(3))
+
+    def __call__(self, threads):
+        now = _rounds(threads, self.seconds)
+        if threads == 1:
+            self.best = max(self.best, now)
+        return now / self.best

@@ -1,0 +1,73 @@
+#!/bin/sh
+# make bench: how fast this machine is with models of true size (random weights).
+#   benchmarks/run.sh build/release [MODEL ...]     MODEL as random_checkpoint --list; 256M alone
+# Checkpoints and GGUF files are made once, in BUILD/bench. Variables:
+#   LLAMA_CPP=FOLDER   where llama-bench and llama-mtmd-cli are, if not on PATH
+#   PYTHON=PROGRAM     with benchmarks/peers/requirements.txt installed, to write the GGUF files
+#   THREADS=1,2  ROUNDS=3   of the comparison       MICRO=REGEX   which micro-benchmarks (none: ^$)
+# What is left out, and why, is said at the end.
+set -eu
+cd "$(dirname "$0")/.."
+build=${1:?usage: benchmarks/run.sh BUILD [MODEL ...]}
+shift
+[ $# -gt 0 ] || set -- SmolVLM2-256M
+python=${PYTHON:-python3}
+threads=${THREADS:-1,$(nproc)}
+[ "$threads" != 1,1 ] || threads=1
+ocelli=$build/bin/ocelli
+micro=$build/benchmarks/micro/ocelli_micro
+skipped=""
+skip() { skipped="$skipped
+  $1"; }
+
+# The option is put back, so that other builds in this folder do not need the library.
+if [ ! -x "$micro" ]; then
+  if cmake -S . -B "$build" -DOCELLI_BENCHMARKS=ON >/dev/null 2>&1; then
+    cmake --build "$build" --target ocelli_micro || true
+  fi
+  cmake -S . -B "$build" -DOCELLI_BENCHMARKS=OFF >/dev/null
+fi
+if [ ! -x "$micro" ]; then
+  skip "micro-benchmarks: not built (libbenchmark-dev)"
+elif [ "${MICRO:-.}" != '^$' ]; then
+  echo "== kernels"
+  "$micro" --benchmark_filter="${MICRO:-.}"
+fi
+
+peers=yes
+if [ -n "${LLAMA_CPP:-}" ]; then
+  PATH=$LLAMA_CPP:$LLAMA_CPP/bin:$PATH
+  export PATH
+fi
+for tool in "$python" llama-bench llama-mtmd-cli; do
+  if ! command -v "$tool" >/dev/null; then
+    skip "comparison with llama.cpp: no $tool on PATH (LLAMA_CPP=FOLDER, PYTHON=PROGRAM)"
+    peers=""
+    break
+  fi
+done
+
+for model in "$@"; do
+  folder=$build/bench/$model
+  if [ ! -f "$folder/model.safetensors" ]; then
+    "$build/benchmarks/random_checkpoint" "$model" "$folder"
+  fi
+  echo "== $model"
+  "$ocelli" bench "$folder" --width 1024 --height 256
+  [ -n "$peers" ] || continue
+  if [ ! -f "$folder/gguf/text-Q8_0.gguf" ]; then  # the last that is written
+    if ! "$python" -c "import gguf, numpy" 2>/dev/null; then
+      skip "comparison with llama.cpp: $python lacks benchmarks/peers/requirements.txt"
+      peers=""
+      continue
+    fi
+    "$python" benchmarks/peers/write_gguf.py "$folder" "$folder/gguf"
+  fi
+  echo "== $model beside llama.cpp"
+  "$python" benchmarks/peers/compare.py --ocelli "$ocelli" --model "$folder" --gguf "$folder/gguf" \
+    --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ||
+    skip "parts of the comparison of $model: failed, see above"
+done
+
+[ -z "$skipped" ] || echo "
+skipped:$skipped"
