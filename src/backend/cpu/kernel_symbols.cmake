@@ -1,0 +1,25 @@
+# Kernels are compiled with flags that not every CPU runs. Were an inline function of a shared header
+# among them, the linker might keep that copy for the whole program. So no kernel file may define a
+# symbol that the linker merges.
+#   cmake -DNM=nm -DLIBRARY=libocelli_backend_cpu.a -P kernel_symbols.cmake
+execute_process(COMMAND ${NM} --defined-only ${LIBRARY} OUTPUT_VARIABLE listing RESULT_VARIABLE failed)
+if(failed)
+  message(FATAL_ERROR "nm does not read ${LIBRARY}")
+endif()
+string(REPLACE "\n" ";" lines "${listing}")
+set(member "")
+set(seen 0)
+foreach(line ${lines})
+  if(line MATCHES "^(.*)\\.o:$")
+    set(member ${CMAKE_MATCH_1})
+    if(member MATCHES "^kernels_")
+      math(EXPR seen "${seen} + 1")
+    endif()
+  elseif(member MATCHES "^kernels_" AND line MATCHES " [WVu] " AND NOT line MATCHES "DW\\.ref\\.")
+    message(SEND_ERROR "${member}: ${line}")
+  endif()
+endforeach()
+if(seen LESS 5)
+  message(FATAL_ERROR "only ${seen} kernel files in ${LIBRARY}")
+endif()
+message(STATUS "${seen} kernel files define nothing that the linker merges")
