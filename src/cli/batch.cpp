@@ -112,6 +112,7 @@ Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& opt
                 question_prompt(engine, options.system, options.question, files, &times));
   OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
   g.cancel = &session.cancel;
+  g.trim_start = true;
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
   out.images.decode += times.decode;

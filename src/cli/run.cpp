@@ -50,6 +50,7 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   }
   OCELLI_ASSIGN(engine::GenerateOptions options, flags.generate.options());
   options.cancel = &session.cancel;
+  options.trim_start = !flags.raw;
   ProgressBar bar(!flags.engine.quiet);
   options.on_prefill = [&](int64_t done, int64_t total) {
     bar.update(double(done) / double(total), "reading the prompt");

@@ -98,6 +98,7 @@ Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture>
 
   engine::GenerateOptions g;
   g.max_tokens = options.max_tokens;
+  g.trim_start = true;
   g.sampling.temperature = options.temperature;
   g.sampling.top_k = options.top_k;
   g.sampling.top_p = options.top_p;

@@ -122,7 +122,10 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
   const auto& eos = engine_->stop_ids();
   const int64_t room = engine_->context() - out.prompt_tokens;
   const int64_t most = options.max_tokens > 0 ? std::min(options.max_tokens, room) : room;
-  const auto emit = [&](const std::string& text) {
+  const auto emit = [&](std::string_view text) {
+    if (options.trim_start && out.text.empty()) {
+      text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+    }
     out.text += text;
     return text.empty() || !options.on_text || options.on_text(text);
   };

@@ -12,6 +12,7 @@ struct GenerateOptions {
   int64_t max_tokens = 0;         // of the answer; 0: until the context is full
   std::vector<std::string> stop;  // end before any of these appears
   bool ignore_eos = false;
+  bool trim_start = false;  // leave out white space before the first word (after "Assistant:")
   // Called with each piece of text that is certain; whole characters only. Return false to stop.
   std::function<bool(std::string_view)> on_text;
   // Called with each token drawn, special ones too.
