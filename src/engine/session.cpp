@@ -156,7 +156,10 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
     held_.image_rows.push_back(-1);
     OCELLI_TRY(engine_->forward(held_, {}, cache_.length(), 1, cache_, &logits));
   }
-  if (!wanted) out.finish = FinishReason::kCancelled;
+  if (!wanted) {
+    out.finish = FinishReason::kCancelled;
+    return {};
+  }
   // What was held back in case it became a stop string or a whole character.
   emit(stops.push(detokenizer.finish()));
   if (!stops.stopped()) emit(stops.finish());

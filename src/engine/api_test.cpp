@@ -1,0 +1,180 @@
+// The public interface, with the built-in model.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <thread>
+
+#include "ocelli/ocelli.h"
+
+namespace ocelli {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string kPicture = OCELLI_FIXTURES "/media/444.jpg";
+const std::string kOther = OCELLI_FIXTURES "/media/lossy.webp";
+
+const Model& tiny() {
+  static const Result<Model> model = Model::load("", {.threads = 2});
+  return *model;
+}
+
+TEST(Api, LoadAndAsk) {
+  EXPECT_EQ(tiny().name(), "ocelli-tiny");
+  EXPECT_TRUE(tiny().takes_pictures());
+  const auto answer = tiny().ask("What shape do you see?", {kPicture});
+  ASSERT_TRUE(answer.ok()) << answer.error().message();
+  EXPECT_NE(answer->text, "");
+  EXPECT_EQ(answer->finish_reason, "stop");
+  EXPECT_GT(answer->prompt_tokens, 16);
+  EXPECT_EQ(answer->reused_tokens, 0);
+  EXPECT_GT(answer->tokens, 0);
+  EXPECT_GE(answer->seconds, answer->first_token_seconds);
+  EXPECT_FALSE(version().empty());
+}
+
+TEST(Api, AFolderAndItsOptions) {
+  const std::string folder = OCELLI_FIXTURES "/models/smolvlm2-a";
+  const auto model =
+      Model::load(folder, {.threads = 1, .weights = "f32", .context = 1200, .exact = true});
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  const auto answer = model->ask("What?", {kPicture}, {.max_tokens = 3});
+  ASSERT_TRUE(answer.ok()) << answer.error().message();
+  EXPECT_LE(answer->tokens, 3);
+}
+
+TEST(Api, BytesAreAsGoodAsAPath) {
+  std::ifstream in(kPicture, std::ios::binary);
+  const std::string file{std::istreambuf_iterator<char>(in), {}};
+  const auto* begin = reinterpret_cast<const std::byte*>(file.data());
+  const auto from_bytes =
+      tiny().ask("What shape do you see?", {Picture::from_bytes({begin, begin + file.size()})});
+  ASSERT_TRUE(from_bytes.ok()) << from_bytes.error().message();
+  EXPECT_EQ(from_bytes->text, tiny().ask("What shape do you see?", {kPicture})->text);
+}
+
+TEST(Api, PicturesWithoutAByteAreAnError) {
+  const auto answer = tiny().ask("What?", {Picture::from_bytes({})});
+  ASSERT_FALSE(answer.ok());
+  EXPECT_EQ(answer.error().code, Code::kBadInput);
+  EXPECT_THAT(answer.error().message(), HasSubstr("picture: "));
+  EXPECT_THAT(answer.error().message(), testing::Not(HasSubstr("no such file")));
+}
+
+TEST(Api, AConversationReusesWhatItKnows) {
+  auto chat = tiny().chat();
+  ASSERT_TRUE(chat.ok());
+  const auto first = chat->ask("What shape do you see?", {kPicture});
+  ASSERT_TRUE(first.ok());
+  const auto second = chat->ask("Which colour is it?");
+  ASSERT_TRUE(second.ok());
+  EXPECT_GE(second->reused_tokens, first->prompt_tokens - 1);
+  EXPECT_GT(second->prompt_tokens, second->reused_tokens);
+  // What was reused makes no difference to the answer.
+  auto fresh = tiny().chat();
+  ASSERT_TRUE(fresh->ask("What shape do you see?", {kPicture}).ok());
+  EXPECT_EQ(fresh->ask("Which colour is it?")->text, second->text);
+}
+
+TEST(Api, AnotherPictureIsNotReused) {
+  auto chat = tiny().chat();
+  ASSERT_TRUE(chat->ask("What?", {kPicture}).ok());
+  const auto second = chat->ask("And here?", {kOther});
+  ASSERT_TRUE(second.ok()) << second.error().message();
+  EXPECT_GE(second->prompt_tokens - second->reused_tokens, 16);
+}
+
+TEST(Api, StreamingGivesTheSameText) {
+  std::string streamed;
+  AskOptions options;
+  options.on_text = [&](std::string_view text) {
+    streamed += text;
+    return true;
+  };
+  const auto answer = tiny().ask("What shape do you see?", {kPicture}, options);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(streamed, answer->text);
+}
+
+TEST(Api, AListenerCanStop) {
+  // The last character is held back, as it could begin the stop string.
+  const std::string whole = tiny().ask("What shape do you see?", {kPicture})->text;
+  ASSERT_GE(whole.size(), 2u);
+  AskOptions options;
+  options.stop = {whole.substr(whole.size() - 1) + "!"};
+  int pieces = 0;
+  options.on_text = [&](std::string_view) { return ++pieces < 1; };
+  const auto answer = tiny().ask("What shape do you see?", {kPicture}, options);
+  ASSERT_TRUE(answer.ok());
+  EXPECT_EQ(answer->finish_reason, "cancelled");
+  EXPECT_EQ(pieces, 1);  // not called again, not even with what was held back
+}
+
+TEST(Api, AfterACancelledAnswerTheConversationGoesOn) {
+  auto chat = tiny().chat();
+  ASSERT_TRUE(chat.ok());
+  const std::string expected = tiny().ask("What shape do you see?", {kPicture})->text;
+  const CancelToken cancel;
+  AskOptions options;
+  options.cancel = &cancel;
+  options.on_text = [&](std::string_view) {
+    cancel.request();
+    return true;
+  };
+  const auto cut = chat->ask("What shape do you see?", {kPicture}, options);
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(cut->finish_reason, "cancelled");
+  const auto before = chat->ask("What shape do you see?", {kPicture}, options);
+  ASSERT_FALSE(before.ok());  // requested before it began
+  EXPECT_EQ(before.error().code, Code::kInterrupted);
+  const auto again = chat->ask("What shape do you see?", {kPicture});
+  ASSERT_TRUE(again.ok()) << again.error().message();
+  EXPECT_EQ(again->text, expected);
+}
+
+TEST(Api, ATurnThatFailsIsForgotten) {
+  auto chat = tiny().chat();
+  const auto bad = chat->ask("What?", {Picture(kPicture + ".missing")});
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(bad.error().message(), HasSubstr(".missing: "));
+  EXPECT_EQ(chat->ask("What shape do you see?", {kPicture})->text,
+            tiny().ask("What shape do you see?", {kPicture})->text);
+}
+
+TEST(Api, ErrorsSayWhatAndWhere) {
+  const auto none = Model::load("/nowhere/model");
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, Code::kBadInput);
+  EXPECT_THAT(none.error().message(), HasSubstr("/nowhere/model: "));
+  const auto weights = Model::load("", {.weights = "q3"});
+  ASSERT_FALSE(weights.ok());
+  EXPECT_EQ(weights.error().code, Code::kUsage);
+  const auto hot = tiny().ask("Hi", {}, {.temperature = -1});
+  ASSERT_FALSE(hot.ok());
+  EXPECT_EQ(hot.error().code, Code::kUsage);
+  const auto small = Model::load("", {.context = 10})->ask("What?", {kPicture});
+  ASSERT_FALSE(small.ok());
+  EXPECT_EQ(small.error().code, Code::kDoesNotFit);
+}
+
+TEST(Api, ThreadsTakeTurnsAndAgree) {
+  const std::string expected = tiny().ask("What shape do you see?", {kPicture})->text;
+  std::vector<std::string> answers(4);
+  std::vector<std::thread> threads;
+  for (std::string& answer : answers) {
+    threads.emplace_back(
+        [&answer] { answer = tiny().ask("What shape do you see?", {kPicture})->text; });
+  }
+  for (std::thread& t : threads) t.join();
+  for (const std::string& answer : answers) EXPECT_EQ(answer, expected);
+}
+
+TEST(Api, CopiesShareTheModel) {
+  const Model copy = tiny();
+  EXPECT_EQ(copy.ask("What shape do you see?", {kPicture})->text,
+            tiny().ask("What shape do you see?", {kPicture})->text);
+}
+
+}  // namespace
+}  // namespace ocelli
