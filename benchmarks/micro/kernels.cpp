@@ -2,9 +2,9 @@
 //
 //   ocelli_micro --benchmark_filter=linear/avx512
 //
-// Rates are those of the fastest iteration in processor time of the one thread that works; "percent"
-// compares with the limit of the same set (f32 multiply-adds, 8-bit dot products, or memory reads)
-// measured right before and after.
+// Rates are those of the fastest iteration in processor time of the one thread that works;
+// "percent" compares with the limit of the same set (f32 multiply-adds, 8-bit dot products, or
+// memory reads) measured right before and after.
 #include <benchmark/benchmark.h>
 #include <time.h>
 
@@ -48,7 +48,8 @@ struct Fixture {
 
   // Runs the iterations and reports `work` per second against the limit.
   template <class Run>
-  void measure(benchmark::State& state, double work, double Limits::*limit, const char* unit, Run run) {
+  void measure(benchmark::State& state, double work, double Limits::*limit, const char* unit,
+               Run run) {
     constexpr double kProbe = 0.02;
     double most = measure_limits(set, kProbe).*limit, best = 1e9;
     run();
@@ -80,7 +81,8 @@ struct Matrix {
   }
 };
 
-void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k, int64_t n) {
+void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k,
+            int64_t n) {
   Fixture f{set};
   const Matrix w(encoding, n, k);
   std::vector<float> x = numbers(t * k), y(static_cast<size_t>(t * n));
@@ -89,7 +91,9 @@ void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
   const auto limit = encoding == Encoding::kQ8 ? &Limits::int8_operations : &Limits::f32_operations;
-  f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] { f.backend->linear(f.pool, {&job, 1}); });
+  f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] {
+    f.backend->linear(f.pool, {&job, 1});
+  });
 }
 
 // Weights beyond any cache, read once.
@@ -102,11 +106,13 @@ void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   job.x = Tensor::view(x.data(), {t, k});
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
-  f.measure(state, double(encoding::bytes(w.weight)), &Limits::read_bytes, "GB/s",
-            [&] { f.backend->linear(f.pool, {&job, 1}); });
+  f.measure(state, double(encoding::bytes(w.weight)), &Limits::read_bytes, "GB/s", [&] {
+    f.backend->linear(f.pool, {&job, 1});
+  });
 }
 
-void gradients(benchmark::State& state, InstructionSet set, bool weight, int64_t t, int64_t k, int64_t n) {
+void gradients(benchmark::State& state, InstructionSet set, bool weight, int64_t t, int64_t k,
+               int64_t n) {
   Fixture f{set};
   Matrix w(Encoding::kF32, n, k);
   std::vector<float> x = numbers(t * k), dy = numbers(t * n), dw(static_cast<size_t>(n * k));
@@ -125,11 +131,13 @@ struct Heads {
 
 void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool half) {
   Fixture f{set};
-  std::vector<float> q = numbers(h.tokens * h.heads * h.width), k = numbers(h.keys * h.kv_heads * h.width);
+  std::vector<float> q = numbers(h.tokens * h.heads * h.width),
+                     k = numbers(h.keys * h.kv_heads * h.width);
   std::vector<float> v = k, out(q.size());
   std::vector<uint16_t> half_k(k.size()), half_v(k.size());
   for (auto* to : {&half_k, &half_v}) {
-    encoding::encode_row(Encoding::kF16, k.data(), int64_t(k.size()), reinterpret_cast<std::byte*>(to->data()));
+    encoding::encode_row(Encoding::kF16, k.data(), int64_t(k.size()),
+                         reinterpret_cast<std::byte*>(to->data()));
   }
   std::vector<tensor::KeyRange> ranges;
   double pairs = 0;
@@ -139,7 +147,8 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool
   }
   const auto keys = [&](std::vector<float>& full, std::vector<uint16_t>& small) {
     void* const memory = half ? static_cast<void*>(small.data()) : full.data();
-    return Tensor::view(memory, {h.keys, h.kv_heads, h.width}, half ? tensor::DType::kF16 : tensor::DType::kF32);
+    return Tensor::view(memory, {h.keys, h.kv_heads, h.width},
+                        half ? tensor::DType::kF16 : tensor::DType::kF32);
   };
   tensor::AttentionJob job;
   job.q = Tensor::view(q.data(), {h.tokens, h.heads, h.width});
@@ -158,7 +167,8 @@ void rows(benchmark::State& state, InstructionSet set, double passes, Run run) {
   Fixture f{set};
   constexpr int64_t kRows = 256, kWidth = 768;
   std::vector<float> x = numbers(kRows * kWidth), y(x.size());
-  const Tensor from = Tensor::view(x.data(), {kRows, kWidth}), to = Tensor::view(y.data(), {kRows, kWidth});
+  const Tensor from = Tensor::view(x.data(), {kRows, kWidth}),
+               to = Tensor::view(y.data(), {kRows, kWidth});
   f.measure(state, passes * 4.0 * double(x.size()), &Limits::read_bytes, "GB/s",
             [&] { run(*f.backend, f.pool, from, to); });
 }
@@ -173,7 +183,8 @@ void add_rows(const std::string& isa, InstructionSet set) {
   using tensor::Activation;
   using tensor::Backend;
   const auto one = [&](const char* name, double passes, auto run) {
-    add(std::string("rows/") + isa + "/" + name, [=](benchmark::State& s) { rows(s, set, passes, run); });
+    add(std::string("rows/") + isa + "/" + name,
+        [=](benchmark::State& s) { rows(s, set, passes, run); });
   };
   one("rms_norm", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) {
     k.rms_norm(p, x, w.data(), 1e-5f, y);
@@ -184,28 +195,33 @@ void add_rows(const std::string& isa, InstructionSet set) {
   one("gelu_tanh", 2, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) {
     k.activation(p, Activation::kGeluTanh, x, y);
   });
-  one("silu_mul", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.silu_mul(p, x, x, y); });
-  one("add", 3, [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.add(p, x, x, 1, y); });
+  one("silu_mul", 3,
+      [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.silu_mul(p, x, x, y); });
+  one("add", 3,
+      [](Backend& k, ThreadPool& p, const Tensor& x, const Tensor& y) { k.add(p, x, x, 1, y); });
 }
 
 void add_all(const InstructionSetInfo& info) {
   const InstructionSet set = info.set;
   const std::string isa(info.name);
   // Vision tower of 256M/500M and of 2.2B, text of 256M and 2.2B, connector of 256M.
-  constexpr int64_t kShapes[][3] = {{1024, 768, 3072}, {1024, 3072, 768}, {1024, 768, 768}, {729, 1152, 4304},
-                                    {512, 576, 1536},  {512, 2048, 8192}, {64, 12288, 576}, {16, 576, 1536}};
+  constexpr int64_t kShapes[][3] = {{1024, 768, 3072}, {1024, 3072, 768}, {1024, 768, 768},
+                                    {729, 1152, 4304}, {512, 576, 1536},  {512, 2048, 8192},
+                                    {64, 12288, 576},  {16, 576, 1536}};
   const auto label = [](Encoding e, int64_t t, int64_t k, int64_t n) {
-    return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" + std::to_string(k) +
-           (n > 0 ? "/N" + std::to_string(n) : "");
+    return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" +
+           std::to_string(k) + (n > 0 ? "/N" + std::to_string(n) : "");
   };
   for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8}) {
     for (const auto& [t, k, n] : kShapes) {
       const int64_t tt = t, kk = k, nn = n;
-      add("linear/" + isa + label(e, t, k, n), [=](benchmark::State& s) { linear(s, set, e, tt, kk, nn); });
+      add("linear/" + isa + label(e, t, k, n),
+          [=](benchmark::State& s) { linear(s, set, e, tt, kk, nn); });
     }
     for (const int64_t t : {1, 4}) {
       for (const int64_t k : {576, 2048}) {
-        add("decode/" + isa + label(e, t, k, 0), [=](benchmark::State& s) { decode(s, set, e, t, k); });
+        add("decode/" + isa + label(e, t, k, 0),
+            [=](benchmark::State& s) { decode(s, set, e, t, k); });
       }
     }
   }
@@ -213,14 +229,16 @@ void add_all(const InstructionSetInfo& info) {
     add(std::string(weight ? "grad_weight/" : "grad_input/") + isa + "/T1024/K768/N3072",
         [=](benchmark::State& s) { gradients(s, set, weight, 1024, 768, 3072); });
   }
-  constexpr Heads kHeads[] = {{1024, 1024, 12, 12, 64, false}, {729, 729, 16, 16, 72, false},
-                              {512, 512, 9, 3, 64, true},      {1, 1200, 9, 3, 64, true},
+  constexpr Heads kHeads[] = {{1024, 1024, 12, 12, 64, false},
+                              {729, 729, 16, 16, 72, false},
+                              {512, 512, 9, 3, 64, true},
+                              {1, 1200, 9, 3, 64, true},
                               {1, 1200, 32, 32, 64, true}};
   for (const Heads& h : kHeads) {
     for (const bool half : {false, true}) {
-      add("attention/" + isa + "/T" + std::to_string(h.tokens) + "/S" + std::to_string(h.keys) + "/H" +
-              std::to_string(h.heads) + ":" + std::to_string(h.kv_heads) + "/Dh" + std::to_string(h.width) +
-              (half ? "/f16" : "/f32"),
+      add("attention/" + isa + "/T" + std::to_string(h.tokens) + "/S" + std::to_string(h.keys) +
+              "/H" + std::to_string(h.heads) + ":" + std::to_string(h.kv_heads) + "/Dh" +
+              std::to_string(h.width) + (half ? "/f16" : "/f32"),
           [=](benchmark::State& s) { attention(s, set, h, half); });
     }
   }
@@ -236,8 +254,8 @@ int main(int argc, char** argv) {
     if (!info.executable) continue;
     const Limits limits = measure_limits(info.set);
     std::printf("%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s\n",
-                std::string(info.name).c_str(), limits.f32_operations / 1e9, limits.int8_operations / 1e9,
-                limits.read_bytes / 1e9);
+                std::string(info.name).c_str(), limits.f32_operations / 1e9,
+                limits.int8_operations / 1e9, limits.read_bytes / 1e9);
     add_all(info);
   }
   benchmark::Initialize(&argc, argv);

@@ -2,8 +2,9 @@
 // never stored. Included inside the set's namespace.
 //
 // Rows are (query, head) pairs whose heads share one key head. Key blocks begin at multiples of
-// kKeys and a row's sums run over the columns of a block in fixed lanes: what a row gives depends on
-// its own keys only, not on the rows beside it. (Jobs of at most kFewRows queries: attention_few.)
+// kKeys and a row's sums run over the columns of a block in fixed lanes: what a row gives depends
+// on its own keys only, not on the rows beside it. (Jobs of at most kFewRows queries:
+// attention_few.)
 
 inline constexpr int64_t kKeys = 128;
 inline constexpr int64_t kAttentionRows = 112 / kTileRows * kTileRows;
@@ -38,7 +39,9 @@ struct AttentionRun {
   KeySpan range(int64_t row) const { return p.ranges[t0 + row / heads]; }
 };
 
-inline int64_t vectors_of(int64_t columns) { return (columns + kLanes - 1) / kLanes; }
+inline int64_t vectors_of(int64_t columns) {
+  return (columns + kLanes - 1) / kLanes;
+}
 
 inline void load_queries(const AttentionRun& run, const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
@@ -59,12 +62,14 @@ inline void score_block(const AttentionRun& run, int64_t block, int64_t first, i
                         const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
   const std::byte* const k = static_cast<const std::byte*>(p.k);
-  for (int64_t c = (first - block) / kTileColumns * kTileColumns; block + c < last; c += kTileColumns) {
+  for (int64_t c = (first - block) / kTileColumns * kTileColumns; block + c < last;
+       c += kTileColumns) {
     pack_panel(
         [&](int64_t column, int64_t i, int64_t n) {
           const int64_t key = block + c + column;
           if (key < first || key >= last) return zero();
-          return Stored::at(k + Stored::byte_of(key * p.k_stride + run.kv_head() * p.k_head_stride), i, n);
+          return Stored::at(k + Stored::byte_of(key * p.k_stride + run.kv_head() * p.k_head_stride),
+                            i, n);
         },
         kTileColumns, p.head_dim, s.panel);
     tiles(run.rows(), kTileVectors,
@@ -74,8 +79,8 @@ inline void score_block(const AttentionRun& run, int64_t block, int64_t first, i
 
 // Turns the scores of one row, columns [begin, end) of which it may see, into e^(score - most) over
 // columns [c0, c1) (multiples of kLanes) and brings its other state up to date.
-inline void soften_row(int64_t row, int64_t begin, int64_t end, int64_t c0, int64_t c1, int64_t head_dim,
-                       const AttentionScratch& s) {
+inline void soften_row(int64_t row, int64_t begin, int64_t end, int64_t c0, int64_t c1,
+                       int64_t head_dim, const AttentionScratch& s) {
   float* const scores = s.scores + row * kAStride;
   if (begin >= end) {
     for (int64_t c = c0; c < c1; c += kLanes) store(scores + c, zero());
@@ -113,7 +118,8 @@ inline void add_values(const AttentionRun& run, int64_t block, int64_t first, in
   const std::byte* const v = static_cast<const std::byte*>(p.v);
   const int64_t stride = vectors_of(p.head_dim) * kLanes;
   for (int64_t key = first; key < last; ++key) {
-    const std::byte* const at = v + Stored::byte_of(key * p.v_stride + run.kv_head() * p.v_head_stride);
+    const std::byte* const at =
+        v + Stored::byte_of(key * p.v_stride + run.kv_head() * p.v_head_stride);
     float* const to = s.values + (key - first) * stride;
     for (int64_t i = 0; i < p.head_dim; i += kLanes) {
       store(to + i, Stored::at(at, i, p.head_dim - i < kLanes ? p.head_dim - i : kLanes));
@@ -122,7 +128,8 @@ inline void add_values(const AttentionRun& run, int64_t block, int64_t first, in
   for (int64_t i = 0; i < p.head_dim; i += kTileColumns) {
     const int64_t columns = p.head_dim - i < kTileColumns ? p.head_dim - i : kTileColumns;
     tiles(run.rows(), vectors_of(columns),
-          {s.scores + (first - block), s.values + i, stride, last - first, s.out + i, kAStride, true});
+          {s.scores + (first - block), s.values + i, stride, last - first, s.out + i, kAStride,
+           true});
   }
 }
 

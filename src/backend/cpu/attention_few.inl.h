@@ -1,5 +1,5 @@
-// Attention of a few queries (decode): keys and values are read once, as they lie, a head at a time.
-// Included inside the set's namespace.
+// Attention of a few queries (decode): keys and values are read once, as they lie, a head at a
+// time. Included inside the set's namespace.
 //
 // The same blocks, lanes and running sums as in attention.inl.h, but a score is added up in kLanes
 // chains, so results differ from those of many queries by rounding.
@@ -62,6 +62,7 @@ template <class Stored>
 inline void add_values_few(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
                            const AttentionScratch& s) {
   int64_t i = 0;
-  for (; i + 4 * kLanes <= run.p.head_dim; i += 4 * kLanes) add_few<Stored, 4>(run, block, first, last, i, s);
+  for (; i + 4 * kLanes <= run.p.head_dim; i += 4 * kLanes)
+    add_few<Stored, 4>(run, block, first, last, i, s);
   for (; i < run.p.head_dim; i += kLanes) add_few<Stored, 1>(run, block, first, last, i, s);
 }

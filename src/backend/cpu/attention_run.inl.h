@@ -1,13 +1,15 @@
 // One piece of attention: blocks of keys, one after the other. Included inside the set's namespace.
 
 template <class Stored>
-inline void run_attention(const AttentionRun& run, int64_t begin, int64_t end, const AttentionScratch& s) {
+inline void run_attention(const AttentionRun& run, int64_t begin, int64_t end,
+                          const AttentionScratch& s) {
   const bool few = run.p.tokens <= kFewRows;
   load_queries(run, s);
   for (int64_t block = begin / kKeys * kKeys; block < end; block += kKeys) {
     const int64_t first = block < begin ? begin : block;
     const int64_t last = block + kKeys < end ? block + kKeys : end;
-    few ? score_few<Stored>(run, block, first, last, s) : score_block<Stored>(run, block, first, last, s);
+    few ? score_few<Stored>(run, block, first, last, s)
+        : score_block<Stored>(run, block, first, last, s);
     const int64_t c0 = (first - block) / kLanes * kLanes;
     const int64_t c1 = vectors_of(last - block) * kLanes;
     for (int64_t row = 0; row < run.rows(); ++row) {
@@ -21,8 +23,8 @@ inline void run_attention(const AttentionRun& run, int64_t begin, int64_t end, c
   finish_attention(run, s);
 }
 
-inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads, int64_t t0, int64_t t1,
-                            float* scratch) {
+inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads, int64_t t0,
+                            int64_t t1, float* scratch) {
   const AttentionScratch s(scratch);
   // Queries of several sequences see different keys: each run of overlapping ranges goes alone.
   for (int64_t t = t0; t < t1;) {
@@ -34,7 +36,8 @@ inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads,
       end = r.end > end ? r.end : end;
     }
     const AttentionRun run{p, head, heads, t, stop};
-    p.half ? run_attention<StoredF16>(run, begin, end, s) : run_attention<StoredF32>(run, begin, end, s);
+    p.half ? run_attention<StoredF16>(run, begin, end, s)
+           : run_attention<StoredF32>(run, begin, end, s);
     t = stop;
   }
 }

@@ -20,8 +20,8 @@ int64_t heads_within(int64_t group, int64_t limit) {
 bool has_kernel(const tensor::AttentionJob& job) {
   const auto rank3 = [](const Tensor& t) { return t.rank == 3 && t.stride[2] == 1; };
   const auto f32_or_f16 = [](const Tensor& t) { return t.dtype != tensor::DType::kBF16; };
-  return rank3(job.q) && rank3(job.k) && rank3(job.v) && rank3(job.out) && job.q.dim(2) <= kMaxHeadDim &&
-         f32_or_f16(job.k) && job.k.dtype == job.v.dtype;
+  return rank3(job.q) && rank3(job.k) && rank3(job.v) && rank3(job.out) &&
+         job.q.dim(2) <= kMaxHeadDim && f32_or_f16(job.k) && job.k.dtype == job.v.dtype;
 }
 
 AttentionArgs args_of(const tensor::AttentionJob& job) {
@@ -75,20 +75,21 @@ void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
     float* const scratch = thread_scratch();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t head = i / parts * heads, part = i % parts;
-      kernels_.attention_block(a, head, heads, a.tokens * part / parts, a.tokens * (part + 1) / parts,
-                               scratch);
+      kernels_.attention_block(a, head, heads, a.tokens * part / parts,
+                               a.tokens * (part + 1) / parts, scratch);
     }
   };
   pool.parallel_for(pieces, body, threads == 1 ? pieces : 1);
 }
 
-void CpuBackend::rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign, const Tensor& y) {
+void CpuBackend::rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign,
+                      const Tensor& y) {
   if (x.rank != 3) return ReferenceBackend::rope(pool, x, table, sign, y);
   const int64_t tokens = x.dim(0), heads = x.dim(1), width = x.dim(2);
   const auto body = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
-      kernels_.rope(x.f32() + t * x.stride[0], x.stride[1], y.f32() + t * y.stride[0], y.stride[1], heads,
-                    width, table.f32() + t * table.row_stride(), sign);
+      kernels_.rope(x.f32() + t * x.stride[0], x.stride[1], y.f32() + t * y.stride[0], y.stride[1],
+                    heads, width, table.f32() + t * table.row_stride(), sign);
     }
   };
   const int64_t row = std::max<int64_t>(heads * width, 1);

@@ -30,10 +30,17 @@ std::vector<KeyRange> ranges_of(const Case& c, Random& random) {
     const int64_t last = c.keys - c.tokens + t + 1;
     int64_t begin = 0, end = c.keys;
     switch (c.ranges) {
-      case Case::kAll: break;
-      case Case::kCausal: end = last; break;
-      case Case::kWindow: begin = std::max<int64_t>(0, last - 100), end = last; break;
-      case Case::kSequences: begin = t / 29 * 29, end = std::min(begin + 29, c.keys); break;
+      case Case::kAll:
+        break;
+      case Case::kCausal:
+        end = last;
+        break;
+      case Case::kWindow:
+        begin = std::max<int64_t>(0, last - 100), end = last;
+        break;
+      case Case::kSequences:
+        begin = t / 29 * 29, end = std::min(begin + 29, c.keys);
+        break;
       case Case::kRagged:
         begin = random.below(c.keys);
         end = random.below(4) == 0 ? begin : begin + random.below(c.keys - begin) + 1;
@@ -102,7 +109,8 @@ TEST_P(CpuAttentionTest, MatchesReference) {
       reference.attention(pool, in.job);
       const double bound = attention_bound(c, double(in.job.scale));
       const std::string what = "case " + std::to_string(index) + (half ? " f16" : " f32");
-      expect_near(got.out, want.out, [&](int64_t, int64_t) { return bound; }, what);
+      expect_near(
+          got.out, want.out, [&](int64_t, int64_t) { return bound; }, what);
       for (int64_t t = 0; t < c.tokens; ++t) {
         const bool empty = in.ranges[size_t(t)].end <= in.ranges[size_t(t)].begin;
         for (int64_t h = 0; h < c.heads; ++h) {
@@ -111,7 +119,8 @@ TEST_P(CpuAttentionTest, MatchesReference) {
             EXPECT_EQ(sum, -INFINITY) << what;
             EXPECT_EQ(got.out.at(t, h * c.width), 0.0f) << what;
           } else {
-            EXPECT_NEAR(sum, want.log_sum_exp.at(t, h), bound + 4 * kRounding * std::fabs(sum)) << what;
+            EXPECT_NEAR(sum, want.log_sum_exp.at(t, h), bound + 4 * kRounding * std::fabs(sum))
+                << what;
           }
         }
       }
@@ -120,11 +129,12 @@ TEST_P(CpuAttentionTest, MatchesReference) {
   }
 }
 
-// A query's result is the same, bit for bit, on any number of threads, and in any batch of more than
-// kFewRows queries, or of at most as many.
+// A query's result is the same, bit for bit, on any number of threads, and in any batch of more
+// than kFewRows queries, or of at most as many.
 TEST_P(CpuAttentionTest, QueriesDoNotDependOnTheBatch) {
   Random random(2);
-  for (const Case& c : {Case{75, 400, 6, 2, 40, Case::kCausal}, {75, 400, 6, 2, 40, Case::kRagged}}) {
+  for (const Case& c :
+       {Case{75, 400, 6, 2, 40, Case::kCausal}, {75, 400, 6, 2, 40, Case::kRagged}}) {
     Inputs in(c, true, random);
     Outputs all(c);
     all.into(in.job, c.width);
@@ -171,8 +181,10 @@ TEST_P(CpuAttentionTest, LargeScores) {
   reference.attention(pool, in.job);
   // The rounding of a score of up to 1000 * 300 * scale, times the spread of the values.
   const double most = 300.0 * double(in.job.scale);
-  expect_near(got.out, want.out,
-              [&](int64_t t, int64_t) { return 8 * kRounding * most * (t == 2 ? 1000 : 3) + 1e-5; }, "large");
+  expect_near(
+      got.out, want.out,
+      [&](int64_t t, int64_t) { return 8 * kRounding * most * (t == 2 ? 1000 : 3) + 1e-5; },
+      "large");
 }
 
 TEST_P(CpuAttentionTest, Rope) {
@@ -189,9 +201,12 @@ TEST_P(CpuAttentionTest, Rope) {
     }
     for (const float sign : {1.0f, -1.0f}) {
       Matrix want(tokens, heads * width, 5), got = x;
-      reference.rope(pool, x.tensor().split_last(width), table.tensor(), sign, want.tensor().split_last(width));
-      backend.rope(pool, got.tensor().split_last(width), table.tensor(), sign, got.tensor().split_last(width));
-      expect_near(got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "rope");
+      reference.rope(pool, x.tensor().split_last(width), table.tensor(), sign,
+                     want.tensor().split_last(width));
+      backend.rope(pool, got.tensor().split_last(width), table.tensor(), sign,
+                   got.tensor().split_last(width));
+      expect_near(
+          got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "rope");
     }
   }
 }

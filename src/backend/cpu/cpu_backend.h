@@ -30,14 +30,14 @@ struct InstructionSetInfo {
 // All of them, in the order of the enumeration.
 std::span<const InstructionSetInfo> instruction_sets();
 
-// Without `forced`: the set named by the environment variable OCELLI_ISA, otherwise the best that is
-// executable here, otherwise the reference backend. Fails (kUsage) when a set is asked for by a name
-// that does not exist, or one that is neither executable nor emulated here.
+// Without `forced`: the set named by the environment variable OCELLI_ISA, otherwise the best that
+// is executable here, otherwise the reference backend. Fails (kUsage) when a set is asked for by a
+// name that does not exist, or one that is neither executable nor emulated here.
 //
 // The backend may be used from several threads at once. Results are the same, bit for bit, whatever
-// the number of threads in the pool. Rows of a batch influence each other in one way only: linear and
-// attention have kernels of their own for at most 4 rows (queries), which add up in another order, so
-// that decoding differs from prefilling by rounding.
+// the number of threads in the pool. Rows of a batch influence each other in one way only: linear
+// and attention have kernels of their own for at most 4 rows (queries), which add up in another
+// order, so that decoding differs from prefilling by rounding.
 base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
     std::optional<InstructionSet> forced = {});
 

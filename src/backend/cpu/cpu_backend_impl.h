@@ -1,5 +1,5 @@
-// CpuBackend: cuts each operation into pieces for the threads of a pool and calls the kernels of one
-// instruction set. What it has no kernel for falls back on the reference.
+// CpuBackend: cuts each operation into pieces for the threads of a pool and calls the kernels of
+// one instruction set. What it has no kernel for falls back on the reference.
 #pragma once
 
 #include "backend/cpu/cpu_backend.h"
@@ -19,20 +19,26 @@ class CpuBackend : public reference::ReferenceBackend {
   std::string_view name() const override { return kernels_.name; }
 
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
-  void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w, const Tensor& dx) override;
-  void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x, const Weight& w) override;
-  void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w, const Tensor& y) override;
+  void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
+                         const Tensor& dx) override;
+  void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,
+                          const Weight& w) override;
+  void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
+                 const Tensor& y) override;
 
-  void rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& y) override;
+  void rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                const Tensor& y) override;
   void layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
                   const Tensor& y) override;
 
-  void rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign, const Tensor& y) override;
+  void rope(ThreadPool& pool, const Tensor& x, const Tensor& table, float sign,
+            const Tensor& y) override;
   void attention(ThreadPool& pool, const tensor::AttentionJob& job) override;
 
   void activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) override;
   void silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up, const Tensor& y) override;
-  void add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale, const Tensor& y) override;
+  void add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale,
+           const Tensor& y) override;
 
   void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
                    const Tensor& y) override;

@@ -46,9 +46,12 @@ Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads) {
 
 Act act_of(Activation a) {
   switch (a) {
-    case Activation::kNone: break;
-    case Activation::kGeluTanh: return Act::kGeluTanh;
-    case Activation::kSilu: return Act::kSilu;
+    case Activation::kNone:
+      break;
+    case Activation::kGeluTanh:
+      return Act::kGeluTanh;
+    case Activation::kSilu:
+      return Act::kSilu;
   }
   return Act::kNone;
 }
@@ -147,7 +150,8 @@ void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
   pool.parallel_for(pieces, body, small ? std::max<int64_t>(pieces, 1) : 1);
 }
 
-void CpuBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w, const Tensor& dx) {
+void CpuBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
+                                   const Tensor& dx) {
   ProductArgs a{};
   a.a = dy.f32();
   a.a_stride = dy.row_stride();
@@ -162,7 +166,8 @@ void CpuBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Wei
   product(pool, a);
 }
 
-void CpuBackend::linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x, const Weight& w) {
+void CpuBackend::linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,
+                                    const Weight& w) {
   ProductArgs a{};
   a.a = dy.f32();
   a.a_stride = dy.row_stride();

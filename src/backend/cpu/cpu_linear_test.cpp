@@ -82,12 +82,13 @@ TEST_P(CpuLinearTest, MatchesReference) {
         backend.linear(pool, {&job, 1});
         const Matrix sums = magnitudes(reference, pool, x, w, encoding, s.n, exact);
         // The activations have slopes up to 1.13 and errors of a few roundings of their own.
-        expect_near(got, want,
-                    [&](int64_t r, int64_t i) {
-                      return 1.2 * sum_bound(sums.at(r, i) + 2, s.k) + 8 * kRounding;
-                    },
-                    "T " + std::to_string(s.t) + " K " + std::to_string(s.k) + " N " + std::to_string(s.n) +
-                        " " + std::string(encoding::name(encoding)) + (exact ? " exact" : ""));
+        expect_near(
+            got, want,
+            [&](int64_t r, int64_t i) {
+              return 1.2 * sum_bound(sums.at(r, i) + 2, s.k) + 8 * kRounding;
+            },
+            "T " + std::to_string(s.t) + " K " + std::to_string(s.k) + " N " + std::to_string(s.n) +
+                " " + std::string(encoding::name(encoding)) + (exact ? " exact" : ""));
         if (HasFatalFailure()) return;
       }
     }
@@ -102,8 +103,8 @@ TEST_P(CpuLinearTest, ManyJobsAndThreads) {
     std::vector<std::unique_ptr<StoredWeight>> weights;
     for (int64_t j = 0; j < 11; ++j) {
       const int64_t n = 1 + 67 * j;
-      weights.push_back(
-          std::make_unique<StoredWeight>(kEncodings[size_t(j) % 4], n, 320, random.numbers(n * 320)));
+      weights.push_back(std::make_unique<StoredWeight>(kEncodings[size_t(j) % 4], n, 320,
+                                                       random.numbers(n * 320)));
     }
     std::vector<std::vector<Matrix>> results;
     for (const int threads : {1, 2, 3}) {
@@ -122,20 +123,22 @@ TEST_P(CpuLinearTest, ManyJobsAndThreads) {
       results.push_back(std::move(y));
     }
     for (size_t j = 0; j < weights.size(); ++j) {
-      for (const auto& other : results) EXPECT_TRUE(results[0][j].same_bits(other[j])) << "job " << j;
+      for (const auto& other : results)
+        EXPECT_TRUE(results[0][j].same_bits(other[j])) << "job " << j;
       Matrix want(t, weights[j]->weight.rows);
       tensor::LinearJob job;
       job.x = x.tensor();
       job.w = &weights[j]->weight;
       job.y = want.tensor();
       reference.linear(pool, {&job, 1});
-      expect_near(results[0][j], want, [](int64_t, int64_t) { return sum_bound(320, 320); }, "jobs");
+      expect_near(
+          results[0][j], want, [](int64_t, int64_t) { return sum_bound(320, 320); }, "jobs");
     }
   }
 }
 
-// A row's result is the same, bit for bit, in any batch of more than kFewRows rows, and in any batch
-// of at most kFewRows rows.
+// A row's result is the same, bit for bit, in any batch of more than kFewRows rows, and in any
+// batch of at most kFewRows rows.
 TEST_P(CpuLinearTest, RowsDoNotDependOnTheBatch) {
   Random random(3);
   const int64_t k = 600, n = 50;
@@ -164,7 +167,8 @@ TEST_P(CpuLinearTest, RowsDoNotDependOnTheBatch) {
 TEST_P(CpuLinearTest, GradientsMatchReference) {
   Random random(4);
   size_t index = 0;
-  for (const Shape& s : {Shape{1, 33, 7}, {5, 64, 70}, {31, 300, 40}, {300, 45, 17}, {19, 96, 530}}) {
+  for (const Shape& s :
+       {Shape{1, 33, 7}, {5, 64, 70}, {31, 300, 40}, {300, 45, 17}, {19, 96, 530}}) {
     for (const Encoding encoding : kEncodings) {
       if (skips(index++)) continue;
       Matrix x(s.t, s.k, 3, random), dy(s.t, s.n, 1, random);
@@ -174,7 +178,9 @@ TEST_P(CpuLinearTest, GradientsMatchReference) {
       backend.linear_grad_input(pool, dy.tensor(), stored.weight, got.tensor());
       reference.linear_grad_input(pool, dy.tensor(), stored.weight, want.tensor());
       // Numbers are at most 1 (encoded, a little more) in magnitude.
-      expect_near(got, want, [&](int64_t, int64_t) { return sum_bound(1.01 * double(s.n) + 2, s.n); }, "dx");
+      expect_near(
+          got, want, [&](int64_t, int64_t) { return sum_bound(1.01 * double(s.n) + 2, s.n); },
+          "dx");
       if (encoding != Encoding::kF32) continue;
       Matrix dw(s.n, s.k, 0, random);
       Matrix dw_want = dw;
@@ -182,7 +188,8 @@ TEST_P(CpuLinearTest, GradientsMatchReference) {
       backend.linear_grad_weight(pool, dy.tensor(), x.tensor(), stored.weight);
       stored.weight.grad = &dw_want.at(0, 0);
       reference.linear_grad_weight(pool, dy.tensor(), x.tensor(), stored.weight);
-      expect_near(dw, dw_want, [&](int64_t, int64_t) { return sum_bound(double(s.t) + 2, s.t); }, "dw");
+      expect_near(
+          dw, dw_want, [&](int64_t, int64_t) { return sum_bound(double(s.t) + 2, s.t); }, "dw");
     }
   }
 }

@@ -28,9 +28,15 @@ std::byte* row_of(const Tensor& t, int64_t row) {
 void convert_row(const Kernels& kernels, const float* x, int64_t width, tensor::DType dtype,
                  std::byte* y) {
   switch (dtype) {
-    case tensor::DType::kF32: std::memmove(y, x, size_t(width) * sizeof(float)); break;
-    case tensor::DType::kF16: kernels.to_f16(x, width, reinterpret_cast<uint16_t*>(y)); break;
-    case tensor::DType::kBF16: kernels.to_bf16(x, width, reinterpret_cast<uint16_t*>(y)); break;
+    case tensor::DType::kF32:
+      std::memmove(y, x, size_t(width) * sizeof(float));
+      break;
+    case tensor::DType::kF16:
+      kernels.to_f16(x, width, reinterpret_cast<uint16_t*>(y));
+      break;
+    case tensor::DType::kBF16:
+      kernels.to_bf16(x, width, reinterpret_cast<uint16_t*>(y));
+      break;
   }
 }
 
@@ -45,14 +51,15 @@ void CpuBackend::embedding(ThreadPool& pool, std::span<const int32_t> ids, const
   });
 }
 
-void CpuBackend::rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps, const Tensor& y) {
+void CpuBackend::rms_norm(ThreadPool& pool, const Tensor& x, const float* w, float eps,
+                          const Tensor& y) {
   for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
     kernels_.rms_norm(rows_of(x, y, begin, end), w, eps);
   });
 }
 
-void CpuBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b, float eps,
-                            const Tensor& y) {
+void CpuBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, const float* b,
+                            float eps, const Tensor& y) {
   for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
     kernels_.layer_norm(rows_of(x, y, begin, end), w, b, eps);
   });
@@ -74,7 +81,8 @@ void CpuBackend::silu_mul(ThreadPool& pool, const Tensor& gate, const Tensor& up
   });
 }
 
-void CpuBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale, const Tensor& y) {
+void CpuBackend::add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale,
+                     const Tensor& y) {
   const int64_t repeat = b.rows(), stride = b.row_stride();
   for_rows(pool, y.rows(), y.dim(-1), [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end;) {
@@ -95,8 +103,8 @@ void CpuBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<const 
   });
 }
 
-void CpuBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows, bool add,
-                              const Tensor& y) {
+void CpuBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
+                              bool add, const Tensor& y) {
   const auto body = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float* const from = x.f32() + i * x.row_stride();

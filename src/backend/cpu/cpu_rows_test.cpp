@@ -21,13 +21,14 @@ TEST_P(CpuRowsTest, Norms) {
     reference.rms_norm(pool, x.tensor(), w.data(), 1e-5f, want.tensor());
     // A relative error of half the chain of squares, and of the last steps.
     const double chain = kRounding * (double(width) / 2 + 8);
-    expect_near(got, want, [&](int64_t r, int64_t i) { return chain * std::fabs(want.at(r, i)); }, "rms");
+    expect_near(
+        got, want, [&](int64_t r, int64_t i) { return chain * std::fabs(want.at(r, i)); }, "rms");
     backend.layer_norm(pool, x.tensor(), w.data(), b.data(), 1e-6f, got.tensor());
     reference.layer_norm(pool, x.tensor(), w.data(), b.data(), 1e-6f, want.tensor());
     // Row 3 has a mean of 100 deviations: the mean's rounding is seen in the result.
     const double slope = std::sqrt(double(width)) + 4;
-    expect_near(got, want,
-                [&](int64_t r, int64_t) { return (r == 3 ? 400 : 4) * slope * chain; }, "layer");
+    expect_near(
+        got, want, [&](int64_t r, int64_t) { return (r == 3 ? 400 : 4) * slope * chain; }, "layer");
   }
 }
 
@@ -52,15 +53,16 @@ TEST_P(CpuRowsTest, ActivationsAreExactEnough) {
   for (const Activation f : {Activation::kGeluTanh, Activation::kSilu}) {
     backend.activation(pool, f, x.tensor(), got.tensor());
     reference.activation(pool, f, x.tensor(), want.tensor());
-    expect_near(got, want,
-                [&](int64_t, int64_t i) { return 2e-7 * std::max(1.0, std::fabs(double(want.at(0, i)))); },
-                "activation");
+    expect_near(
+        got, want,
+        [&](int64_t, int64_t i) { return 2e-7 * std::max(1.0, std::fabs(double(want.at(0, i)))); },
+        "activation");
   }
 }
 
 TEST_P(CpuRowsTest, ActivationsOfExtremes) {
-  const float extremes[] = {0.0f, -0.0f, 1e30f, -1e30f, 88.0f, -88.0f, 89.0f, -89.0f, 104.0f, -104.0f,
-                            INFINITY, NAN, 1e-40f, -1e-40f, 3e38f};
+  const float extremes[] = {0.0f,   -0.0f,   1e30f,    -1e30f, 88.0f,  -88.0f,  89.0f, -89.0f,
+                            104.0f, -104.0f, INFINITY, NAN,    1e-40f, -1e-40f, 3e38f};
   Matrix x(1, std::size(extremes)), got = x, want = x;
   for (size_t i = 0; i < std::size(extremes); ++i) x.at(0, int64_t(i)) = extremes[i];
   for (const Activation f : {Activation::kGeluTanh, Activation::kSilu}) {
@@ -85,12 +87,14 @@ TEST_P(CpuRowsTest, Elementwise) {
     Matrix got(12, width, 5), want(12, width, 5);
     backend.silu_mul(pool, a.tensor(), b.tensor(), got.tensor());
     reference.silu_mul(pool, a.tensor(), b.tensor(), want.tensor());
-    expect_near(got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "silu_mul");
+    expect_near(
+        got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "silu_mul");
     for (Matrix* other : {&b, &few}) {
       reference.add(pool, a.tensor(), other->tensor(), 0.5f, want.tensor());
       Matrix in_place = a;
       backend.add(pool, in_place.tensor(), other->tensor(), 0.5f, in_place.tensor());
-      expect_near(in_place, Matrix(want), [](int64_t, int64_t) { return 2 * kRounding; }, "add");
+      expect_near(
+          in_place, Matrix(want), [](int64_t, int64_t) { return 2 * kRounding; }, "add");
     }
   }
 }
@@ -121,7 +125,8 @@ TEST_P(CpuRowsTest, ConversionsAreExact) {
     std::memcpy(&x, &bits, 4);
     numbers.push_back(i % 2 == 0 ? x : std::ldexp(random.number(), int(random.below(60)) - 40));
   }
-  for (const float x : {0.0f, -0.0f, INFINITY, -INFINITY, 65504.0f, 65519.9f, 65520.0f, 1e-8f, 6e-8f}) {
+  for (const float x :
+       {0.0f, -0.0f, INFINITY, -INFINITY, 65504.0f, 65519.9f, 65520.0f, 1e-8f, 6e-8f}) {
     numbers.push_back(x);
   }
   std::vector<uint16_t> f16(numbers.size()), bf16(numbers.size());
@@ -129,7 +134,8 @@ TEST_P(CpuRowsTest, ConversionsAreExact) {
   kernels.to_bf16(numbers.data(), int64_t(numbers.size()), bf16.data());
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (std::isnan(numbers[i])) {
-      ASSERT_TRUE(std::isnan(base::f16_to_float(f16[i])) && std::isnan(base::bf16_to_float(bf16[i])));
+      ASSERT_TRUE(std::isnan(base::f16_to_float(f16[i])) &&
+                  std::isnan(base::bf16_to_float(bf16[i])));
     } else {
       ASSERT_EQ(f16[i], base::float_to_f16(numbers[i])) << numbers[i];
       ASSERT_EQ(bf16[i], base::float_to_bf16(numbers[i])) << numbers[i];
@@ -166,7 +172,9 @@ TEST_P(CpuRowsTest, MovingRows) {
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
     const auto bytes = size_t(7 * width * tensor::size_of(dtype));
     std::vector<std::byte> got(bytes), want(bytes);
-    const auto view = [&](std::vector<std::byte>& m, int64_t n) { return Tensor::view(m.data(), {n, width}, dtype); };
+    const auto view = [&](std::vector<std::byte>& m, int64_t n) {
+      return Tensor::view(m.data(), {n, width}, dtype);
+    };
     backend.gather_rows(pool, x.tensor(), rows, view(got, 5));
     reference.gather_rows(pool, x.tensor(), rows, view(want, 5));
     EXPECT_EQ(got, want);
@@ -178,7 +186,8 @@ TEST_P(CpuRowsTest, MovingRows) {
   Matrix want = got;
   backend.scatter_rows(pool, x.tensor().slice(0, 0, 5), rows, true, got.tensor());
   reference.scatter_rows(pool, x.tensor().slice(0, 0, 5), rows, true, want.tensor());
-  expect_near(got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "scatter add");
+  expect_near(
+      got, want, [](int64_t, int64_t) { return 4 * kRounding; }, "scatter add");
 }
 
 TEST_P(CpuRowsTest, Embedding) {

@@ -90,7 +90,8 @@ class Matrix {
   }
   bool same_bits(const Matrix& other) const {
     return numbers_.size() == other.numbers_.size() &&
-           std::memcmp(numbers_.data(), other.numbers_.data(), numbers_.size() * sizeof(float)) == 0;
+           std::memcmp(numbers_.data(), other.numbers_.data(), numbers_.size() * sizeof(float)) ==
+               0;
   }
 
  private:
@@ -133,7 +134,8 @@ struct StoredWeight {
   StoredWeight& operator=(const StoredWeight&) = delete;
 };
 
-inline constexpr Encoding kEncodings[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8};
+inline constexpr Encoding kEncodings[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16,
+                                          Encoding::kQ8};
 
 class SetTest : public testing::TestWithParam<RunnableSet> {
  protected:

@@ -5,8 +5,12 @@ using DotW = int8_t;
 using DotX = uint8_t;
 inline constexpr int kDotDepth = 4, kDotOffset = 128;
 
-inline Dots dot_offset() { return _mm512_set1_epi8(char(kDotOffset)); }
-inline Dots dot(Dots sums, Dots x, Dots w) { return _mm512_dpbusd_epi32(sums, x, w); }
+inline Dots dot_offset() {
+  return _mm512_set1_epi8(char(kDotOffset));
+}
+inline Dots dot(Dots sums, Dots x, Dots w) {
+  return _mm512_dpbusd_epi32(sums, x, w);
+}
 
 // 8 partial sums of a . b, a unsigned.
 inline __m256i dot32(__m256i a, __m256i b) {

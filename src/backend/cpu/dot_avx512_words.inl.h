@@ -1,5 +1,7 @@
 // dot() of AVX-512 without VNNI. Included inside the set's namespace.
-inline Dots dot_offset() { return dots_zero(); }
+inline Dots dot_offset() {
+  return dots_zero();
+}
 inline Dots dot(Dots sums, Dots x, Dots w) {
   return _mm512_add_epi32(sums, _mm512_madd_epi16(x, w));
 }

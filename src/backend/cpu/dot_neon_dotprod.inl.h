@@ -5,18 +5,26 @@ using DotW = int8_t;
 using DotX = int8_t;
 inline constexpr int kDotDepth = 4, kDotOffset = 0;
 
-inline DotVector dot_columns(const int8_t* p) { return vld1q_s8(p); }
+inline DotVector dot_columns(const int8_t* p) {
+  return vld1q_s8(p);
+}
 inline DotVector dot_splat(const int8_t* p) {
   int32_t lane;
   __builtin_memcpy(&lane, p, 4);
   return vreinterpretq_s8_s32(vdupq_n_s32(lane));
 }
-inline DotVector dot_offset() { return vdupq_n_s8(0); }
-inline Dots dot(Dots sums, DotVector x, DotVector w) { return vdotq_s32(sums, w, x); }
+inline DotVector dot_offset() {
+  return vdupq_n_s8(0);
+}
+inline Dots dot(Dots sums, DotVector x, DotVector w) {
+  return vdotq_s32(sums, w, x);
+}
 
 inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
-  const int32x4_t dots = vdotq_s32(vdotq_s32(dots_zero(), vld1q_s8(w), vld1q_s8(x)), vld1q_s8(w + 16),
-                                   vld1q_s8(x + 16));
+  const int32x4_t dots = vdotq_s32(vdotq_s32(dots_zero(), vld1q_s8(w), vld1q_s8(x)),
+                                   vld1q_s8(w + 16), vld1q_s8(x + 16));
   return vfmaq_n_f32(total, vcvtq_f32_s32(dots), scale);
 }
-inline float block_total(BlockSum total) { return sum(total); }
+inline float block_total(BlockSum total) {
+  return sum(total);
+}

@@ -1,6 +1,6 @@
-// 8-bit products through 16-bit words (AVX2, AVX-512 without VNNI): codes are widened once per panel.
-// vpmaddubsw would be no faster for codes of a full 8 bits: it takes three instructions more for
-// signs and widening. Included inside the set's namespace, after Dots is known.
+// 8-bit products through 16-bit words (AVX2, AVX-512 without VNNI): codes are widened once per
+// panel. vpmaddubsw would be no faster for codes of a full 8 bits: it takes three instructions more
+// for signs and widening. Included inside the set's namespace, after Dots is known.
 
 using DotVector = Dots;
 using DotW = int16_t;

@@ -64,7 +64,9 @@ Abilities detect() {
   return can;
 }
 #else
-Abilities detect() { return {}; }
+Abilities detect() {
+  return {};
+}
 #endif
 
 struct Set {
@@ -80,7 +82,8 @@ struct Sets {
 
   Sets() {
     const Abilities can = detect();
-    const auto set = [&](InstructionSet which, std::string_view name, const Kernels* native, bool able) {
+    const auto set = [&](InstructionSet which, std::string_view name, const Kernels* native,
+                         bool able) {
       const bool compiled = native != nullptr;
       all[size_t(which)] = {{which, name, compiled, compiled && able, false}, native, nullptr};
     };
@@ -123,7 +126,8 @@ base::Result<std::unique_ptr<tensor::Backend>> make(const Set& set, std::string_
 
 struct Scratch {
   static constexpr std::align_val_t kAlign{64};
-  float* memory = static_cast<float*>(::operator new(size_t(kScratchFloats) * sizeof(float), kAlign));
+  float* memory =
+      static_cast<float*>(::operator new(size_t(kScratchFloats) * sizeof(float), kAlign));
   Scratch() = default;
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
@@ -152,9 +156,12 @@ void offer_emulated(std::span<const Kernels* const> tables) {
   sets().list();
 }
 
-std::span<const InstructionSetInfo> instruction_sets() { return sets().infos; }
+std::span<const InstructionSetInfo> instruction_sets() {
+  return sets().infos;
+}
 
-base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(std::optional<InstructionSet> forced) {
+base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
+    std::optional<InstructionSet> forced) {
   if (forced) return make(sets().all[size_t(*forced)], {});
   if (const char* const name = std::getenv("OCELLI_ISA"); name != nullptr && *name != '\0') {
     for (const Set& s : sets().all) {

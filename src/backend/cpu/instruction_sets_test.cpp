@@ -12,8 +12,9 @@ TEST(InstructionSets, TableOfWhatIsTestedHere) {
   for (const InstructionSetInfo& info : instruction_sets()) {
     bool emulated = false;
     for (const Kernels* table : emulated_kernels()) emulated = emulated || info.name == table->name;
-    std::printf("%-16s  %-8s  %-13s  %s\n", std::string(info.name).c_str(), info.compiled ? "yes" : "no",
-                info.executable ? "yes" : "no", emulated ? "yes" : "no");
+    std::printf("%-16s  %-8s  %-13s  %s\n", std::string(info.name).c_str(),
+                info.compiled ? "yes" : "no", info.executable ? "yes" : "no",
+                emulated ? "yes" : "no");
     EXPECT_TRUE(info.compiled || !info.executable);
   }
   EXPECT_EQ(instruction_sets().size(), 5u);

@@ -7,33 +7,67 @@ inline constexpr int kRegisters = 16;
 // The register tile of a product: kTileRows rows x kTileVectors vectors, and a factor for each row.
 inline constexpr int kTileRows = 6, kTileVectors = 2;
 
-inline F load(const float* p) { return _mm256_loadu_ps(p); }
-inline void store(float* p, F a) { _mm256_storeu_ps(p, a); }
-inline F zero() { return _mm256_setzero_ps(); }
-inline F set(float a) { return _mm256_set1_ps(a); }
-inline F add(F a, F b) { return _mm256_add_ps(a, b); }
-inline F sub(F a, F b) { return _mm256_sub_ps(a, b); }
-inline F mul(F a, F b) { return _mm256_mul_ps(a, b); }
-inline F div(F a, F b) { return _mm256_div_ps(a, b); }
-inline F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }       // a * b + c
-inline F neg_fma(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }  // c - a * b
+inline F load(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+inline void store(float* p, F a) {
+  _mm256_storeu_ps(p, a);
+}
+inline F zero() {
+  return _mm256_setzero_ps();
+}
+inline F set(float a) {
+  return _mm256_set1_ps(a);
+}
+inline F add(F a, F b) {
+  return _mm256_add_ps(a, b);
+}
+inline F sub(F a, F b) {
+  return _mm256_sub_ps(a, b);
+}
+inline F mul(F a, F b) {
+  return _mm256_mul_ps(a, b);
+}
+inline F div(F a, F b) {
+  return _mm256_div_ps(a, b);
+}
+inline F fma(F a, F b, F c) {
+  return _mm256_fmadd_ps(a, b, c);
+}  // a * b + c
+inline F neg_fma(F a, F b, F c) {
+  return _mm256_fnmadd_ps(a, b, c);
+}  // c - a * b
 // A NaN in the second operand is passed on.
-inline F max(F a, F b) { return _mm256_max_ps(a, b); }
-inline F min(F a, F b) { return _mm256_min_ps(a, b); }
-inline F abs(F a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
-inline F nearest(F a) { return _mm256_round_ps(a, 8); }  // ties to even
+inline F max(F a, F b) {
+  return _mm256_max_ps(a, b);
+}
+inline F min(F a, F b) {
+  return _mm256_min_ps(a, b);
+}
+inline F abs(F a) {
+  return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+inline F nearest(F a) {
+  return _mm256_round_ps(a, 8);
+}  // ties to even
 // a < b ? yes : no
 inline F if_less(F a, F b, F yes, F no) {
   return _mm256_blendv_ps(no, yes, _mm256_cmp_ps(a, b, _CMP_LT_OQ));
 }
-inline F nan_to_zero(F a) { return _mm256_and_ps(a, _mm256_cmp_ps(a, a, _CMP_ORD_Q)); }
+inline F nan_to_zero(F a) {
+  return _mm256_and_ps(a, _mm256_cmp_ps(a, a, _CMP_ORD_Q));
+}
 // a * 2^n for whole n in [-126, 127].
 inline F times_exp2(F a, F n) {
   const __m256i biased = _mm256_add_epi32(_mm256_cvtps_epi32(n), _mm256_set1_epi32(127));
   return _mm256_mul_ps(a, _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23)));
 }
-inline float sum(F a) { return sum8(a); }
-inline float largest(F a) { return largest8(a); }
+inline float sum(F a) {
+  return sum8(a);
+}
+inline float largest(F a) {
+  return largest8(a);
+}
 
 inline F load_f16(const uint16_t* p) {
   return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
@@ -49,9 +83,13 @@ inline F load_i8(const int8_t* p) {
 inline void store_f16(uint16_t* p, F a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, 0));
 }
-inline void store_bf16(uint16_t* p, F a) { store_bf16_8(p, a); }
+inline void store_bf16(uint16_t* p, F a) {
+  store_bf16_8(p, a);
+}
 // Rounds numbers in [-127, 127] to the nearest whole ones, ties to even.
-inline void store_i8(int8_t* p, F a) { store_i8_8(p, a); }
+inline void store_i8(int8_t* p, F a) {
+  store_i8_8(p, a);
+}
 
 // Turns kLanes rows of kLanes numbers into columns.
 inline void transpose(F* r) {
@@ -74,13 +112,21 @@ inline void transpose(F* r) {
 
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 3;
-inline Dots dots_zero() { return _mm256_setzero_si256(); }
+inline Dots dots_zero() {
+  return _mm256_setzero_si256();
+}
 inline Dots dots_load(const int32_t* p) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
 }
-inline void dots_store(int32_t* p, Dots a) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
-inline Dots dots_negative(Dots a) { return _mm256_sub_epi32(dots_zero(), a); }
-inline F dots_float(Dots a) { return _mm256_cvtepi32_ps(a); }
+inline void dots_store(int32_t* p, Dots a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a);
+}
+inline Dots dots_negative(Dots a) {
+  return _mm256_sub_epi32(dots_zero(), a);
+}
+inline F dots_float(Dots a) {
+  return _mm256_cvtepi32_ps(a);
+}
 inline Dots dot_columns(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
@@ -89,7 +135,9 @@ inline Dots dot_splat(const void* p) {
   __builtin_memcpy(&lane, p, 4);
   return _mm256_set1_epi32(lane);
 }
-inline Dots dot_offset() { return dots_zero(); }
+inline Dots dot_offset() {
+  return dots_zero();
+}
 inline Dots dot(Dots sums, Dots x, Dots w) {
   return _mm256_add_epi32(sums, _mm256_madd_epi16(x, w));
 }

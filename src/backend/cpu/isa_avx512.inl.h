@@ -7,35 +7,73 @@ inline constexpr int kRegisters = 32;
 // The register tile of a product: kTileRows rows x kTileVectors vectors, and a factor for each row.
 inline constexpr int kTileRows = 14, kTileVectors = 2;
 
-inline F load(const float* p) { return _mm512_loadu_ps(p); }
-inline void store(float* p, F a) { _mm512_storeu_ps(p, a); }
-inline F zero() { return _mm512_setzero_ps(); }
-inline F set(float a) { return _mm512_set1_ps(a); }
-inline F add(F a, F b) { return _mm512_add_ps(a, b); }
-inline F sub(F a, F b) { return _mm512_sub_ps(a, b); }
-inline F mul(F a, F b) { return _mm512_mul_ps(a, b); }
-inline F div(F a, F b) { return _mm512_div_ps(a, b); }
-inline F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }       // a * b + c
-inline F neg_fma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }  // c - a * b
+inline F load(const float* p) {
+  return _mm512_loadu_ps(p);
+}
+inline void store(float* p, F a) {
+  _mm512_storeu_ps(p, a);
+}
+inline F zero() {
+  return _mm512_setzero_ps();
+}
+inline F set(float a) {
+  return _mm512_set1_ps(a);
+}
+inline F add(F a, F b) {
+  return _mm512_add_ps(a, b);
+}
+inline F sub(F a, F b) {
+  return _mm512_sub_ps(a, b);
+}
+inline F mul(F a, F b) {
+  return _mm512_mul_ps(a, b);
+}
+inline F div(F a, F b) {
+  return _mm512_div_ps(a, b);
+}
+inline F fma(F a, F b, F c) {
+  return _mm512_fmadd_ps(a, b, c);
+}  // a * b + c
+inline F neg_fma(F a, F b, F c) {
+  return _mm512_fnmadd_ps(a, b, c);
+}  // c - a * b
 // A NaN in the second operand is passed on.
-inline F max(F a, F b) { return _mm512_max_ps(a, b); }
-inline F min(F a, F b) { return _mm512_min_ps(a, b); }
-inline F abs(F a) { return _mm512_abs_ps(a); }
-inline F nearest(F a) { return _mm512_roundscale_ps(a, 8); }  // ties to even
+inline F max(F a, F b) {
+  return _mm512_max_ps(a, b);
+}
+inline F min(F a, F b) {
+  return _mm512_min_ps(a, b);
+}
+inline F abs(F a) {
+  return _mm512_abs_ps(a);
+}
+inline F nearest(F a) {
+  return _mm512_roundscale_ps(a, 8);
+}  // ties to even
 // a < b ? yes : no
 inline F if_less(F a, F b, F yes, F no) {
   return _mm512_mask_blend_ps(_mm512_cmp_ps_mask(a, b, _CMP_LT_OQ), no, yes);
 }
-inline F nan_to_zero(F a) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a); }
+inline F nan_to_zero(F a) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a);
+}
 // a * 2^n for whole n in [-126, 127].
-inline F times_exp2(F a, F n) { return _mm512_scalef_ps(a, n); }
+inline F times_exp2(F a, F n) {
+  return _mm512_scalef_ps(a, n);
+}
 
-inline __m256 low_half(F a) { return _mm512_castps512_ps256(a); }
+inline __m256 low_half(F a) {
+  return _mm512_castps512_ps256(a);
+}
 inline __m256 high_half(F a) {
   return _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
 }
-inline float sum(F a) { return sum8(_mm256_add_ps(low_half(a), high_half(a))); }
-inline float largest(F a) { return largest8(_mm256_max_ps(low_half(a), high_half(a))); }
+inline float sum(F a) {
+  return sum8(_mm256_add_ps(low_half(a), high_half(a)));
+}
+inline float largest(F a) {
+  return largest8(_mm256_max_ps(low_half(a), high_half(a)));
+}
 
 inline F load_f16(const uint16_t* p) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
@@ -92,12 +130,24 @@ inline void transpose(F* r) {
 
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 6;
-inline Dots dots_zero() { return _mm512_setzero_si512(); }
-inline Dots dots_load(const int32_t* p) { return _mm512_loadu_si512(p); }
-inline void dots_store(int32_t* p, Dots a) { _mm512_storeu_si512(p, a); }
-inline Dots dots_negative(Dots a) { return _mm512_sub_epi32(dots_zero(), a); }
-inline F dots_float(Dots a) { return _mm512_cvtepi32_ps(a); }
-inline Dots dot_columns(const void* p) { return _mm512_loadu_si512(p); }
+inline Dots dots_zero() {
+  return _mm512_setzero_si512();
+}
+inline Dots dots_load(const int32_t* p) {
+  return _mm512_loadu_si512(p);
+}
+inline void dots_store(int32_t* p, Dots a) {
+  _mm512_storeu_si512(p, a);
+}
+inline Dots dots_negative(Dots a) {
+  return _mm512_sub_epi32(dots_zero(), a);
+}
+inline F dots_float(Dots a) {
+  return _mm512_cvtepi32_ps(a);
+}
+inline Dots dot_columns(const void* p) {
+  return _mm512_loadu_si512(p);
+}
 inline Dots dot_splat(const void* p) {
   int32_t lane;
   __builtin_memcpy(&lane, p, 4);

@@ -7,23 +7,53 @@ inline constexpr int kRegisters = 32;
 // The register tile of a product: kTileRows rows x kTileVectors vectors, and a factor for each row.
 inline constexpr int kTileRows = 6, kTileVectors = 4;
 
-inline F load(const float* p) { return vld1q_f32(p); }
-inline void store(float* p, F a) { vst1q_f32(p, a); }
-inline F zero() { return vdupq_n_f32(0); }
-inline F set(float a) { return vdupq_n_f32(a); }
-inline F add(F a, F b) { return vaddq_f32(a, b); }
-inline F sub(F a, F b) { return vsubq_f32(a, b); }
-inline F mul(F a, F b) { return vmulq_f32(a, b); }
-inline F div(F a, F b) { return vdivq_f32(a, b); }
-inline F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }      // a * b + c
-inline F neg_fma(F a, F b, F c) { return vfmsq_f32(c, a, b); }  // c - a * b
+inline F load(const float* p) {
+  return vld1q_f32(p);
+}
+inline void store(float* p, F a) {
+  vst1q_f32(p, a);
+}
+inline F zero() {
+  return vdupq_n_f32(0);
+}
+inline F set(float a) {
+  return vdupq_n_f32(a);
+}
+inline F add(F a, F b) {
+  return vaddq_f32(a, b);
+}
+inline F sub(F a, F b) {
+  return vsubq_f32(a, b);
+}
+inline F mul(F a, F b) {
+  return vmulq_f32(a, b);
+}
+inline F div(F a, F b) {
+  return vdivq_f32(a, b);
+}
+inline F fma(F a, F b, F c) {
+  return vfmaq_f32(c, a, b);
+}  // a * b + c
+inline F neg_fma(F a, F b, F c) {
+  return vfmsq_f32(c, a, b);
+}  // c - a * b
 // A NaN in the second operand is passed on.
-inline F max(F a, F b) { return vmaxq_f32(a, b); }
-inline F min(F a, F b) { return vminq_f32(a, b); }
-inline F abs(F a) { return vabsq_f32(a); }
-inline F nearest(F a) { return vrndnq_f32(a); }  // ties to even
+inline F max(F a, F b) {
+  return vmaxq_f32(a, b);
+}
+inline F min(F a, F b) {
+  return vminq_f32(a, b);
+}
+inline F abs(F a) {
+  return vabsq_f32(a);
+}
+inline F nearest(F a) {
+  return vrndnq_f32(a);
+}  // ties to even
 // a < b ? yes : no
-inline F if_less(F a, F b, F yes, F no) { return vbslq_f32(vcltq_f32(a, b), yes, no); }
+inline F if_less(F a, F b, F yes, F no) {
+  return vbslq_f32(vcltq_f32(a, b), yes, no);
+}
 inline F nan_to_zero(F a) {
   return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(a), vceqq_f32(a, a)));
 }
@@ -32,10 +62,16 @@ inline F times_exp2(F a, F n) {
   const int32x4_t biased = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
   return vmulq_f32(a, vreinterpretq_f32_s32(vshlq_n_s32(biased, 23)));
 }
-inline float sum(F a) { return vaddvq_f32(a); }
-inline float largest(F a) { return vmaxvq_f32(a); }
+inline float sum(F a) {
+  return vaddvq_f32(a);
+}
+inline float largest(F a) {
+  return vmaxvq_f32(a);
+}
 
-inline F load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+inline F load_f16(const uint16_t* p) {
+  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+}
 inline F load_bf16(const uint16_t* p) {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 }
@@ -44,7 +80,9 @@ inline F load_i8(const int8_t* p) {
   __builtin_memcpy(&bytes, p, 4);
   return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(bytes)))));
 }
-inline void store_f16(uint16_t* p, F a) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
+inline void store_f16(uint16_t* p, F a) {
+  vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a)));
+}
 // Round to nearest even; a NaN keeps its upper bits and becomes quiet.
 inline void store_bf16(uint16_t* p, F a) {
   const uint32x4_t bits = vreinterpretq_u32_f32(a);
@@ -56,7 +94,8 @@ inline void store_bf16(uint16_t* p, F a) {
 // Rounds numbers in [-127, 127] to the nearest whole ones, ties to even.
 inline void store_i8(int8_t* p, F a) {
   const int16x4_t words = vmovn_s32(vcvtnq_s32_f32(a));
-  const uint32_t bytes = vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
+  const uint32_t bytes =
+      vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
   __builtin_memcpy(p, &bytes, 4);
 }
 inline float half_to_float(const void* p) {
@@ -80,12 +119,24 @@ inline void transpose(F* r) {
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 using Dots = int32x4_t;
 inline constexpr int kDotRows = 2;
-inline Dots dots_zero() { return vdupq_n_s32(0); }
-inline Dots dots_load(const int32_t* p) { return vld1q_s32(p); }
-inline void dots_store(int32_t* p, Dots a) { vst1q_s32(p, a); }
-inline Dots dots_negative(Dots a) { return vnegq_s32(a); }
-inline F dots_float(Dots a) { return vcvtq_f32_s32(a); }
+inline Dots dots_zero() {
+  return vdupq_n_s32(0);
+}
+inline Dots dots_load(const int32_t* p) {
+  return vld1q_s32(p);
+}
+inline void dots_store(int32_t* p, Dots a) {
+  vst1q_s32(p, a);
+}
+inline Dots dots_negative(Dots a) {
+  return vnegq_s32(a);
+}
+inline F dots_float(Dots a) {
+  return vcvtq_f32_s32(a);
+}
 
 // --- 8-bit dot products along a row, a block of 32 at a time (decode) ---
 using BlockSum = float32x4_t;
-inline BlockSum block_zero() { return vdupq_n_f32(0); }
+inline BlockSum block_zero() {
+  return vdupq_n_f32(0);
+}

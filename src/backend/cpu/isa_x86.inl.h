@@ -16,8 +16,7 @@ inline float largest8(__m256 a) {
 inline void store_bf16_8(uint16_t* p, __m256 a) {
   const __m256i bits = _mm256_castps_si256(a);
   const __m256i odd = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-  const __m256i rounded =
-      _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
+  const __m256i rounded = _mm256_add_epi32(bits, _mm256_add_epi32(odd, _mm256_set1_epi32(0x7fff)));
   const __m256i quiet = _mm256_or_si256(bits, _mm256_set1_epi32(0x400000));
   const __m256i is_nan = _mm256_castps_si256(_mm256_cmp_ps(a, a, _CMP_UNORD_Q));
   const __m256i high = _mm256_srli_epi32(_mm256_blendv_epi8(rounded, quiet, is_nan), 16);
@@ -40,11 +39,15 @@ inline float half_to_float(const void* p) {
 // --- 8-bit dot products along a row, a block of 32 at a time (decode) ---
 // dot32 gives 8 partial sums of w . x as 32-bit integers: |w| as unsigned times x with w's sign.
 using BlockSum = __m256;
-inline BlockSum block_zero() { return _mm256_setzero_ps(); }
+inline BlockSum block_zero() {
+  return _mm256_setzero_ps();
+}
 inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
   const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
   const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
   const __m256i dots = dot32(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
   return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scale), total);
 }
-inline float block_total(BlockSum total) { return sum8(total); }
+inline float block_total(BlockSum total) {
+  return sum8(total);
+}

@@ -1,8 +1,8 @@
 // What one instruction set offers: a table of kernels, each working on one piece of an operation on
 // the calling thread. cpu_backend cuts operations into pieces and calls them.
 //
-// The kernels are compiled once per instruction set, with that set's compiler flags. Whatever such a
-// file includes is compiled with those flags too, and the linker keeps one copy of an inline
+// The kernels are compiled once per instruction set, with that set's compiler flags. Whatever such
+// a file includes is compiled with those flags too, and the linker keeps one copy of an inline
 // function: so this header holds plain data only, and kernels use nothing from std (a test looks
 // for such symbols). Shapes as in tensor/backend.h; strides are in numbers.
 #pragma once
@@ -31,7 +31,7 @@ struct LinearArgs {
   const float* x;  // [tokens, k]
   int64_t x_stride, tokens, k, n;
   Encoding encoding;
-  bool integer;  // q8 with 8-bit activations
+  bool integer;        // q8 with 8-bit activations
   const std::byte* w;  // [n, k], rows w_row_bytes apart
   int64_t w_row_bytes;
   const float* bias;  // [n] or null
@@ -90,10 +90,12 @@ struct Kernels {
 
   // --- products ---
   // Rows [t0, t1) x outputs [n0, n1), at most kMaxPieceRows x kMaxPieceCols.
-  void (*linear_block)(const LinearArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1, float* scratch);
+  void (*linear_block)(const LinearArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                       float* scratch);
   // All of up to kFewRows rows x outputs [n0, n1).
   void (*linear_few)(const LinearArgs&, int64_t n0, int64_t n1, float* scratch);
-  void (*product_block)(const ProductArgs&, int64_t m0, int64_t m1, int64_t n0, int64_t n1, float* scratch);
+  void (*product_block)(const ProductArgs&, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
+                        float* scratch);
 
   // --- attention ---
   // Queries [t0, t1) of `heads` query heads from `head` on, which share one key head;
@@ -108,7 +110,8 @@ struct Kernels {
   void (*activation)(const RowsArgs&, Act);
   void (*silu_mul)(const RowsArgs& gate_to_y, const float* up, int64_t up_stride);
   void (*add)(const RowsArgs& a_to_y, const float* b, int64_t b_stride, float scale);
-  // One row of `heads` heads: y = x turned by the angles of `table` (width / 2 cosines, then sines).
+  // One row of `heads` heads: y = x turned by the angles of `table` (width / 2 cosines, then
+  // sines).
   void (*rope)(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t heads,
                int64_t width, const float* table, float sign);
   // --- conversions of one row ---

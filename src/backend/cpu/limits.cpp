@@ -39,8 +39,10 @@ Limits measure_limits(InstructionSet set, double seconds) {
   constexpr int64_t kRounds = 200000;
   std::vector<float> sink(64, 0.5f), memory(static_cast<size_t>(kReadNumbers), 1.0f);
   Limits limits;
-  limits.f32_operations = best_rate(seconds, [&] { return kernels->fma_loop(kRounds, sink.data()); });
-  limits.int8_operations = best_rate(seconds, [&] { return kernels->dot_loop(kRounds, sink.data()); });
+  limits.f32_operations =
+      best_rate(seconds, [&] { return kernels->fma_loop(kRounds, sink.data()); });
+  limits.int8_operations =
+      best_rate(seconds, [&] { return kernels->dot_loop(kRounds, sink.data()); });
   limits.read_bytes = best_rate(seconds, [&] {
     kernels->read_loop(memory.data(), kReadNumbers, sink.data());
     return double(kReadNumbers) * sizeof(float);

@@ -1,5 +1,5 @@
-// What one thread of this machine can do at best with an instruction set, measured: what kernels are
-// compared with.
+// What one thread of this machine can do at best with an instruction set, measured: what kernels
+// are compared with.
 #pragma once
 
 #include "backend/cpu/cpu_backend.h"

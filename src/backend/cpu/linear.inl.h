@@ -13,9 +13,9 @@ inline void pack_panel(LoadAt load_at, int64_t rows, int64_t width, float* panel
 inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes, int64_t rows,
                         int64_t first, int64_t width, float* panel) {
   with_stored(encoding, [=](auto stored) {
-    pack_panel(
-        [=](int64_t row, int64_t i, int64_t n) { return stored.at(w + row * row_bytes, first + i, n); },
-        rows, width, panel);
+    pack_panel([=](int64_t row, int64_t i,
+                   int64_t n) { return stored.at(w + row * row_bytes, first + i, n); },
+               rows, width, panel);
   });
 }
 
@@ -51,13 +51,15 @@ inline void linear_block_f32(const LinearArgs& p, int64_t t0, int64_t t1, int64_
   for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
 }
 
-// How far ahead weights are asked for when `rows` rows are read side by side: at least one such block
-// of rows, because the processor's own prefetchers lose the stream at the end of every row.
+// How far ahead weights are asked for when `rows` rows are read side by side: at least one such
+// block of rows, because the processor's own prefetchers lose the stream at the end of every row.
 inline int64_t prefetch_distance(int64_t rows, int64_t row_bytes) {
   constexpr int64_t kLeast = 8192;
   return rows * row_bytes < kLeast ? kLeast : rows * row_bytes;
 }
-inline void prefetch(const std::byte* p) { __builtin_prefetch(p, 0, 2); }
+inline void prefetch(const std::byte* p) {
+  __builtin_prefetch(p, 0, 2);
+}
 
 // --- few rows: W is streamed once, R of its rows at a time ---
 // An element is summed in two chains of kLanes sums, whatever R and T.
@@ -117,10 +119,14 @@ inline void linear_few_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* s
   with_stored(p.encoding, [&](auto stored) {
     using Stored = decltype(stored);
     switch (p.tokens) {
-      case 1: return few_columns_f32<1, Stored>(p, n0, n1, sums);
-      case 2: return few_columns_f32<2, Stored>(p, n0, n1, sums);
-      case 3: return few_columns_f32<3, Stored>(p, n0, n1, sums);
-      default: return few_columns_f32<4, Stored>(p, n0, n1, sums);
+      case 1:
+        return few_columns_f32<1, Stored>(p, n0, n1, sums);
+      case 2:
+        return few_columns_f32<2, Stored>(p, n0, n1, sums);
+      case 3:
+        return few_columns_f32<3, Stored>(p, n0, n1, sums);
+      default:
+        return few_columns_f32<4, Stored>(p, n0, n1, sums);
     }
   });
 }

@@ -6,9 +6,9 @@
 // Where rows must be unsigned, kDotOffset is added to their codes and taken off again.
 
 inline constexpr int64_t kBlock = encoding::kBlock;
-inline constexpr int64_t kBlocks = kInner / kBlock;      // of one inner step
-inline constexpr int64_t kSteps = kBlock / kDotDepth;    // dots of one block
-inline constexpr int64_t kDotStride = kInner + 64;       // of rows of DotX
+inline constexpr int64_t kBlocks = kInner / kBlock;    // of one inner step
+inline constexpr int64_t kSteps = kBlock / kDotDepth;  // dots of one block
+inline constexpr int64_t kDotStride = kInner + 64;     // of rows of DotX
 
 // One block of a row as encoding::quantize_row defines it: codes, and the scale as result.
 inline float quantize_block(const float* x, int64_t count, int8_t* codes) {
@@ -63,8 +63,8 @@ inline void pack_dot_columns(const std::byte* w, int64_t row_bytes, int64_t rows
     const float* const lanes = reinterpret_cast<const float*>(codes);
     constexpr int64_t kRowLanes = kInner / kDotDepth;
     pack_columns([=](int64_t r, int64_t i, int64_t) { return load(lanes + r * kRowLanes + i); },
-                 kLanes, blocks * kSteps,
-                 reinterpret_cast<float*>(panel.codes) + group, kTileColumns);
+                 kLanes, blocks * kSteps, reinterpret_cast<float*>(panel.codes) + group,
+                 kTileColumns);
   }
   if (kDotOffset == 0) return;
   for (int64_t b = 0; b < blocks; ++b) {
@@ -79,7 +79,8 @@ inline void pack_dot_columns(const std::byte* w, int64_t row_bytes, int64_t rows
   }
 }
 
-inline void pack_dot_rows(const float* x, int64_t stride, int64_t rows, int64_t width, const DotRows& to) {
+inline void pack_dot_rows(const float* x, int64_t stride, int64_t rows, int64_t width,
+                          const DotRows& to) {
   int8_t codes[kInner];
   for (int64_t r = 0; r < rows; ++r) {
     quantize_row(x + r * stride, width, codes, to.scales + r * kBlocks);
@@ -103,7 +104,8 @@ inline void dot_tile(const DotRows& x, const DotPanel& w, int64_t blocks, float*
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
-        dots[r][v] = kDotOffset ? dots_load(w.offsets + b * kTileColumns + v * kLanes) : dots_zero();
+        dots[r][v] =
+            kDotOffset ? dots_load(w.offsets + b * kTileColumns + v * kLanes) : dots_zero();
       }
     }
     const DotW* columns = w.codes + b * kBlock * kTileColumns;
@@ -140,8 +142,8 @@ inline void dot_tile(const DotRows& x, const DotPanel& w, int64_t blocks, float*
 }
 
 template <int R = kDotRows>
-inline void dot_tile_rows(int64_t rows, const DotRows& x, const DotPanel& w, int64_t blocks, float* c,
-                          bool add_c) {
+inline void dot_tile_rows(int64_t rows, const DotRows& x, const DotPanel& w, int64_t blocks,
+                          float* c, bool add_c) {
   if constexpr (R > 0) {
     if (rows == R) return dot_tile<R, kTileVectors>(x, w, blocks, c, add_c);
     dot_tile_rows<R - 1>(rows, x, w, blocks, c, add_c);
@@ -215,14 +217,16 @@ inline void few_rows_q8(const LinearArgs& p, const FewRows& x, int64_t n, float*
 }
 
 template <int T>
-inline void few_columns_q8(const LinearArgs& p, const FewRows& x, int64_t n0, int64_t n1, float* sums) {
+inline void few_columns_q8(const LinearArgs& p, const FewRows& x, int64_t n0, int64_t n1,
+                           float* sums) {
   constexpr int kRows = T * 4 <= kRegisters / 2 ? 4 : 2;
   int64_t n = n0;
   for (; n + kRows <= n1; n += kRows) few_rows_q8<kRows, T>(p, x, n, sums + (n - n0));
   for (; n < n1; ++n) few_rows_q8<1, T>(p, x, n, sums + (n - n0));
 }
 
-static_assert(kFewRows * (kMaxPieceCols + kMaxFewCols / int64_t(sizeof(float)) + kMaxFewCols / kBlock) <=
+static_assert(kFewRows *
+                  (kMaxPieceCols + kMaxFewCols / int64_t(sizeof(float)) + kMaxFewCols / kBlock) <=
               kScratchFloats);
 
 inline FewRows quantize_few(const LinearArgs& p, float* scratch) {
@@ -239,11 +243,16 @@ inline FewRows quantize_few(const LinearArgs& p, float* scratch) {
   return x;
 }
 
-inline void linear_few_q8(const LinearArgs& p, const FewRows& x, int64_t n0, int64_t n1, float* sums) {
+inline void linear_few_q8(const LinearArgs& p, const FewRows& x, int64_t n0, int64_t n1,
+                          float* sums) {
   switch (p.tokens) {
-    case 1: return few_columns_q8<1>(p, x, n0, n1, sums);
-    case 2: return few_columns_q8<2>(p, x, n0, n1, sums);
-    case 3: return few_columns_q8<3>(p, x, n0, n1, sums);
-    default: return few_columns_q8<4>(p, x, n0, n1, sums);
+    case 1:
+      return few_columns_q8<1>(p, x, n0, n1, sums);
+    case 2:
+      return few_columns_q8<2>(p, x, n0, n1, sums);
+    case 3:
+      return few_columns_q8<3>(p, x, n0, n1, sums);
+    default:
+      return few_columns_q8<4>(p, x, n0, n1, sums);
   }
 }

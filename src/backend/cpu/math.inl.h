@@ -27,8 +27,8 @@ inline F first_of(F a, int64_t n) {
   return load(all);
 }
 
-// How the numbers of a row are stored: at(row, i, n) gives numbers [i, i + n), n <= kLanes, with `i` a
-// multiple of kLanes; byte_of(i) is where number i lies.
+// How the numbers of a row are stored: at(row, i, n) gives numbers [i, i + n), n <= kLanes, with
+// `i` a multiple of kLanes; byte_of(i) is where number i lies.
 template <class Self, class Number>
 struct StoredNumbers {
   static int64_t byte_of(int64_t i) { return i * int64_t(sizeof(Number)); }
@@ -62,10 +62,14 @@ struct StoredQ8 {
 template <class Use>
 inline void with_stored(Encoding encoding, Use use) {
   switch (encoding) {
-    case Encoding::kF32: return use(StoredF32{});
-    case Encoding::kF16: return use(StoredF16{});
-    case Encoding::kBF16: return use(StoredBF16{});
-    case Encoding::kQ8: return use(StoredQ8{});
+    case Encoding::kF32:
+      return use(StoredF32{});
+    case Encoding::kF16:
+      return use(StoredF16{});
+    case Encoding::kBF16:
+      return use(StoredBF16{});
+    case Encoding::kQ8:
+      return use(StoredQ8{});
   }
 }
 
@@ -87,7 +91,9 @@ inline F exp(F x) {
 }
 
 // x / (1 + e^-x)
-inline F silu(F x) { return div(x, add(set(1.0f), exp(sub(zero(), x)))); }
+inline F silu(F x) {
+  return div(x, add(set(1.0f), exp(sub(zero(), x))));
+}
 
 // x / 2 * (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2 / pi) * (x + 0.044715 x^3)
 inline F gelu_tanh(F x) {
@@ -98,9 +104,12 @@ inline F gelu_tanh(F x) {
 
 inline F apply(Act act, F x) {
   switch (act) {
-    case Act::kNone: break;
-    case Act::kGeluTanh: return gelu_tanh(x);
-    case Act::kSilu: return silu(x);
+    case Act::kNone:
+      break;
+    case Act::kGeluTanh:
+      return gelu_tanh(x);
+    case Act::kSilu:
+      return silu(x);
   }
   return x;
 }

@@ -91,7 +91,8 @@ inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t coun
 // Writes columns [0, width) of kLanes rows that start at x, transposed: out[i * out_stride + row].
 // `load_at(row, i, n)` gives n numbers of a row; rows at or after `rows` are zero.
 template <class LoadAt>
-inline void pack_columns(LoadAt load_at, int64_t rows, int64_t width, float* out, int64_t out_stride) {
+inline void pack_columns(LoadAt load_at, int64_t rows, int64_t width, float* out,
+                         int64_t out_stride) {
   for (int64_t i = 0; i < width; i += kLanes) {
     const int64_t n = width - i < kLanes ? width - i : kLanes;
     F block[kLanes];

@@ -1,13 +1,15 @@
 // dst += A B with B stored by rows: the gradients of linear. Included inside the set's namespace.
 
 // A: rows [m0, m0 + rows), inner indices [first, first + count), from [inner, m] in memory.
-inline void pack_turned_rows(const float* a, int64_t stride, int64_t rows, int64_t count, float* out) {
+inline void pack_turned_rows(const float* a, int64_t stride, int64_t rows, int64_t count,
+                             float* out) {
   for (int64_t i = 0; i < count; i += kLanes) {
     const int64_t inner = count - i < kLanes ? count - i : kLanes;
     const float* const from = a + i * stride;
     // Turned [inner, m] -> [m, inner]; the spare columns of out are within its stride.
-    pack_columns([=](int64_t r, int64_t m, int64_t n) { return load_first(from + r * stride + m, n); },
-                 inner, rows, out + i, kAStride);
+    pack_columns(
+        [=](int64_t r, int64_t m, int64_t n) { return load_first(from + r * stride + m, n); },
+        inner, rows, out + i, kAStride);
   }
 }
 
@@ -36,7 +38,8 @@ inline void product_block(const ProductArgs& p, int64_t m0, int64_t m1, int64_t 
           }
         }
       });
-      tiles(m1 - m0, vectors, {a, panel, kTileColumns, count, c + (n - n0), kMaxPieceCols, first > 0});
+      tiles(m1 - m0, vectors,
+            {a, panel, kTileColumns, count, c + (n - n0), kMaxPieceCols, first > 0});
     }
   }
   for (int64_t m = m0; m < m1; ++m) {

@@ -41,7 +41,8 @@ inline void rms_norm(const RowsArgs& p, const float* w, float eps) {
 inline void layer_norm(const RowsArgs& p, const float* w, const float* b, float eps) {
   for (int64_t r = 0; r < p.rows; ++r) {
     const float* const x = p.x + r * p.x_stride;
-    const float total = sum_row(p.width, [=](int64_t i, int64_t n) { return load_first(x + i, n); });
+    const float total =
+        sum_row(p.width, [=](int64_t i, int64_t n) { return load_first(x + i, n); });
     const F mean = set(total / float(p.width));
     const float squares = sum_row(p.width, [=](int64_t i, int64_t n) {
       const F v = sub(load_first(x + i, n), mean);

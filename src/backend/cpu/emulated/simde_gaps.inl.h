@@ -5,8 +5,12 @@ inline __m512i two_halves(__m256i low, __m256i high) {
 inline __m512 two_halves(__m256 low, __m256 high) {
   return _mm512_castsi512_ps(two_halves(_mm256_castps_si256(low), _mm256_castps_si256(high)));
 }
-inline __m256i high_of(__m512i a) { return _mm512_extracti64x4_epi64(a, 1); }
-inline __m256 high_of(__m512 a) { return _mm256_castsi256_ps(high_of(_mm512_castps_si512(a))); }
+inline __m256i high_of(__m512i a) {
+  return _mm512_extracti64x4_epi64(a, 1);
+}
+inline __m256 high_of(__m512 a) {
+  return _mm256_castsi256_ps(high_of(_mm512_castps_si512(a)));
+}
 
 inline __m512 _mm512_cvtph_ps(__m256i a) {
   return two_halves(_mm256_cvtph_ps(_mm256_castsi256_si128(a)),
@@ -34,4 +38,6 @@ inline __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, int choice) {
 }
 // Its alias for this one takes a wrong number of arguments.
 #undef _mm512_madd_epi16
-inline __m512i _mm512_madd_epi16(__m512i a, __m512i b) { return simde_mm512_madd_epi16(a, b); }
+inline __m512i _mm512_madd_epi16(__m512i a, __m512i b) {
+  return simde_mm512_madd_epi16(a, b);
+}
