@@ -32,6 +32,7 @@ STEPS = {  # which call of a program gives which metrics
     "text_512": ("prefill_512", "memory_text"),
     "load": ("load",),
 }
+FILES = 0.15  # part of a run's time that it may wait for files
 UNAFFECTED = ("memory_text", "memory_picture")  # by a busy machine
 
 
@@ -61,7 +62,7 @@ class Comparison:
         self.log, self.failures = [], []
 
     def turn(self, program, step, threads):
-        """One run of one program with the CPUs that the machine gave before and after it."""
+        """One run of one program, and whether the machine gave it the CPUs that it asked for."""
         before = self.probe(threads)
         run = getattr(program, step)(self.settings(threads))
         cpus = min(before, self.probe(threads))
@@ -70,19 +71,22 @@ class Comparison:
         values = ", ".join(f"{k} {v:.4g}" for k, v in run.values.items())
         print(f"  {program.label}, {threads} thr., {step}: {values}; CPUs used "
               f"{run.notes['cpus']:.2f}, probed {cpus:.2f}", file=sys.stderr)
-        return run, cpus
+        enough = self.options.min_cpus
+        # A run on one thread says itself what it got, but for waiting for files.
+        used = run.notes["cpus"] >= enough - FILES if threads == 1 else True
+        return run, cpus >= enough * threads and used
 
     def pair(self, ours, other, step, threads, mine):
-        run, cpus = self.turn(other, step, threads)
+        run, quiet = self.turn(other, step, threads)
+        mine_run, mine_quiet = mine
         for metric in STEPS[step]:
             key = (metric, threads, ours.label, other.label)
             row = self.rows[key] or report.Row(*key, [], [])
             self.rows[key] = row
-            enough = self.options.min_cpus * threads
-            if min(cpus, mine[1]) < enough and metric not in UNAFFECTED:
+            if not (quiet and mine_quiet) and metric not in UNAFFECTED:
                 row.dropped += 1
                 continue
-            row.ours.append(mine[0].values[metric])
+            row.ours.append(mine_run.values[metric])
             row.peer.append(run.values[metric])
 
     def round(self):

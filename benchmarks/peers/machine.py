@@ -56,36 +56,36 @@ def limits(micro):
 
 
 def _count(seconds, out):
-    """Rounds of work done in this time: what is held back outside of the machine shows here and in
-    no counter of the system."""
-    rounds, end = 0, time.perf_counter() + seconds
+    """Rounds of work done in this time, and processor time used. Other programs take processor time
+    away; what is held back outside of the machine shows in the rounds alone."""
+    rounds, end, used = 0, time.perf_counter() + seconds, time.process_time()
     while time.perf_counter() < end:
         sum(range(2000))
         rounds += 1
-    out.value = rounds
+    out[0], out[1] = rounds, time.process_time() - used
 
 
 def _rounds(workers, seconds):
+    """Per second by the clock, all workers together; per second of processor time, the fastest."""
     context = multiprocessing.get_context("fork")
-    counters = [context.Value("d", 0.0, lock=False) for _ in range(workers)]
-    jobs = [context.Process(target=_count, args=(seconds, c)) for c in counters]
+    counts = [context.Array("d", 2, lock=False) for _ in range(workers)]
+    jobs = [context.Process(target=_count, args=(seconds, c)) for c in counts]
     for job in jobs:
         job.start()
     for job in jobs:
         job.join()
-    return sum(c.value for c in counters)
+    return sum(c[0] for c in counts) / seconds, max(c[0] / c[1] for c in counts if c[1] > 0)
 
 
 class Probe:
-    """How many CPUs this moment gives to `threads` busy workers, against the best that one
-    worker ever got: 2.0 is two whole CPUs, 1.0 with one worker is one whole CPU."""
+    """How many CPUs this moment gives to `threads` busy workers: 2.0 is two whole CPUs, where one
+    is the speed of the best processor second seen so far."""
 
-    def __init__(self, seconds=0.15):
+    def __init__(self, seconds=0.2):
         self.seconds = seconds
-        self.best = max(_rounds(1, seconds) for _ in range(3))
+        self.best = max(_rounds(1, seconds)[1] for _ in range(3))
 
     def __call__(self, threads):
-        now = _rounds(threads, self.seconds)
-        if threads == 1:
-            self.best = max(self.best, now)
-        return now / self.best
+        by_clock, by_processor = _rounds(threads, self.seconds)
+        self.best = max(self.best, by_processor)
+        return by_clock / self.best

@@ -29,6 +29,9 @@ TYPES = {
 VISION_DEFAULTS = {"hidden_size": 1152, "intermediate_size": 3072, "num_hidden_layers": 12,
                    "num_attention_heads": 16, "image_size": 224, "patch_size": 32,
                    "layer_norm_eps": 1e-6}
+# Stands before the view of the whole picture; llama.cpp looks this token up by its text and stops
+# if it is missing. The vocabulary of a random checkpoint lacks it: its last token gives its place.
+BLANK_LINE = "\u010a\u010a"  # "\n\n" in byte-level BPE
 TEXT_LAYER = {
     "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
     "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
@@ -102,6 +105,8 @@ def add_tokenizer(out, checkpoint, vocabulary):
     kinds = [gguf.TokenType.UNUSED] * vocabulary
     for text, i in tokenizer["model"]["vocab"].items():
         tokens[i], kinds[i] = text, gguf.TokenType.NORMAL
+    if BLANK_LINE not in tokens:
+        tokens[max(tokenizer["model"]["vocab"].values())] = BLANK_LINE
     special = {}
     for added in tokenizer["added_tokens"]:
         i = added["id"]
