@@ -4,7 +4,8 @@
 # Checkpoints and GGUF files are made once, in BUILD/bench. Variables:
 #   LLAMA_CPP=FOLDER   where llama-bench and llama-mtmd-cli are, if not on PATH
 #   PYTHON=PROGRAM     with benchmarks/peers/requirements.txt installed, to write the GGUF files
-#   THREADS=1,2  ROUNDS=3   of the comparison       MICRO=REGEX   which micro-benchmarks (none: ^$)
+#   THREADS=1,2  ROUNDS=3  COMPARE="--bits 16"   of the comparison (compare.py --help)
+#   MICRO=REGEX        which micro-benchmarks (none: ^$)
 # What is left out, and why, is said at the end.
 set -eu
 cd "$(dirname "$0")/.."
@@ -65,7 +66,7 @@ for model in "$@"; do
   fi
   echo "== $model beside llama.cpp"
   "$python" benchmarks/peers/compare.py --ocelli "$ocelli" --model "$folder" --gguf "$folder/gguf" \
-    --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ||
+    --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ${COMPARE:-} ||
     skip "parts of the comparison of $model: failed, see above"
 done
 
