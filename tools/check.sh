@@ -27,14 +27,12 @@ for part in $parts; do
       for isa in x86-64-v3 avx512 avx512-vnni; do
         echo "-- $isa"
         if OCELLI_ISA=$isa build/release/bin/ocelli doctor --json 2>&1 | grep -q "\"kernels\": \"$isa\""; then
-          OCELLI_ISA=$isa ctest --test-dir build/release --output-on-failure -R '^(parity|engine|backend_cpu)$'
+          OCELLI_ISA=$isa ctest --test-dir build/release --output-on-failure -R '^(parity|engine|backend_cpu)'
         else
           echo "$isa: not on this CPU; its kernels run emulated in test backend_cpu"
         fi
       done
-      if command -v aarch64-linux-gnu-g++ >/dev/null && [ -x src/backend/cpu/emulated/neon.sh ]; then
-        src/backend/cpu/emulated/neon.sh
-      fi ;;
+      tools/check_arm.sh build/arm ;;
     fuzz)
       build fuzz
       for target in build/fuzz/fuzz/*_fuzz; do
