@@ -1,6 +1,7 @@
 // ocelli bench: how fast this model is here.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -115,19 +116,20 @@ Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session
 std::string as_text(const Json& json, const std::string& indent = "") {
   std::string out;
   for (const auto& [key, value] : json.members()) {
-    std::string label = indent + key;
-    std::replace(label.begin(), label.end(), '_', ' ');
     if (value.is_object()) {
-      out += label + "\n" + as_text(value, indent + "  ");
+      out += indent + key + "\n" + as_text(value, indent + "  ");
       continue;
     }
-    label.resize(std::max<size_t>(label.size() + 1, 32), ' ');
     std::string text = value.is_string() ? value.as_string() : value.dump();
     if (key.ends_with("seconds") || key.ends_with("per_tile"))
       text = seconds_text(value.as_double());
     if (key.ends_with("bytes")) text = bytes_text(value.as_int());
-    if (key.ends_with("per_second")) text = std::to_string(value.as_double());
-    out += label + base::printable(text) + "\n";
+    if (key.ends_with("per_second")) {
+      char number[32];
+      std::snprintf(number, sizeof number, "%.1f", value.as_double());
+      text = number;
+    }
+    out += label_text(indent + key, 32) + base::printable(text) + "\n";
   }
   return out;
 }

@@ -61,16 +61,13 @@ Json report() {
 std::string as_text(const Json& json) {
   std::string out;
   for (const auto& [key, value] : json.members()) {
-    std::string label = key;
-    std::replace(label.begin(), label.end(), '_', ' ');
-    label.resize(26, ' ');
     std::string text = value.is_string() ? value.as_string() : value.dump();
     if (key.ends_with("bytes")) text = bytes_text(value.as_int());
     if (value.is_array()) {
       text.clear();
       for (const Json& item : value.items()) text += (text.empty() ? "" : ", ") + item.as_string();
     }
-    out += label + base::printable(text, 1000) + "\n";
+    out += label_text(key, 26) + base::printable(text, 1000) + "\n";
   }
   return out;
 }

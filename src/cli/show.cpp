@@ -71,10 +71,7 @@ std::string as_text(const Json& json) {
       text = key.ends_with("_bytes") || key.starts_with("cache_bytes") ? bytes_text(value.as_int())
                                                                        : count_text(value.as_int());
     }
-    std::string label = key;
-    std::replace(label.begin(), label.end(), '_', ' ');
-    label.resize(std::max<size_t>(label.size() + 1, 24), ' ');
-    out += label + base::printable(text, 400) + "\n";
+    out += label_text(key, 24) + base::printable(text, 400) + "\n";
   }
   if (const Json* tensors = json.find("tensors")) {
     for (const Json& t : tensors->items()) {

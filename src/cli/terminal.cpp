@@ -91,6 +91,16 @@ std::string seconds_text(double s) {
   return s >= 1 ? with_digits(s, "s") : with_digits(s * 1000, "ms");
 }
 
+std::string label_text(std::string_view key, size_t width) {
+  for (const std::string_view unit : {"_seconds", "_bytes"}) {
+    if (key.ends_with(unit)) key.remove_suffix(unit.size());
+  }
+  std::string label(key);
+  std::replace(label.begin(), label.end(), '_', ' ');
+  label.resize(std::max(label.size() + 1, width), ' ');
+  return label;
+}
+
 std::string count_text(int64_t count) {
   std::string digits = std::to_string(count);
   for (auto at = long(digits.size()) - 3; at > (count < 0 ? 1 : 0); at -= 3)

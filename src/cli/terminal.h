@@ -40,5 +40,8 @@ class ProgressBar : public base::Progress {
 std::string bytes_text(int64_t bytes);
 std::string seconds_text(double seconds);
 std::string count_text(int64_t count);
+// The key of a report for people, padded: "load_seconds" is "load      ", as the value has its
+// unit.
+std::string label_text(std::string_view key, size_t width);
 
 }  // namespace ocelli::cli

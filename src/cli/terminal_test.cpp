@@ -19,6 +19,12 @@ TEST(Terminal, Seconds) {
   EXPECT_EQ(seconds_text(123.4), "123 s");
 }
 
+TEST(Terminal, LabelsLeaveTheUnitToTheValue) {
+  EXPECT_EQ(label_text("load_seconds", 6), "load  ");
+  EXPECT_EQ(label_text("peak_memory_bytes", 0), "peak memory ");
+  EXPECT_EQ(label_text("tokens_per_second", 0), "tokens per second ");
+}
+
 TEST(Terminal, Counts) {
   EXPECT_EQ(count_text(0), "0");
   EXPECT_EQ(count_text(999), "999");
