@@ -57,15 +57,10 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   };
   const bool json = flags.json || flags.generate.logprobs > 0;
   std::optional<base::Error> broken;
-  bool ends_line = false, began = flags.raw;
+  bool ends_line = false;
   if (!json) {
     options.on_text = [&](std::string_view text) {
       bar.clear();
-      // Answers of many models begin with a space that belongs to "Assistant:"; people do not want
-      // it.
-      while (!began && text.starts_with(' ')) text.remove_prefix(1);
-      if (text.empty()) return true;
-      began = true;
       ends_line = text.ends_with('\n');
       Status written = print(text);
       if (!written.ok()) broken = written.error();
