@@ -1,12 +1,13 @@
 """Turns scenes into training batches.
 
-One picture carries several questions. Each question is its own branch after the shared picture prefix: a branch sees
-the prefix and itself only and its positions start right after the prefix, so every branch is exactly a first-turn
-conversation. Some branches hold two turns.
+One picture carries several questions. Each question is its own branch after the shared picture
+prefix: a branch sees the prefix and itself only and its positions start right after the prefix,
+so every branch is exactly a first-turn conversation. Some branches hold two turns.
 """
 
 import functools
 import os
+import random
 
 import numpy as np
 import torch
@@ -23,7 +24,9 @@ TWO_TURNS = 0.12  # chance that a branch goes on to a second question
 
 
 def fit_picture(picture):
-    """The uint8 pixels that SmolVLM's Pillow processor makes when it does not split; (TILE, TILE, 3)."""
+    """The uint8 pixels that SmolVLM's Pillow processor makes when it does not split; (TILE,
+    TILE, 3).
+    """
     width, height = picture.size
     edge = 2 * TILE
     if width >= height:
@@ -32,7 +35,9 @@ def fit_picture(picture):
     else:
         size = (max(int(edge * (width / height)), 1), edge)
         size = (size[0] + size[0] % 2, edge)
-    picture = picture.resize(size, Image.Resampling.LANCZOS).resize((TILE, TILE), Image.Resampling.LANCZOS)
+    picture = picture.resize(size, Image.Resampling.LANCZOS).resize(
+        (TILE, TILE), Image.Resampling.LANCZOS
+    )
     return np.asarray(picture)
 
 
@@ -44,12 +49,16 @@ class Encoder:
 
     def turn(self, pair, first):
         """Ids of one question with its answer, and the labels (-100 where nothing is learnt)."""
-        question = self.ids(("" if first else "\nUser: ") + pair.question + "<end_of_utterance>\nAssistant:")
+        question = self.ids(
+            ("" if first else "\nUser: ") + pair.question + "<end_of_utterance>\nAssistant:"
+        )
         answer = self.ids(" " + pair.answer + "<end_of_utterance>")
         return question + answer, [-100] * len(question) + answer
 
     def sample(self, pairs, rng):
-        """Token ids, labels, branch numbers (0 prefix) and positions of one picture's questions."""
+        """Token ids, labels, branch numbers (0 prefix) and positions of one picture's
+        questions.
+        """
         ids, labels = list(self.prefix), [-100] * len(self.prefix)
         branch, position = [0] * len(ids), list(range(len(ids)))
         pairs, number = list(pairs[:MAX_BRANCHES]), 0
@@ -67,40 +76,54 @@ class Encoder:
 
 
 class Batches(torch.utils.data.Dataset):
-    """Batch number i always holds the same training scenes; a negative number gives collages without questions."""
+    """Endless training batches; number i >= 0 has questions, a negative number is for the
+    vision tower alone.
 
-    def __init__(self, folder, seed, batch, steps):
-        self.folder, self.seed, self.batch, self.steps, self.encoder = folder, seed, batch, steps, None
+    Only every REUSE-th picture of a batch is drawn anew, the others are taken from the latest
+    POOL pictures (with new questions): drawing would otherwise cost as much as a third of the
+    training itself.
+    """
 
-    def collages(self, step):
-        """Pictures (B, TILE, TILE, 3) and cell labels (B, 3, GRID^2) for the vision tower alone."""
-        pictures, cells = [], []
-        for index in range(step * self.batch, (step + 1) * self.batch):
-            scene, _ = sample_scene("train", self.seed, index, "collage" if index % 4 else None)
+    REUSE = 3
+    POOL = 6000
+
+    def __init__(self, folder, seed, batch):
+        self.folder, self.seed, self.batch = folder, seed, batch
+        self.encoder, self.pool = None, []
+
+    def drawn(self, number):
+        """`batch` triples (scene, pixels, cell labels)."""
+        rng = random.Random(f"pool/{self.seed}/{number}")
+        new = self.batch if len(self.pool) < 8 * self.batch else -(-self.batch // self.REUSE)
+        old = rng.sample(self.pool, self.batch - new)
+        fresh = []
+        for index in range(abs(number) * self.batch, abs(number) * self.batch + new):
+            collage = number < 0 and index % 4
+            scene, _ = sample_scene("train", self.seed, index, "collage" if collage else None)
             picture, labels = draw_scene(scene, GRID)
-            pictures.append(fit_picture(picture))
-            cells.append(labels)
-        return torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(cells))
+            fresh.append((scene, fit_picture(picture), labels))
+        self.pool = (self.pool + fresh)[-self.POOL :]
+        return fresh + old
 
-    def __len__(self):
-        return self.steps
-
-    def __getitem__(self, step):
-        if step < 0:
-            return self.collages(-step)
+    def __getitem__(self, number):
+        """pictures (B, TILE, TILE, 3) uint8, cells (B, 3, GRID^2), and ids, labels, branch,
+        position, each (B, T).
+        """
+        members = self.drawn(number)
+        pictures = torch.from_numpy(np.stack([pixels for _, pixels, _ in members]))
+        cells = torch.from_numpy(np.stack([labels for _, _, labels in members]))
+        if number < 0:
+            return pictures, cells
         self.encoder = self.encoder or Encoder(self.folder)
-        rows, pictures, cells = [], [], []
-        for index in range(step * self.batch, (step + 1) * self.batch):
-            scene, rng = sample_scene("train", self.seed, index)
-            pairs = ask(scene, rng)
-            picture, labels = draw_scene(scene, GRID)
-            pictures.append(fit_picture(picture))
-            cells.append(labels)
-            rows.append(self.encoder.sample(pairs, rng))
+        rng = random.Random(f"questions/{self.seed}/{number}")
+        rows = [self.encoder.sample(ask(scene, rng), rng) for scene, _, _ in members]
         length = max(len(row[0]) for row in rows)
         fill = [2, -100, -1, 0]
-        columns = [torch.tensor([row[k] + [fill[k]] * (length - len(row[0])) for row in rows]) for k in range(4)]
-        return (torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(cells)), *columns)
+        columns = [
+            torch.tensor([row[k] + [fill[k]] * (length - len(row[0])) for row in rows])
+            for k in range(4)
+        ]
+        return pictures, cells, *columns
 
 
 def attention_mask(branch):

@@ -1,4 +1,6 @@
-"""Draws a Scene with Pillow, and says for each cell of a grid what is seen there (for the auxiliary loss)."""
+"""Draws a Scene with Pillow, and says for each cell of a grid what is seen there (for the
+auxiliary loss).
+"""
 
 import functools
 import math
@@ -6,7 +8,16 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from vocabulary import (COLOUR_NAMES, EMOJI, EMOJI_FONT, EMOJI_FONT_SIZE, FONT_FILES, FONT_FOLDER, SHAPES, WORDS)
+from vocabulary import (
+    COLOUR_NAMES,
+    EMOJI,
+    EMOJI_FONT,
+    EMOJI_FONT_SIZE,
+    FONT_FILES,
+    FONT_FOLDER,
+    SHAPES,
+    WORDS,
+)
 
 # Cell classes: 0 background, then emoji, shapes, letters a-z.
 SHAPE_BASE = 1 + len(EMOJI)
@@ -37,8 +48,10 @@ def word_font(index, size):
 
 def shape_points(name):
     """Vertices in the square -1..1, y downwards."""
-    ring = lambda n, r, start: [(r * math.cos(start + 2 * math.pi * k / n), r * math.sin(start + 2 * math.pi * k / n))
-                                for k in range(n)]
+    ring = lambda n, r, start: [
+        (r * math.cos(start + 2 * math.pi * k / n), r * math.sin(start + 2 * math.pi * k / n))
+        for k in range(n)
+    ]
     up = -math.pi / 2
     if name == "circle":
         return ring(40, 0.95, 0)
@@ -55,8 +68,20 @@ def shape_points(name):
         return ring(6, 0.98, 0)
     if name == "cross":
         a, b = 0.3, 0.92
-        return [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a),
-                (-a, -a)]
+        return [
+            (-a, -b),
+            (a, -b),
+            (a, -a),
+            (b, -a),
+            (b, a),
+            (a, a),
+            (a, b),
+            (-a, b),
+            (-a, a),
+            (-b, a),
+            (-b, -a),
+            (-a, -a),
+        ]
     points = []  # heart: the classic 16 sin^3 curve
     for k in range(48):
         t = 2 * math.pi * k / 48
@@ -86,25 +111,33 @@ def background_picture(scene, rng):
 
 
 def word_text(thing):
-    return (str.lower, str.upper, str.title)[thing.case](WORDS[thing.index])
+    return (str.lower, str.upper)[thing.case](WORDS[thing.index])
 
 
 def draw_thing(picture, thing):
-    """Draws one object onto the picture; returns (half width, half height) of its unrotated box."""
+    """Draws one object onto the picture; returns (half width, half height) of its unrotated
+    box.
+    """
     if thing.kind == "emoji":
         side = max(int(round(thing.size)), 4)
-        glyph = emoji_picture(thing.index, thing.flip).resize((side, side), Image.Resampling.BILINEAR)
+        glyph = emoji_picture(thing.index, thing.flip).resize(
+            (side, side), Image.Resampling.BILINEAR
+        )
         if thing.angle:
             glyph = glyph.rotate(thing.angle, Image.Resampling.BILINEAR, expand=True)
         glyph = glyph.convert("RGBA")
-        picture.paste(glyph, (int(thing.x - glyph.width / 2), int(thing.y - glyph.height / 2)), glyph)
+        picture.paste(
+            glyph, (int(thing.x - glyph.width / 2), int(thing.y - glyph.height / 2)), glyph
+        )
         return side * 0.44, side * 0.44
     if thing.kind == "shape":
         side = max(int(round(thing.size * 1.12)), 6)
         mask = Image.new("L", (2 * side, 2 * side))
         c, s = math.cos(-math.radians(thing.angle)), math.sin(-math.radians(thing.angle))
-        points = [(side + thing.size * (x * c - y * s), side + thing.size * (x * s + y * c))
-                  for x, y in shape_points(SHAPES[thing.index])]
+        points = [
+            (side + thing.size * (x * c - y * s), side + thing.size * (x * s + y * c))
+            for x, y in shape_points(SHAPES[thing.index])
+        ]
         ImageDraw.Draw(mask).polygon(points, fill=255)
         picture.paste(thing.rgb, (int(thing.x - side / 2), int(thing.y - side / 2)), mask.reduce(2))
         return thing.size * 0.42, thing.size * 0.42
@@ -120,7 +153,9 @@ def draw_thing(picture, thing):
 
 
 def cell_labels(scene, halves, grid):
-    """(3, grid*grid): class, colour and whole word (-100 outside words) of what lies at each cell's centre."""
+    """(3, grid*grid): class, colour and whole word (-100 outside words) of what lies at each
+    cell's centre.
+    """
     kinds, colours = np.zeros((grid, grid), np.int64), np.zeros((grid, grid), np.int64)
     words = np.full((grid, grid), -100)
     ys, xs = np.mgrid[0:grid, 0:grid]

@@ -3,8 +3,9 @@
     python tools/tiny/evaluate.py                              # with transformers
     python tools/tiny/evaluate.py --program build/release/ocelli   # with the built program
 
-Held-out pictures have canvas sizes that training never draws (see scenes.py) and a seed of their own. Each question is
-put alone, as the first turn, with greedy decoding; an answer counts only when it equals the expected text.
+Held-out pictures have canvas sizes that training never draws (see scenes.py) and a seed of
+their own. Each question is put alone, as the first turn, with greedy decoding; an answer counts
+only when it equals the expected text.
 """
 
 import argparse
@@ -40,32 +41,47 @@ class Reference:
     def __init__(self, folder, threads=1):
         import torch
         from transformers import AutoTokenizer, SmolVLMForConditionalGeneration
-        from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
+        from transformers.models.smolvlm.image_processing_pil_smolvlm import (
+            SmolVLMImageProcessorPil,
+        )
+
         torch.set_num_threads(threads)
         self.torch = torch
         self.images = SmolVLMImageProcessorPil.from_pretrained(folder)
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = SmolVLMForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model = SmolVLMForConditionalGeneration.from_pretrained(
+            folder, dtype=torch.float32
+        ).eval()
         with open(os.path.join(folder, "processor_config.json"), encoding="utf-8") as file:
             self.image_tokens = json.load(file)["image_seq_len"]
 
     def prompt(self, question):
         """The text the processor would build for one picture followed by one question."""
-        turn = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}]
+        turn = [
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}
+        ]
         text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return text.replace("<image>", "<fake_token_around_image><global-img>" + "<image>" * self.image_tokens
-                            + "<fake_token_around_image>")
+        return text.replace(
+            "<image>",
+            "<fake_token_around_image><global-img>"
+            + "<image>" * self.image_tokens
+            + "<fake_token_around_image>",
+        )
 
     def inputs(self, picture, question):
         pixels = self.images(picture, return_tensors="pt")
         ids = self.tokenizer(self.prompt(question), return_tensors="pt", add_special_tokens=False)
-        return dict(input_ids=ids["input_ids"], attention_mask=ids["attention_mask"],
-                    pixel_values=pixels["pixel_values"], pixel_attention_mask=pixels["pixel_attention_mask"])
+        return dict(
+            input_ids=ids["input_ids"],
+            attention_mask=ids["attention_mask"],
+            pixel_values=pixels["pixel_values"],
+            pixel_attention_mask=pixels["pixel_attention_mask"],
+        )
 
     def generate(self, inputs, tokens=MAX_NEW_TOKENS):
         with self.torch.inference_mode():
             out = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)
-        return out[0, inputs["input_ids"].shape[1]:].tolist()
+        return out[0, inputs["input_ids"].shape[1] :].tolist()
 
     def answer_all(self, cases):
         for picture, pairs in cases:
@@ -75,7 +91,8 @@ class Reference:
 
 
 class Program:
-    """The built program: `ocelli run FILE... -p QUESTION --jsonl`, one JSON object a line in the order of the files.
+    """The built program: `ocelli run FILE... -p QUESTION --jsonl`, one JSON object a line in
+    the order of the files.
 
     The keys of that object are read here and nowhere else.
     """
@@ -138,15 +155,23 @@ def table(counts):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--model", default=None, help="model directory (default: the built-in one)")
-    parser.add_argument("--program", help="the built ocelli program; without it transformers answers")
+    parser.add_argument(
+        "--program", help="the built ocelli program; without it transformers answers"
+    )
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--errors", type=int, default=0, help="print the first N wrong answers")
     args = parser.parse_args()
-    answerer = Program(args.program, args.model) if args.program else Reference(args.model or MODEL, args.threads)
+    answerer = (
+        Program(args.program, args.model)
+        if args.program
+        else Reference(args.model or MODEL, args.threads)
+    )
     print(table(tally(answerer.answer_all(held_out_cases(args.pictures, args.seed)), args.errors)))
 
 

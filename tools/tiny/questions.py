@@ -1,19 +1,42 @@
-"""Questions and answers about a Scene. Answers are short, lower case and follow from the description alone."""
+"""Questions and answers about a Scene. Answers are short, lower case and follow from the
+description alone.
+"""
 
 from dataclasses import dataclass
 
 from vocabulary import EMOJI_NAMES, NUMBERS, POSITIONS, SHAPE_PLURALS, SHAPES, WORDS
 
-WHAT = ["What is this?", "What is in the picture?", "What do you see?", "What is shown here?",
-        "What can you see in this image?", "What is in this image?"]
+WHAT = [
+    "What is this?",
+    "What is in the picture?",
+    "What do you see?",
+    "What is shown here?",
+    "What can you see in this image?",
+    "What is in this image?",
+]
 DESCRIBE = ["Describe the picture.", "Describe this image.", "Describe what you see."]
 SHAPE_Q = ["What shape is this?", "Which shape is it?", "What shape is in the picture?"]
-COLOUR_Q = ["What colour is the {}?", "Which colour does the {} have?", "What is the colour of the {}?"]
+COLOUR_Q = [
+    "What colour is the {}?",
+    "Which colour does the {} have?",
+    "What is the colour of the {}?",
+]
 GROUND_Q = ["What colour is the background?", "Which colour is the background?"]
-COUNT_Q = ["How many {} are there?", "How many {} do you see?", "Count the {}.", "How many {} are in the picture?"]
+COUNT_Q = [
+    "How many {} are there?",
+    "How many {} do you see?",
+    "Count the {}.",
+    "How many {} are in the picture?",
+]
 WHERE_Q = ["Where is the {}?", "In which part of the picture is the {}?"]
-WORD_Q = ["What word is written?", "Which word do you see?", "Read the text.", "What does it say?",
-          "What is written here?", "What does the text say?"]
+WORD_Q = [
+    "What word is written?",
+    "Which word do you see?",
+    "Read the text.",
+    "What does it say?",
+    "What is written here?",
+    "What does the text say?",
+]
 IS_Q = ["Is this {}?", "Is there {} in the picture?", "Do you see {}?", "Is there {}?"]
 LARGER_Q = ["Which is larger, the {} or the {}?", "What is bigger, the {} or the {}?"]
 SMALLER_Q = ["Which is smaller, the {} or the {}?"]
@@ -22,8 +45,20 @@ SELF_Q = ["Who are you?", "What is your name?", "What are you?"]
 SELF_A = "ocelli-tiny, a small demonstration model"
 NO_ARTICLE = {"grapes", "cherries", "bread", "popcorn", "french fries", "eyeglasses", "fire"}
 
-TYPES = ["emoji", "shape", "colour", "background", "count", "position", "relation", "size", "word", "yes/no",
-         "describe", "self"]
+TYPES = [
+    "emoji",
+    "shape",
+    "colour",
+    "background",
+    "count",
+    "position",
+    "relation",
+    "size",
+    "word",
+    "yes/no",
+    "describe",
+    "self",
+]
 
 
 @dataclass
@@ -38,7 +73,7 @@ def noun(thing):
 
 
 def phrase(thing):
-    """"a red circle" for shapes, the bare Unicode name for emoji."""
+    """ "a red circle" for shapes, the bare Unicode name for emoji."""
     if thing.kind == "shape":
         return f"{'an' if thing.colour == 'orange' else 'a'} {thing.colour} {noun(thing)}"
     return noun(thing)
@@ -86,8 +121,11 @@ def wrong_thing(rng, thing):
 
 def yes_no(rng, thing):
     yes = rng.random() < 0.5
-    return Pair("yes/no", rng.choice(IS_Q).format(article(thing if yes else wrong_thing(rng, thing))),
-                "yes" if yes else "no")
+    return Pair(
+        "yes/no",
+        rng.choice(IS_Q).format(article(thing if yes else wrong_thing(rng, thing))),
+        "yes" if yes else "no",
+    )
 
 
 def background_pair(rng, scene):
@@ -96,11 +134,20 @@ def background_pair(rng, scene):
 
 def about_single(rng, scene):
     thing = scene.things[0]
-    pairs = [Pair(thing.kind, rng.choice(WHAT), phrase(thing)), Pair("describe", rng.choice(DESCRIBE), phrase(thing)),
-             yes_no(rng, thing)]
+    pairs = [
+        Pair(thing.kind, rng.choice(WHAT), phrase(thing)),
+        Pair("describe", rng.choice(DESCRIBE), phrase(thing)),
+        yes_no(rng, thing),
+    ]
     if thing.kind == "shape":
-        pairs += [Pair("shape", rng.choice(SHAPE_Q), noun(thing)),
-                  Pair("colour", rng.choice(COLOUR_Q).format(rng.choice([noun(thing), "shape"])), thing.colour)]
+        pairs += [
+            Pair("shape", rng.choice(SHAPE_Q), noun(thing)),
+            Pair(
+                "colour",
+                rng.choice(COLOUR_Q).format(rng.choice([noun(thing), "shape"])),
+                thing.colour,
+            ),
+        ]
     where = position(scene, thing)
     if where and thing.size < 0.55 * min(scene.width, scene.height):
         pairs.append(Pair("position", rng.choice(WHERE_Q).format(noun(thing)), where))
@@ -126,28 +173,50 @@ def about_count(rng, scene):
             pairs.append(Pair(first.kind, rng.choice(WHAT), named))
     else:
         other = others[0]
-        pairs.append(Pair("count", rng.choice(COUNT_Q).format(plural(other)),
-                          NUMBERS[sum(t.index == other.index for t in others)]))
+        pairs.append(
+            Pair(
+                "count",
+                rng.choice(COUNT_Q).format(plural(other)),
+                NUMBERS[sum(t.index == other.index for t in others)],
+            )
+        )
     yes = rng.random() < 0.5
     guess = number if yes else rng.choice([n for n in range(1, 7) if n != number])
     named = plural(first) if guess > 1 else noun(first)
-    pairs.append(Pair("yes/no", f"Are there {NUMBERS[guess]} {named}?" if guess > 1
-                      else f"Is there only one {named}?", "yes" if yes else "no"))
+    pairs.append(
+        Pair(
+            "yes/no",
+            f"Are there {NUMBERS[guess]} {named}?" if guess > 1 else f"Is there only one {named}?",
+            "yes" if yes else "no",
+        )
+    )
     return pairs
 
 
 def about_relation(rng, scene):
     a, b = scene.things
     rel = relation(a, b)
-    side = {"left of": "on the left", "right of": "on the right", "above": "at the top", "below": "at the bottom"}
-    pairs = [Pair("relation", f"What is {rel} the {noun(b)}?", phrase(a)),
-             Pair("relation", f"What is {side[rel]}?", phrase(a)),
-             Pair("relation", f"Where is the {noun(a)}, seen from the {noun(b)}?", rel),
-             Pair("describe", rng.choice(DESCRIBE), f"{phrase(a)} {rel} {phrase(b)}")]
+    side = {
+        "left of": "on the left",
+        "right of": "on the right",
+        "above": "at the top",
+        "below": "at the bottom",
+    }
+    pairs = [
+        Pair("relation", f"What is {rel} the {noun(b)}?", phrase(a)),
+        Pair("relation", f"What is {side[rel]}?", phrase(a)),
+        Pair("relation", f"Where is the {noun(a)}, seen from the {noun(b)}?", rel),
+        Pair("describe", rng.choice(DESCRIBE), f"{phrase(a)} {rel} {phrase(b)}"),
+    ]
     yes = rng.random() < 0.5
     opposite = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
-    pairs.append(Pair("yes/no", f"Is the {noun(a)} {rel if yes else opposite[rel]} the {noun(b)}?",
-                      "yes" if yes else "no"))
+    pairs.append(
+        Pair(
+            "yes/no",
+            f"Is the {noun(a)} {rel if yes else opposite[rel]} the {noun(b)}?",
+            "yes" if yes else "no",
+        )
+    )
     larger, smaller = (a, b) if a.size > b.size else (b, a)
     names = rng.sample([noun(a), noun(b)], 2)
     if rng.random() < 0.6:
@@ -168,18 +237,30 @@ def about_relation(rng, scene):
 
 def about_word(rng, scene):
     word = scene.things[0]
-    pairs = [Pair("word", rng.choice(WORD_Q), noun(word)),
-             Pair("describe", rng.choice(DESCRIBE + WHAT), f"the word {noun(word)}"),
-             Pair("colour", rng.choice(COLOUR_Q).format(rng.choice(["word", "text"])), word.colour)]
+    pairs = [
+        Pair("word", rng.choice(WORD_Q), noun(word)),
+        Pair("describe", rng.choice(DESCRIBE + WHAT), f"the word {noun(word)}"),
+        Pair("colour", rng.choice(COLOUR_Q).format(rng.choice(["word", "text"])), word.colour),
+    ]
     yes = rng.random() < 0.5
     shown = noun(word if yes else wrong_thing(rng, word))
-    pairs.append(Pair("yes/no", rng.choice(["Is the word {} written here?", "Does it say {}?"]).format(shown),
-                      "yes" if yes else "no"))
+    pairs.append(
+        Pair(
+            "yes/no",
+            rng.choice(["Is the word {} written here?", "Does it say {}?"]).format(shown),
+            "yes" if yes else "no",
+        )
+    )
     return pairs
 
 
-ABOUT = {"emoji": about_single, "shape": about_single, "count": about_count, "relation": about_relation,
-         "word": about_word}
+ABOUT = {
+    "emoji": about_single,
+    "shape": about_single,
+    "count": about_count,
+    "relation": about_relation,
+    "word": about_word,
+}
 
 
 def american(rng, question):
@@ -197,7 +278,9 @@ def careless(rng, question):
 
 
 def ask(scene, rng):
-    """All pairs this scene offers, in random order. Deterministic given the scene and its generator."""
+    """All pairs this scene offers, in random order. Deterministic given the scene and its
+    generator.
+    """
     pairs = ABOUT[scene.kind](rng, scene)
     if scene.background.style == "plain":
         pairs.append(background_pair(rng, scene))

@@ -1,11 +1,12 @@
 """Seeded scene descriptions: what is in a picture, before anything is drawn.
 
-A Scene holds numbers and names only. `draw.py` turns it into a picture and `questions.py` into questions with answers,
-so another program can reuse any of the three steps.
+A Scene holds numbers and names only. `draw.py` turns it into a picture and `questions.py` into
+questions with answers, so another program can reuse any of the three steps.
 
-Training and held-out scenes are disjoint by construction: a canvas of width w and height h belongs to the held-out
-side exactly when (w + 3 h) mod 5 == 0, and each split only ever draws sizes of its own side. The random streams are
-separate as well, because the split's name is part of the seed.
+Training and held-out scenes are disjoint by construction: a canvas of width w and height h
+belongs to the held-out side exactly when (w + 3 h) mod 5 == 0, and each split only ever draws
+sizes of its own side. The random streams are separate as well, because the split's name is part
+of the seed.
 """
 
 import math
@@ -33,7 +34,7 @@ class Thing:
     rgb: tuple = (0, 0, 0)
     flip: bool = False
     font: int = 0
-    case: int = 0  # words: 0 lower, 1 upper, 2 title
+    case: int = 0  # words: 0 lower, 1 upper
 
 
 @dataclass
@@ -133,7 +134,10 @@ def place_apart(rng, scene, things, sizes):
     for thing, size in zip(things, sizes):
         for _ in range(60):
             place(rng, scene, thing, size)
-            if all(math.hypot(thing.x - o.x, thing.y - o.y) > 0.62 * (thing.size + o.size) for o in placed):
+            if all(
+                math.hypot(thing.x - o.x, thing.y - o.y) > 0.62 * (thing.size + o.size)
+                for o in placed
+            ):
                 break
         else:
             return False
@@ -167,10 +171,12 @@ def fill_count(rng, scene):
         things.append(Thing(kind, proto.index, 0, 0, 0, angle, proto.colour, rgb, proto.flip))
     if rng.random() < 0.4:
         for _ in range(rng.randint(1, 2)):
-            other = new_thing(rng, scene, kind, avoid_indices=(proto.index,), avoid_colours=(proto.colour,))
+            other = new_thing(
+                rng, scene, kind, avoid_indices=(proto.index,), avoid_colours=(proto.colour,)
+            )
             if other is not None:
                 things.append(other)
-    base = min(scene.width, scene.height) * rng.uniform(0.17, 0.27)
+    base = min(scene.width, scene.height) * rng.uniform(0.2, 0.28)
     scene.things = things
     return place_apart(rng, scene, things, [base * rng.uniform(0.9, 1.12) for _ in things])
 
@@ -182,8 +188,8 @@ def fill_relation(rng, scene):
     if first is None or second is None or (first.kind, first.index) == (second.kind, second.index):
         return False
     short = min(scene.width, scene.height)
-    large = short * rng.uniform(0.36, 0.5)
-    small = large * rng.uniform(0.42, 0.62)
+    large = short * rng.uniform(0.42, 0.54)
+    small = large * rng.uniform(0.5, 0.66)
     scene.things = [first, second]
     for _ in range(40):
         if not place_apart(rng, scene, scene.things, [large, small]):
@@ -200,34 +206,40 @@ def fill_word(rng, scene):
     if word is None:
         return False
     word.font = rng.randrange(len(FONT_FILES))
-    word.case = rng.choices([0, 1, 2], [5, 3, 2])[0]
-    word.angle = rng.uniform(-10, 10) if rng.random() < 0.5 else 0.0
+    word.case = rng.choices([0, 1], [6, 4])[0]
+    word.angle = rng.uniform(-7, 7) if rng.random() < 0.4 else 0.0
     letters = len(WORDS[word.index]) + 0.5
-    # The drawn width is about 0.62 font sizes a letter; it takes half to nearly all of the canvas.
-    size = scene.width * rng.uniform(0.5, 0.92) / (0.66 * letters)
+    # The drawn width is about 0.62 font sizes a letter; it takes most of the canvas.
+    size = scene.width * rng.uniform(0.6, 0.95) / (0.66 * letters)
     word.size = max(12.0, min(size, scene.height * 0.5))
     half_w, half_h = word.size * 0.36 * letters, word.size * 0.75
     word.x = rng.uniform(min(half_w, scene.width / 2), max(scene.width - half_w, scene.width / 2))
-    word.y = rng.uniform(min(half_h, scene.height / 2), max(scene.height - half_h, scene.height / 2))
+    word.y = rng.uniform(
+        min(half_h, scene.height / 2), max(scene.height - half_h, scene.height / 2)
+    )
     scene.things = [word]
     return True
 
 
 def fill_collage(rng, scene):
-    """Rows of many objects and words. No questions are asked of a collage: it teaches the vision tower only."""
-    rows = rng.choices([1, 2, 3, 4], [2, 4, 3, 2])[0]
+    """Rows of many objects and words. No questions are asked of a collage: it teaches the
+    vision tower only.
+    """
+    rows = rng.choices([1, 2, 3, 4], [3, 5, 2, 1])[0]
     height = scene.height / rows
     for row in range(rows):
         middle = (row + 0.5) * height
-        if rng.random() < 0.45:
+        if rng.random() < 0.6:
             word = new_thing(rng, scene, "word")
             if word is None:
                 return False
             word.font = rng.randrange(len(FONT_FILES))
-            word.case = rng.choices([0, 1, 2], [5, 3, 2])[0]
+            word.case = rng.choices([0, 1], [6, 4])[0]
             word.angle *= 0.5
             letters = len(WORDS[word.index]) + 0.5
-            word.size = max(11.0, min(scene.width * rng.uniform(0.5, 0.95) / (0.66 * letters), height * 0.62))
+            word.size = max(
+                11.0, min(scene.width * rng.uniform(0.6, 0.97) / (0.66 * letters), height * 0.62)
+            )
             slack = max(scene.width - 0.72 * word.size * letters, 0) / 2
             word.x, word.y = scene.width / 2 + rng.uniform(-slack, slack), middle
             scene.things.append(word)
@@ -247,8 +259,14 @@ def fill_collage(rng, scene):
     return True
 
 
-FILL = {"collage": fill_collage, "emoji": lambda r, s: fill_single(r, s, "emoji"), "shape": lambda r, s: fill_single(r, s, "shape"),
-        "count": fill_count, "relation": fill_relation, "word": fill_word}
+FILL = {
+    "collage": fill_collage,
+    "emoji": lambda r, s: fill_single(r, s, "emoji"),
+    "shape": lambda r, s: fill_single(r, s, "shape"),
+    "count": fill_count,
+    "relation": fill_relation,
+    "word": fill_word,
+}
 
 
 def sample_scene(split, seed, index, kind=None, weights=(34, 14, 18, 14, 20)):
