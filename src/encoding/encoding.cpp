@@ -21,11 +21,32 @@ int64_t blocks(int64_t cols) {
   return (cols + kBlock - 1) / kBlock;
 }
 
-// The largest magnitude; a NaN does not count.
-float max_magnitude(const float* in, int64_t count) {
-  float most = 0;
-  for (int64_t i = 0; i < count; ++i) most = std::max(most, std::fabs(in[i]));
-  return most;
+constexpr int32_t kSign = INT32_MIN;
+constexpr int32_t kInfinity = 0x7F800000;
+
+// Bits of |x|, ordered as the numbers are; 0 of a NaN. Integers, because compilers vectorize their
+// comparisons: converting weights while loading is little else.
+int32_t magnitude_bits(float x) {
+  const int32_t bits = std::bit_cast<int32_t>(x) & ~kSign;
+  return bits & -int32_t(bits <= kInfinity);  // without a branch
+}
+
+// The largest magnitude of a block; a NaN does not count. In lanes: one maximum would be a chain.
+float max_magnitude(const float* in) {
+  constexpr int64_t kLanes = 8;
+  static_assert(kBlock % kLanes == 0);
+  int32_t most[kLanes] = {};
+  for (int64_t i = 0; i < kBlock; i += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) most[l] = std::max(most[l], magnitude_bits(in[i + l]));
+  }
+  return std::bit_cast<float>(*std::max_element(most, most + kLanes));
+}
+
+// A block of `count` numbers, followed by zeros where a row ends within it.
+const float* whole_block(const float* in, int64_t count, float* padded) {
+  if (count >= kBlock) return in;
+  std::fill(std::copy_n(in, count, padded), padded + kBlock, 0.0f);
+  return padded;
 }
 
 // Of a number that is already whole. NaN (0 times infinity, in a block of subnormals) becomes 0.
@@ -34,14 +55,24 @@ int8_t to_code(float whole) {
   return int8_t(std::clamp(whole, -127.0f, 127.0f));
 }
 
+// The same of any number, rounded as std::round does: halves away from zero.
+int8_t to_rounded_code(float x) {
+  constexpr float kBelowHalf = 0x1.fffffep-2f;  // with a half itself, 0.49999997 would become 1
+  const int32_t bits = std::min(magnitude_bits(x), std::bit_cast<int32_t>(127.0f));
+  const auto whole = int32_t(std::bit_cast<float>(bits) + kBelowHalf);
+  const int32_t sign = std::bit_cast<int32_t>(x) >> 31;  // 0 or -1
+  return int8_t((whole ^ sign) - sign);
+}
+
 void encode_q8_block(const float* in, int64_t count, std::byte* block) {
-  const float d = max_magnitude(in, count) / 127.0f;
+  float padded[kBlock];
+  in = whole_block(in, count, padded);
+  const float d = max_magnitude(in) / 127.0f;
   const float inverse = d > 0 ? 1.0f / d : 0.0f;
   const uint16_t scale = base::float_to_f16(std::min(d, kMaxF16));
   std::memcpy(block, &scale, kScaleBytes);
   auto* codes = reinterpret_cast<int8_t*>(block + kScaleBytes);
-  std::fill_n(codes, kBlock, int8_t{0});
-  for (int64_t i = 0; i < count; ++i) codes[i] = to_code(std::round(in[i] * inverse));
+  for (int64_t i = 0; i < kBlock; ++i) codes[i] = to_rounded_code(in[i] * inverse);
 }
 
 void decode_q8(const std::byte* row, int64_t first, int64_t count, float* out) {
@@ -141,7 +172,8 @@ void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row
 void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales) {
   for (int64_t at = 0; at < cols; at += kBlock) {
     const int64_t count = std::min(kBlock, cols - at);
-    const float most = max_magnitude(in + at, count);
+    float padded[kBlock];
+    const float most = max_magnitude(whole_block(in + at, count, padded));
     const float inverse = most > 0 ? 127.0f / most : 0.0f;
     scales[at / kBlock] = most / 127.0f;
     std::fill_n(codes + at, kBlock, int8_t{0});
