@@ -91,14 +91,9 @@ class Reference:
 
 
 class Program:
-    """The built program: `ocelli run FILE... -p QUESTION --jsonl`, one JSON object a line in
-    the order of the files.
-
-    The keys of that object are read here and nowhere else.
+    """The built program: `ocelli run FILE... -p QUESTION --jsonl` prints one JSON object a line, with
+    `files` (here always one) and `answer`.
     """
-
-    FILE_KEYS = ("file", "path")
-    TEXT_KEYS = ("text", "answer", "output")
 
     def __init__(self, program, model=None, extra=()):
         self.command = [program, "run"] + (["-m", model] if model else [])
@@ -109,12 +104,8 @@ class Program:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
-        answers = {}
-        for line in done.stdout.splitlines():
-            row = json.loads(line)
-            file = next(row[k] for k in self.FILE_KEYS if k in row)
-            answers[file] = next(row[k] for k in self.TEXT_KEYS if k in row).strip()
-        return answers
+        rows = [json.loads(line) for line in done.stdout.splitlines()]
+        return {row["files"][0]: row["answer"].strip() for row in rows if "answer" in row}
 
     def answer_all(self, cases):
         """Groups the pictures by question, so that one process answers many."""
