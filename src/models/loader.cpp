@@ -40,6 +40,7 @@ class Loader : public nn::ParameterVisitor {
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
       convert(w, wanted);
+      release(*t);
     } else if (misaligned) {
       std::byte* copy = own(encoding::bytes(w));
       if (!copy) return;
@@ -130,6 +131,16 @@ class Loader : public nn::ParameterVisitor {
           }
         },
         16);
+  }
+
+  // Pages of the file that were only read to be converted would otherwise count as ours, together
+  // with what was made of them.
+  void release(const TensorInfo& t) {
+    for (const formats::SafetensorsFile& file : loaded_.checkpoint.files()) {
+      const std::span<const std::byte> all = file.bytes();
+      if (t.bytes.data() < all.data() || t.bytes.data() >= all.data() + all.size()) continue;
+      file.mapping().release(size_t(t.bytes.data() - all.data()), t.bytes.size());
+    }
   }
 
   void done(const TensorInfo& t) {
