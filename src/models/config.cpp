@@ -23,8 +23,10 @@ Status expect_string(const Json& json, std::string_view key, std::string_view ex
 }
 
 Status check_epsilon(std::string_view key, double value) {
-  if (std::isfinite(value) && value > 0 && value < 1) return {};
-  return bad_config(std::string(key) + " must be between 0 and 1 (" + std::to_string(value) + ")");
+  // It is used as a float32, where what is tiny becomes 0.
+  if (float(value) > 0 && float(value) < 1) return {};
+  return bad_config(std::string(key) + " must be between 0 and 1 (" + base::Json(value).dump() +
+                    ")");
 }
 
 namespace {
@@ -53,7 +55,7 @@ Result<double> read_rope_theta(const Json& json, double fallback) {
     OCELLI_ASSIGN(theta, parameters->get_double("rope_theta", theta));
   }
   if (!std::isfinite(theta) || theta <= 1 || theta > 1e12) {
-    return bad_config("rope_theta must be between 1 and 1e12 (" + std::to_string(theta) + ")");
+    return bad_config("rope_theta must be between 1 and 1e12 (" + Json(theta).dump() + ")");
   }
   return theta;
 }

@@ -14,6 +14,8 @@ inline constexpr int64_t kMaxHeadDim = 1024;
 inline constexpr int64_t kMaxVocab = 1 << 22;
 inline constexpr int64_t kMaxContext = 1 << 22;
 inline constexpr int64_t kMaxImage = 8192;
+// Numbers of one activation of one picture tile: 1 GiB, so that a tower's work fits the arena.
+inline constexpr int64_t kMaxTileNumbers = int64_t{1} << 28;
 inline constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
 base::Error bad_config(std::string what);

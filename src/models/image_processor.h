@@ -29,7 +29,9 @@ struct Tiles {
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
+  // Sides of 1 pixel or more.
   virtual TilePlan plan(int width, int height) const = 0;
+  // An error where a side is longer than media::kMaxSide.
   virtual base::Result<Tiles> process(const media::Image& image,
                                       const media::ParallelFor& parallel = {}) const = 0;
   // Normalized pixels of tiles [first, first + count): float32 [count, 3, side, side].

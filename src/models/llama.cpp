@@ -21,6 +21,7 @@ Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
   OCELLI_ASSIGN(c.layers, json.get_int("num_hidden_layers", {1, kMaxLayers}));
   OCELLI_ASSIGN(c.heads, json.get_int("num_attention_heads", {1, kMaxHeads}));
   OCELLI_ASSIGN(c.kv_heads, json.get_int("num_key_value_heads", {1, kMaxHeads}, c.heads));
+  // head_dim or hidden_size // num_attention_heads
   OCELLI_ASSIGN(c.head_dim, json.get_int("head_dim", {2, kMaxHeadDim}, c.hidden / c.heads));
   OCELLI_ASSIGN(c.vocab, json.get_int("vocab_size", {1, kMaxVocab}));
   OCELLI_ASSIGN(c.context, json.get_int("max_position_embeddings", {1, kMaxContext}, 2048));
@@ -35,9 +36,14 @@ Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
                       ") must be a multiple of num_key_value_heads (" + std::to_string(c.kv_heads) +
                       ")");
   }
-  if (c.head_dim % 2 != 0) {
-    return bad_config("head_dim must be even for rotary positions (" + std::to_string(c.head_dim) +
-                      ")");
+  if (c.head_dim % 2 != 0 || c.head_dim < 2 || c.head_dim > kMaxHeadDim) {
+    return bad_config("head_dim must be even for rotary positions and at most " +
+                      std::to_string(kMaxHeadDim) + " (" + std::to_string(c.head_dim) + ")");
+  }
+  // The original would add biases, which this definition does not have.
+  for (const char* key : {"attention_bias", "mlp_bias"}) {
+    OCELLI_ASSIGN(const bool bias, json.get_bool(key, false));
+    if (bias) return bad_config(std::string(key) + " true is not supported for this family");
   }
   return c;
 }

@@ -27,10 +27,7 @@ class Loader : public nn::ParameterVisitor {
   void matrix(const std::string& name, encoding::Weight& w, int64_t rows, int64_t cols) override {
     const TensorInfo* t = lookup(name);
     if (!t) return;
-    int64_t rest = 1;
-    for (size_t i = 1; i < t->shape.size(); ++i) rest *= t->shape[i];
-    if (t->shape.size() < 2 || t->shape[0] != rows || rest != cols)
-      return wrong_shape(*t, {rows, cols});
+    if (!fits(t->shape, rows, cols)) return wrong_shape(*t, {rows, cols});
     w.encoding = *t->encoding;
     w.rows = rows;
     w.cols = cols;
@@ -75,6 +72,14 @@ class Loader : public nn::ParameterVisitor {
   }
 
  private:
+  // A matrix, or a convolution with a square kernel; channels last, as some other engines store it,
+  // is another order of the same numbers.
+  static bool fits(std::span<const int64_t> shape, int64_t rows, int64_t cols) {
+    if (shape.size() == 2) return shape[0] == rows && shape[1] == cols;
+    return shape.size() == 4 && shape[0] == rows && shape[2] == shape[3] &&
+           cols % (shape[2] * shape[2]) == 0 && shape[1] == cols / (shape[2] * shape[2]);
+  }
+
   const TensorInfo* lookup(const std::string& name) {
     if (error_) return nullptr;
     const TensorInfo* t = loaded_.checkpoint.find(name);

@@ -1,5 +1,6 @@
 #include "models/siglip.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/config.h"
@@ -33,7 +34,20 @@ Result<SiglipConfig> SiglipConfig::parse(const Json& json, const FromTensors& fo
                       ") must be a multiple of num_attention_heads (" + std::to_string(c.heads) +
                       ")");
   }
+  if (c.hidden / c.heads > kMaxHeadDim) {
+    return bad_config("vision heads are too wide (" + std::to_string(c.hidden / c.heads) +
+                      ", limit " + std::to_string(kMaxHeadDim) + ")");
+  }
+  if (c.intermediate < 1 || c.intermediate > kMaxWidth) {  // from the tensors
+    return bad_config("the vision MLP is too wide (" + std::to_string(c.intermediate) + ", limit " +
+                      std::to_string(kMaxWidth) + ")");
+  }
   if (c.patch > c.image) return bad_config("patch_size is larger than image_size");
+  if (c.positions() * std::max(c.hidden, c.intermediate) > kMaxTileNumbers) {
+    return bad_config("a picture of " + std::to_string(c.positions()) +
+                      " patches gives too many numbers in a layer (limit " +
+                      std::to_string(kMaxTileNumbers) + ")");
+  }
   return c;
 }
 

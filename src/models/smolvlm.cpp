@@ -73,6 +73,7 @@ Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json,
   if (!vision || !vision->is_object())
     return bad_config("\"vision_config\" is missing; the tower is described there");
   OCELLI_ASSIGN(const bool tied, json.get_bool("tie_word_embeddings", false));
+  OCELLI_TRY(expect_string(*text, "model_type", "llama").in("text_config"));
   // The text_config's own key is a leftover of its class; the top level decides.
   OCELLI_ASSIGN(c.text, LlamaConfig::parse(*text, tied).in("text_config"));
   c.text.tied = tied;
@@ -83,6 +84,11 @@ Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json,
   if (c.vision.grid() % c.scale != 0) {
     return bad_config("scale_factor (" + std::to_string(c.scale) + ") must divide the grid of " +
                       std::to_string(c.vision.grid()) + " patches");
+  }
+  if (c.tokens_per_tile() * c.text.hidden > kMaxTileNumbers) {
+    return bad_config("the tokens of a picture hold too many numbers (" +
+                      std::to_string(c.tokens_per_tile() * c.text.hidden) + ", limit " +
+                      std::to_string(kMaxTileNumbers) + ")");
   }
   return c;
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "media/limits.h"
 #include "models/config.h"
 
 namespace ocelli::models {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr int kMaxImageSize = 4096;  // MAX_IMAGE_SIZE of the original
 constexpr int kMaxTilesPerSide = 64;
+constexpr float kMaxPixel = 1e6f;  // of a normalized pixel; real ones are about 1
 
 // {"longest_edge": n}
 Result<int> read_edge(const Json& json, std::string_view key, int fallback) {
@@ -85,6 +87,13 @@ Result<SmolVlmProcessorConfig> SmolVlmProcessorConfig::parse(const Json& json,
                       ") gives more than " + std::to_string(kMaxTilesPerSide) + " tiles of " +
                       std::to_string(c.tile) + " pixels a side");
   }
+  // Numbers that are fine one by one can still leave float32's range together.
+  for (size_t i = 0; i < 3; ++i) {
+    const bool in_range = c.rescale > 0 && c.stddev[i] > 0 && c.stddev[i] < kMaxPixel &&
+                          std::abs(c.mean[i] / c.stddev[i]) < kMaxPixel &&
+                          float(255 * c.rescale) / c.stddev[i] < kMaxPixel;
+    if (!in_range) return bad_config("rescale_factor, image_mean and image_std give no pixels");
+  }
   return c;
 }
 
@@ -143,6 +152,15 @@ TilePlan SmolVlmProcessor::plan(int width, int height) const {
 
 Result<Tiles> SmolVlmProcessor::process(const media::Image& image,
                                         const media::ParallelFor& parallel) const {
+  const auto side_ok = [](int n) { return n >= 1 && n <= media::kMaxSide; };
+  if (!side_ok(image.width) || !side_ok(image.height) ||
+      image.rgb.size() != image.row_bytes() * size_t(image.height)) {
+    return base::fail(base::Code::kBadInput,
+                      "a picture of " + std::to_string(image.width) + " x " +
+                          std::to_string(image.height) + " pixels with " +
+                          std::to_string(image.rgb.size()) + " bytes is not possible (limit " +
+                          std::to_string(media::kMaxSide) + " pixels a side, 3 bytes a pixel)");
+  }
   Tiles out;
   out.plan = plan(image.width, image.height);
   const int side = config_.tile;
