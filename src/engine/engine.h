@@ -102,6 +102,7 @@ class Engine {
   }
   base::Status load_text(const formats::ModelFolder& folder);
   base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
+  base::Status check_picture_tokens() const;
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count) const;

@@ -19,6 +19,7 @@ using formats::ModelFolder;
 namespace {
 
 constexpr size_t kMaxTemplateFile = size_t{1} << 20;
+constexpr int64_t kMaxPrefillChunk = 1 << 16;
 
 // A JSON file of the folder; null where there is none.
 Result<Json> read_json(const ModelFolder& folder, const std::string& name) {
@@ -93,11 +94,45 @@ Status Engine::load_processor(const ModelFolder& folder, const Json& config) {
                           std::to_string(info().vision->tile),
                       "preprocessor_config.json");
   }
+  return check_picture_tokens();
+}
+
+// The tokens that stand for a picture must be the model's, in name and number.
+Status Engine::check_picture_tokens() const {
+  const models::VisionInfo& vision = *info().vision;
+  const std::string marker(processor_->marker());
+  const std::optional<int32_t> id = tokenizer_->id_of(marker);
+  if (id != vision.image_token_id) {
+    return base::fail(
+        Code::kBadInput,
+        "the tokenizer " +
+            (id ? "calls " + marker + " " + std::to_string(*id) : "has no token " + marker) +
+            " but the image_token_id of config.json is " + std::to_string(vision.image_token_id) +
+            "; they belong to different models",
+        name_);
+  }
+  const models::TilePlan one{0, 0, int(vision.tile), int(vision.tile), 1, int(vision.tile)};
+  const std::string prompt = processor_->prompt(one);
+  int64_t tokens = 0;
+  for (size_t at = 0; (at = prompt.find(marker, at)) != std::string::npos; at += marker.size())
+    ++tokens;
+  if (tokens != vision.tokens_per_tile) {
+    return base::fail(
+        Code::kBadInput,
+        "image_seq_len (" + std::to_string(tokens) + ") is not what the model makes of a tile (" +
+            std::to_string(vision.tokens_per_tile) + "); they belong to different models",
+        "processor_config.json");
+  }
   return {};
 }
 
 Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOptions& options) {
   const base::Stopwatch watch;
+  if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxPrefillChunk) {
+    return base::fail(Code::kUsage, "the prefill chunk must be from 1 to " +
+                                        std::to_string(kMaxPrefillChunk) + " tokens (" +
+                                        std::to_string(options.prefill_chunk) + ")");
+  }
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
   std::unique_ptr<Engine> engine(new Engine(options, std::move(arena)));
   engine->name_ = folder.name();
@@ -118,7 +153,8 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   const models::ModelInfo& info = engine->info();
   engine->stop_ids_ = info.eos_ids;
   OCELLI_ASSIGN(const Json generation, read_json(folder, "generation_config.json"));
-  OCELLI_ASSIGN(const std::vector<int32_t> stops, models::read_eos_ids(generation, info.vocab));
+  OCELLI_ASSIGN(const std::vector<int32_t> stops,
+                models::read_eos_ids(generation, info.vocab).in("generation_config.json"));
   if (!stops.empty()) engine->stop_ids_ = stops;
   if (options.context < 0 || options.context > models::kMaxContext) {
     return base::fail(Code::kUsage, "the context must be from 1 to " +
