@@ -47,8 +47,14 @@ def execute(command, limit=1200):
         # wait4 gives the resources of exactly this child; a timer ends it if it hangs.
         timer = threading.Timer(limit, child.kill)
         timer.start()
-        _, status, used = os.wait4(child.pid, 0)
-        timer.cancel()
+        try:
+            _, status, used = os.wait4(child.pid, 0)
+        except BaseException:  # interrupted: leave nothing running
+            child.kill()
+            child.wait()
+            raise
+        finally:
+            timer.cancel()
         seconds = time.perf_counter() - start
         child.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
