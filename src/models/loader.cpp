@@ -1,7 +1,10 @@
 #include "models/loader.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <set>
 
 #include "models/config.h"
@@ -36,7 +39,7 @@ class Loader : public nn::ParameterVisitor {
     const bool misaligned =
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
-      convert(w, wanted);
+      if (!convert(w, wanted)) return not_representable(name, wanted);
       release(*t);
     } else if (misaligned) {
       std::byte* copy = own(encoding::bytes(w));
@@ -119,23 +122,49 @@ class Loader : public nn::ParameterVisitor {
     return loaded_.storage.back().get();
   }
 
-  void convert(encoding::Weight& w, Encoding wanted) {
+  // The largest magnitude that `e` can hold: NaN would become 0 in q8, and what is too large an
+  // infinity in f16 and in the f16 scales of q8.
+  static float largest(Encoding e) {
+    constexpr float kF16 = 65504;
+    return e == Encoding::kF16   ? kF16
+           : e == Encoding::kQ8  ? 127 * kF16
+           : e == Encoding::kF32 ? std::numeric_limits<float>::max()
+                                 : 0x1.FEp127f;
+  }
+
+  // False where a number does not survive.
+  bool convert(encoding::Weight& w, Encoding wanted) {
     const encoding::Weight from = w;
     w.encoding = wanted;
     std::byte* memory = own(encoding::bytes(w));
-    if (!memory) return;
+    if (!memory) return true;  // an error of its own
     w.data = memory;
     const int64_t stride = encoding::row_bytes(wanted, w.cols);
+    const float most = largest(wanted);
+    std::atomic<bool> good = true;
     pool_.parallel_for(
         w.rows,
         [&](int64_t begin, int64_t end) {
           std::vector<float> row(static_cast<size_t>(from.cols));
           for (int64_t r = begin; r < end; ++r) {
             encoding::decode_row(from.encoding, from.row(r), 0, from.cols, row.data());
+            int beyond = 0;
+            for (const float x : row) beyond |= !(std::abs(x) <= most);
+            if (beyond) good = false;
             encoding::encode_row(wanted, row.data(), from.cols, memory + r * stride);
           }
         },
         16);
+    return good;
+  }
+
+  void not_representable(const std::string& name, Encoding wanted) {
+    if (error_) return;
+    error_ =
+        base::fail(Code::kBadInput,
+                   "tensor " + name + " holds numbers that " + std::string(encoding::name(wanted)) +
+                       " cannot store: not finite, so that the file is damaged, or too "
+                       "large; load the weights as the file has them");
   }
 
   // Pages of the file that were only read to be converted would otherwise count as ours, together

@@ -303,6 +303,32 @@ TEST_F(Loading, Conversions) {
   }
 }
 
+// A NaN would turn into 0, and a number beyond f16 into infinity, without a word.
+TEST_F(Loading, NumbersThatAnEncodingCannotHold) {
+  const std::pair<float, Encoding> bad[] = {{NAN, Encoding::kQ8},      {INFINITY, Encoding::kQ8},
+                                            {NAN, Encoding::kF16},     {-INFINITY, Encoding::kBF16},
+                                            {1e5f, Encoding::kF16},    {-8.4e6f, Encoding::kQ8},
+                                            {3.4e38f, Encoding::kBF16}};
+  for (const auto& [number, wanted] : bad) {
+    const std::string name = "model.layers.0.mlp.up_proj.weight";
+    const File file(entries(true));
+    const auto* t = file.checkpoint().find(name);
+    auto* at = const_cast<std::byte*>(t->bytes.data()) + t->bytes.size() - sizeof number;
+    std::memcpy(at, &number, sizeof number);
+    EXPECT_TRUE(load(file).ok());  // as it is: the answer will say so
+    const auto loaded = load(file, true, {.weights = wanted});
+    ASSERT_FALSE(loaded.ok()) << number;
+    EXPECT_THAT(loaded.error().message(),
+                AllOf(HasSubstr(name), HasSubstr(std::string(encoding::name(wanted))),
+                      HasSubstr("cannot store")));
+  }
+  const File fine(entries(true));
+  const auto* t = fine.checkpoint().find("model.layers.0.mlp.up_proj.weight");
+  const float most = 65504;
+  std::memcpy(const_cast<std::byte*>(t->bytes.data()), &most, sizeof most);
+  EXPECT_TRUE(load(fine, true, {.weights = Encoding::kF16}).ok());
+}
+
 struct Watch : base::Progress {
   void update(double fraction, std::string_view note) override {
     EXPECT_GE(fraction, last);
