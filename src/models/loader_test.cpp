@@ -101,7 +101,7 @@ class File {
     const auto stored = e.dtype == "F16"    ? Encoding::kF16
                         : e.dtype == "BF16" ? Encoding::kBF16
                                             : Encoding::kF32;
-    if (e.dtype == "I64") return;
+    if (e.dtype == "I64" || count == 0) return;
     encoding::encode_row(stored, numbers.data(), count,
                          reinterpret_cast<std::byte*>(data.data() + begin));
   }
