@@ -312,8 +312,8 @@ TEST_F(Loading, NumbersThatAnEncodingCannotHold) {
   for (const auto& [number, wanted] : bad) {
     const std::string name = "model.layers.0.mlp.up_proj.weight";
     const File file(entries(true));
-    const auto* t = file.checkpoint().find(name);
-    auto* at = const_cast<std::byte*>(t->bytes.data()) + t->bytes.size() - sizeof number;
+    const std::span<const std::byte> bytes = file.checkpoint().find(name)->bytes;
+    auto* at = const_cast<std::byte*>(bytes.data()) + bytes.size() - sizeof number;
     std::memcpy(at, &number, sizeof number);
     EXPECT_TRUE(load(file).ok());  // as it is: the answer will say so
     const auto loaded = load(file, true, {.weights = wanted});
@@ -323,9 +323,9 @@ TEST_F(Loading, NumbersThatAnEncodingCannotHold) {
                       HasSubstr("cannot store")));
   }
   const File fine(entries(true));
-  const auto* t = fine.checkpoint().find("model.layers.0.mlp.up_proj.weight");
+  const auto bytes = fine.checkpoint().find("model.layers.0.mlp.up_proj.weight")->bytes;
   const float most = 65504;
-  std::memcpy(const_cast<std::byte*>(t->bytes.data()), &most, sizeof most);
+  std::memcpy(const_cast<std::byte*>(bytes.data()), &most, sizeof most);
   EXPECT_TRUE(load(fine, true, {.weights = Encoding::kF16}).ok());
 }
 
