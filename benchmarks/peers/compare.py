@@ -58,11 +58,10 @@ class Comparison:
     def __init__(self, options, groups, settings):
         self.options, self.groups, self.settings = options, groups, settings
         self.probe = machine.Probe()
-        self.rows = defaultdict(lambda: None)
         self.log, self.failures = [], []
 
     def turn(self, program, step, threads):
-        """One run of one program, and whether the machine gave it the CPUs that it asked for."""
+        """One run of one program, with the CPUs that the machine gave before and after it."""
         before = self.probe(threads)
         run = getattr(program, step)(self.settings(threads))
         cpus = min(before, self.probe(threads))
@@ -71,25 +70,6 @@ class Comparison:
         values = ", ".join(f"{k} {v:.4g}" for k, v in run.values.items())
         print(f"  {program.label}, {threads} thr., {step}: {values}; CPUs used "
               f"{run.notes['cpus']:.2f}, probed {cpus:.2f}", file=sys.stderr)
-        enough = self.options.min_cpus
-        if threads == 1:
-            # Such a run says itself what it got; probes of 0.2 s said 0.7 around runs with 0.97.
-            # What is held back outside of the machine shows in the spread.
-            return run, run.notes["cpus"] >= enough
-        return run, cpus >= enough * threads
-
-    def pair(self, ours, other, step, threads, mine):
-        run, quiet = self.turn(other, step, threads)
-        mine_run, mine_quiet = mine
-        for metric in STEPS[step]:
-            key = (metric, threads, ours.label, other.label)
-            row = self.rows[key] or report.Row(*key, [], [])
-            self.rows[key] = row
-            if not (quiet and mine_quiet) and metric not in UNAFFECTED:
-                row.dropped += 1
-                continue
-            row.ours.append(mine_run.values[metric])
-            row.peer.append(run.values[metric])
 
     def round(self):
         for threads in self.options.threads:
@@ -102,18 +82,60 @@ class Comparison:
                         use = [other for other in others if other.mmproj]
                     try:
                         for other in use:  # ours before each of theirs: A B A B
-                            mine = self.turn(ours, step, threads)
-                            self.pair(ours, other, step, threads, mine)
+                            self.turn(ours, step, threads)
+                            self.turn(other, step, threads)
                     except (ProgramError, KeyError, ValueError) as error:
                         self.failures.append(f"{ours.label}, {step}: {error}")
                         print(f"  failed: {self.failures[-1]}", file=sys.stderr)
 
-    def result(self):
-        """One row for each metric, threads and width: against the peer's fastest format."""
-        together = defaultdict(list)
-        for (metric, threads, ours, _), row in self.rows.items():
-            together[(list(METRICS).index(metric), threads, ours)].append(row)
-        return [report.strongest(together[key]) for key in sorted(together)]
+
+def table_rows(log, options):
+    """One row for each metric, threads and width: against the peer's fastest format."""
+    rows = pairs(log, options.min_cpus, options.processor_time)
+    together = defaultdict(list)
+    for row in rows:
+        key = (list(METRICS).index(row.metric), row.threads, row.ours_label)
+        together[key].append(row)
+    return [report.strongest(together[key]) for key in sorted(together)]
+
+
+def quiet(run, min_cpus):
+    if run["threads"] == 1:
+        # Such a run says itself what it got; probes of 0.2 s said 0.7 around runs with 0.97.
+        # What is held back outside of the machine shows in the spread.
+        return run["cpus"] >= min_cpus
+    return run["cpus_probed"] >= min_cpus * run["threads"]
+
+
+def pairs(log, min_cpus, processor_time):
+    """Rows of every metric and format, from runs of ours each followed by one of theirs."""
+    rows = {}
+    for mine, other in zip(log, log[1:]):
+        same = all(mine[k] == other[k] for k in ("step", "threads"))
+        ours = [run["program"].startswith("ocelli") for run in (mine, other)]
+        if not same or ours != [True, False]:
+            continue
+        for metric in STEPS[mine["step"]]:
+            key = (metric, mine["threads"], mine["program"], other["program"])
+            row = rows.setdefault(key, report.Row(*key, [], []))
+            if metric in UNAFFECTED:
+                row.ours.append(mine["values"][metric])
+                row.peer.append(other["values"][metric])
+            elif processor_time and mine["threads"] == 1:
+                row.ours.append(per_processor(mine, metric))
+                row.peer.append(per_processor(other, metric))
+            elif quiet(mine, min_cpus) and quiet(other, min_cpus):
+                row.ours.append(mine["values"][metric])
+                row.peer.append(other["values"][metric])
+            else:
+                row.dropped += 1
+    return list(rows.values())
+
+
+def per_processor(run, metric):
+    """By the processor time that the run got, instead of by the clock."""
+    value = run["values"][metric]
+    return value / run["cpus"] if METRICS[metric][2] else value * run["cpus"]
 
 
 def numbers(text):
@@ -123,9 +145,9 @@ def numbers(text):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ocelli", required=True, help="the program")
-    parser.add_argument("--model", required=True, help="checkpoint in Hugging Face layout")
-    parser.add_argument("--gguf", required=True, help="folder written by write_gguf.py")
+    parser.add_argument("--ocelli", help="the program")
+    parser.add_argument("--model", help="checkpoint in Hugging Face layout")
+    parser.add_argument("--gguf", help="folder written by write_gguf.py")
     parser.add_argument("--llama-cpp", help="folder of llama-bench and llama-mtmd-cli")
     parser.add_argument("--micro", help="micro-benchmark program, for the machine's limits")
     parser.add_argument("--threads", type=numbers, default=[1], help="for example 1,2")
@@ -134,6 +156,11 @@ def arguments():
     parser.add_argument("--n-gen", type=int, default=32, help="tokens decoded")
     parser.add_argument("--picture", default="1024x256", help="WIDTHxHEIGHT of the noise picture")
     parser.add_argument("--min-cpus", type=float, default=0.9, help="CPUs per thread, or dropped")
+    parser.add_argument("--processor-time", action="store_true",
+                        help="one thread by the processor time that each run got: for a machine "
+                        "that is never quiet; nothing is dropped then")
+    parser.add_argument("--again", nargs="+", metavar="JSON",
+                        help="measure nothing: the table of runs that --json wrote before")
     parser.add_argument("--bits", default="16,8", help="widths of the weights to compare")
     parser.add_argument("--steps", default=",".join(STEPS), help="of " + ", ".join(STEPS))
     parser.add_argument("--json", help="write everything measured to this file")
@@ -141,11 +168,25 @@ def arguments():
     options.steps = options.steps.split(",")
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"no such step ({', '.join(unknown)})")
+    if not options.again and not (options.ocelli and options.model and options.gguf):
+        parser.error("--ocelli, --model and --gguf are needed")
     return options
+
+
+def again(options):
+    log = []
+    for path in options.again:
+        with open(path, encoding="utf-8") as file:
+            written = json.load(file)
+        log += written["runs"]
+        finish(options, written["machine"], [], written["failures"])
+    print_table(options, log)
 
 
 def main():
     options = arguments()
+    if options.again:
+        return again(options)
     tools = find_llama_cpp(options.llama_cpp)
     if not tools:
         sys.exit("llama-bench and llama-mtmd-cli not found; put them on PATH or give --llama-cpp")
@@ -178,31 +219,36 @@ def main():
                 comparison.round()
         except KeyboardInterrupt:
             comparison.failures.append("interrupted; the table holds what was measured before")
-    finish(options, facts, comparison)
-
-
-def finish(options, facts, comparison):
     facts["date"] += " to " + machine.describe()["date"][-9:]
-    rows = comparison.result()
-    alone = [e["cpus"] for e in comparison.log if e["threads"] == 1]
-    facts["probe"] = (f"CPUs that one-thread runs got: {min(alone):.2f} to {max(alone):.2f}"
-                      if alone else "")
+    finish(options, facts, comparison.log, comparison.failures)
+    if options.json:
+        rows = pairs(comparison.log, options.min_cpus, options.processor_time)
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": facts, "rows": [report.as_json(r) for r in rows],
+                       "runs": comparison.log, "failures": comparison.failures}, file, indent=1)
+    sys.exit(1 if comparison.failures else 0)
+
+
+def finish(options, facts, log, failures):
     for key, value in facts.items():
         for line in value if isinstance(value, list) and key != "instruction_sets" else [value]:
             text = " ".join(line) if isinstance(line, list) else line
             print(f"{key.replace('_', ' ')}: {text}")
     print()
-    print(report.table(rows))
+    if log:
+        print_table(options, log)
+    for failure in failures:
+        print("failed:", failure)
+
+
+def print_table(options, log):
+    print(report.table(table_rows(log, options)))
     print("\nRatio above 1: ours is faster or smaller; median (and range) over pairs of runs taken "
           "one after the other.")
-    for failure in comparison.failures:
-        print("failed:", failure)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": facts, "rows": [report.as_json(r) for r in rows],
-                       "all_rows": [report.as_json(r) for r in comparison.rows.values()],
-                       "runs": comparison.log, "failures": comparison.failures}, file, indent=1)
-    sys.exit(1 if comparison.failures else 0)
+    alone = [run["cpus"] for run in log if run["threads"] == 1]
+    if alone:
+        print(f"Runs on one thread got {min(alone):.2f} to {max(alone):.2f} CPUs." +
+              (" Their figures are by that processor time." if options.processor_time else ""))
 
 
 def dimensions(config):

@@ -4,6 +4,7 @@ import os
 import tempfile
 import unittest
 
+import compare
 import programs
 import report
 
@@ -79,6 +80,32 @@ class Verdicts(unittest.TestCase):
         self.assertIs(report.strongest([slow, fast, row("tile", [], [])]), fast)
         slow, fast = row("decode", [1.0], [2.0]), row("decode", [1.0], [3.0])
         self.assertIs(report.strongest([slow, fast]), fast)
+
+
+class Pairs(unittest.TestCase):
+    def run_of(self, program, speed, cpus, threads=1, probed=1.0):
+        values = {"prefill_128": speed, "decode": speed}
+        return {"program": program, "step": "text_128", "threads": threads, "cpus": cpus,
+                "cpus_probed": probed, "values": values}
+
+    def test_held_back_runs_are_dropped(self):
+        log = [self.run_of("ocelli q8", 100, 0.95), self.run_of("llama.cpp Q8_0", 50, 0.95),
+               self.run_of("ocelli q8", 100, 0.95), self.run_of("llama.cpp Q8_0", 10, 0.5)]
+        row = compare.pairs(log, 0.9, False)[0]
+        self.assertEqual((row.ours, row.peer, row.dropped), ([100], [50], 1))
+        row = compare.pairs(log, 0.9, True)[0]
+        self.assertEqual(row.dropped, 0)
+        self.assertAlmostEqual(row.peer[1], 20)  # 10 per second with half a CPU
+
+    def test_two_threads_by_the_probe(self):
+        log = [self.run_of("ocelli q8", 100, 1.9, 2, 1.9), self.run_of("llama.cpp", 50, 1.9, 2, 1.2)]
+        row = compare.pairs(log, 0.9, True)[0]
+        self.assertEqual((row.ours, row.dropped), ([], 1))
+
+    def test_only_neighbours_of_one_kind(self):
+        log = [self.run_of("ocelli", 1, 1), self.run_of("ocelli q8", 1, 1),
+               self.run_of("llama.cpp Q8_0", 1, 1), self.run_of("llama.cpp Q8_0", 1, 1)]
+        self.assertEqual([r.ours_label for r in compare.pairs(log, 0.9, False)], ["ocelli q8"] * 2)
 
 
 if __name__ == "__main__":
