@@ -98,7 +98,8 @@ class Pairs(unittest.TestCase):
         self.assertAlmostEqual(row.peer[1], 20)  # 10 per second with half a CPU
 
     def test_two_threads_by_the_probe(self):
-        log = [self.run_of("ocelli q8", 100, 1.9, 2, 1.9), self.run_of("llama.cpp", 50, 1.9, 2, 1.2)]
+        log = [self.run_of("ocelli q8", 100, 1.9, 2, 1.9),
+               self.run_of("llama.cpp", 50, 1.9, 2, 1.2)]
         row = compare.pairs(log, 0.9, True)[0]
         self.assertEqual((row.ours, row.dropped), ([], 1))
 
