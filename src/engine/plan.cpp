@@ -14,9 +14,21 @@ using tensor::Tensor;
 
 namespace {
 
-// What kernels keep for each thread: panels of unpacked weights and of activations.
+// The most that kernels keep for each thread: panels of unpacked weights and of activations. A panel
+// is never larger than the matrix it comes from.
 constexpr int64_t kKernelScratchPerThread = int64_t{4} << 20;
 constexpr int64_t kPage = 4096;
+
+int64_t kernel_scratch(const Engine& engine) {
+  int64_t largest = 0;  // numbers
+  for (const formats::TensorInfo& t : engine.loaded().checkpoint.tensors()) {
+    int64_t count = 1;
+    for (const int64_t n : t.shape) count *= n;
+    largest = std::max(largest, count);
+  }
+  const auto bytes = largest * int64_t(sizeof(float));
+  return engine.threads() * std::min(kKernelScratchPerThread, bytes);
+}
 
 int64_t whole_pages(int64_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
@@ -127,7 +139,7 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
       2 * kv.layers * whole_pages((last + 1) * kv.kv_heads * kv.head_dim * tensor::size_of(dtype));
   f.weights = engine.loaded().mapped_bytes + engine.loaded().storage_bytes;
   f.activations = dry.peak();
-  f.kernels = engine.threads() * kKernelScratchPerThread;
+  f.kernels = kernel_scratch(engine);
 
   const Speed speed = measure(engine);
   const auto work_seconds = [&](const Work& w) {
