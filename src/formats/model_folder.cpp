@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "formats/pieces.h"
+
 namespace ocelli::formats {
 
 using base::Code;
@@ -10,6 +12,13 @@ using base::fail;
 using base::Result;
 
 namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kSentencePieceFile = "tokenizer.model";
+constexpr size_t kMaxTokenizerConfigBytes = size_t{4} << 20;  // 6,000 added tokens take 1 MB
+
+}  // namespace
 
 Result<ModelFolder> ModelFolder::open(const std::string& path) {
   std::error_code error;
@@ -48,7 +57,10 @@ bool ModelFolder::has(std::string_view name) const {
 
 Result<std::optional<std::string>> ModelFolder::text(const std::string& name,
                                                      size_t max_bytes) const {
-  if (!has(name)) return std::optional<std::string>();
+  if (!has(name)) {
+    if (name == "tokenizer.json" && has(kSentencePieceFile)) return from_pieces(max_bytes);
+    return std::optional<std::string>();
+  }
   if (!path_.empty()) {
     OCELLI_ASSIGN(std::string text, base::read_file((fs::path(path_) / name).string(), max_bytes));
     return std::optional<std::string>(std::move(text));
@@ -62,6 +74,29 @@ Result<std::optional<std::string>> ModelFolder::text(const std::string& name,
   }
   return std::optional<std::string>(std::in_place, reinterpret_cast<const char*>(bytes.data()),
                                     bytes.size());
+}
+
+// The tokenizer.json that transformers makes of tokenizer.model and tokenizer_config.json.
+Result<std::optional<std::string>> ModelFolder::from_pieces(size_t max_bytes) const {
+  OCELLI_ASSIGN(const auto found, text(kSentencePieceFile, kMaxSentencePieceBytes));
+  const std::string file = found.value_or(std::string());
+  OCELLI_ASSIGN(PieceModel model,
+                parse_sentencepiece(std::as_bytes(std::span(file))).in(kSentencePieceFile));
+  OCELLI_ASSIGN(const auto config, text("tokenizer_config.json", kMaxTokenizerConfigBytes));
+  if (config) {
+    OCELLI_ASSIGN(const base::Json json,
+                  base::Json::parse(*config, {.max_bytes = kMaxTokenizerConfigBytes})
+                      .in("tokenizer_config.json"));
+    OCELLI_TRY(apply_tokenizer_config(json, model).in("tokenizer_config.json"));
+  }
+  OCELLI_ASSIGN(std::string json, tokenizer_json(model).in(kSentencePieceFile));
+  if (json.size() > max_bytes) {
+    return fail(Code::kDoesNotFit,
+                "is too large (" + std::to_string(json.size()) +
+                    " bytes as tokenizer.json, limit " + std::to_string(max_bytes) + ")",
+                kSentencePieceFile);
+  }
+  return std::optional<std::string>(std::move(json));
 }
 
 Result<Checkpoint> ModelFolder::weights() const {

@@ -31,12 +31,14 @@ class ModelFolder {
   // Whether there is a file of this name (a plain name, no path).
   bool has(std::string_view name) const;
 
-  // The whole file, or nothing where there is none. More than max_bytes is an error.
+  // The whole file, or nothing where there is none. More than max_bytes is an error. Where
+  // tokenizer.json is missing but tokenizer.model is there, it is made of that (formats/pieces.h).
   base::Result<std::optional<std::string>> text(const std::string& name, size_t max_bytes) const;
 
   base::Result<Checkpoint> weights() const;
 
  private:
+  base::Result<std::optional<std::string>> from_pieces(size_t max_bytes) const;
   const EmbeddedFile* embedded_file(std::string_view name) const;
 
   std::string name_, path_;
