@@ -28,6 +28,12 @@ base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& o
 base::Status decode_webp(std::span<const std::byte> bytes, const DecodeOptions& options,
                          const Canvas& out, ImageFacts& facts);
 
+// The first frame.
+base::Status decode_gif(std::span<const std::byte> bytes, const DecodeOptions& options,
+                        const Canvas& out, ImageFacts& facts);
+base::Status decode_bmp(std::span<const std::byte> bytes, const DecodeOptions& options,
+                        const Canvas& out, ImageFacts& facts);
+
 // "broken PNG file (DETAIL); save the picture again".
 base::Error broken_file(Format format, std::string_view detail);
 

@@ -37,9 +37,21 @@ namespace {
 
 base::Status decode_by_format(Format format, std::span<const std::byte> bytes,
                               const DecodeOptions& options, const Canvas& out, ImageFacts& facts) {
-  if (format == Format::kJpeg) return decode_jpeg(bytes, options, out, facts);
-  if (format == Format::kPng) return decode_png(bytes, options, out, facts);
-  return decode_webp(bytes, options, out, facts);
+  switch (format) {
+    case Format::kJpeg:
+      return decode_jpeg(bytes, options, out, facts);
+    case Format::kPng:
+      return decode_png(bytes, options, out, facts);
+    case Format::kWebp:
+      return decode_webp(bytes, options, out, facts);
+    case Format::kGif:
+      return decode_gif(bytes, options, out, facts);
+    case Format::kBmp:
+      return decode_bmp(bytes, options, out, facts);
+    case Format::kUnknown:
+      break;
+  }
+  return broken_file(format, "read_header accepts no such file");
 }
 
 Result<ImageFacts> decode_upright(std::span<const std::byte> bytes, const Header& header,

@@ -4,6 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "media/bmp_layout.h"
+#include "media/bytes.h"
+#include "media/gif_layout.h"
 #include "media/sniff.h"
 
 namespace ocelli::media {
@@ -13,31 +16,6 @@ using base::Code;
 using base::Error;
 using base::fail;
 using base::Result;
-using Bytes = std::span<const std::byte>;
-
-std::string_view text_of(Bytes bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-uint32_t byte_at(Bytes b, size_t at) {
-  return std::to_integer<uint32_t>(b[at]);
-}
-uint32_t big16(Bytes b, size_t at) {
-  return byte_at(b, at) << 8 | byte_at(b, at + 1);
-}
-uint32_t big32(Bytes b, size_t at) {
-  return big16(b, at) << 16 | big16(b, at + 2);
-}
-uint32_t little16(Bytes b, size_t at) {
-  return byte_at(b, at) | byte_at(b, at + 1) << 8;
-}
-uint32_t little24(Bytes b, size_t at) {
-  return little16(b, at) | byte_at(b, at + 2) << 16;
-}
-uint32_t little32(Bytes b, size_t at) {
-  return little16(b, at) | little16(b, at + 2) << 16;
-}
-
 Error broken(Format format, const char* why) {
   return fail(Code::kBadInput, std::string("broken ") + format_name(format) + " file (" + why +
                                    "); save the picture again");
@@ -204,9 +182,21 @@ Result<Found> read_webp(Bytes b) {
   return found;
 }
 
+Result<Found> read_gif(Bytes b) {
+  OCELLI_ASSIGN(const GifLayout gif, read_gif_layout(b));
+  return Found{Format::kGif, gif.width, gif.height, gif.animated};
+}
+
+Result<Found> read_bmp(Bytes b) {
+  OCELLI_ASSIGN(const BmpLayout bmp, read_bmp_layout(b));
+  return Found{Format::kBmp, bmp.width, bmp.height};
+}
+
 Result<Found> read_by_format(Format format, Bytes bytes) {
   if (format == Format::kJpeg) return read_jpeg(bytes);
   if (format == Format::kPng) return read_png(bytes);
+  if (format == Format::kGif) return read_gif(bytes);
+  if (format == Format::kBmp) return read_bmp(bytes);
   return read_webp(bytes);
 }
 

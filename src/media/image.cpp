@@ -10,6 +10,10 @@ const char* format_name(Format format) {
       return "PNG";
     case Format::kWebp:
       return "WebP";
+    case Format::kGif:
+      return "GIF";
+    case Format::kBmp:
+      return "BMP";
     case Format::kUnknown:
       break;
   }

@@ -7,9 +7,9 @@
 
 namespace ocelli::media {
 
-enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp };
+enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp, kGif, kBmp };
 
-// "JPEG", "PNG", "WebP".
+// "JPEG", "PNG", "WebP", "GIF", "BMP".
 const char* format_name(Format format);
 
 // How the file stored its pixels, in Pillow's words.

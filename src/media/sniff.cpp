@@ -15,8 +15,6 @@ struct Magic {
 };
 
 constexpr std::array kUnsupported = {
-    Magic{0, "GIF8"sv, "GIF"},
-    Magic{0, "BM"sv, "BMP"},
     Magic{0, "II*\0"sv, "TIFF"},
     Magic{0, "MM\0*"sv, "TIFF"},
     Magic{0, "II+\0"sv, "TIFF"},
@@ -92,6 +90,8 @@ Sniffed sniff(std::span<const std::byte> bytes) {
   if (text.starts_with("\xff\xd8\xff")) return {Format::kJpeg, {}};
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return {Format::kPng, {}};
   if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return {Format::kWebp, {}};
+  if (text.starts_with("GIF87a") || text.starts_with("GIF89a")) return {Format::kGif, {}};
+  if (text.starts_with("BM")) return {Format::kBmp, {}};
   for (const Magic& magic : kUnsupported) {
     if (text.size() > magic.offset && text.substr(magic.offset).starts_with(magic.bytes)) {
       return {Format::kUnknown, magic.name};

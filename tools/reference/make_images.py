@@ -8,7 +8,7 @@ Needs numpy and Pillow 13.0.0 (pinned: its pixels are the contract). Writes
   *.jpg *.png *.webp  small pictures of every kind that media::decode accepts
   decode.tsv          per picture: file, width, height, Pillow mode, orientation, has alpha,
                       SHA-256 of exif_transpose(im).convert("RGB"), SHA-256 over white or "-"
-  ../fuzz/image/      copies of a few small ones, to start a fuzzer from
+  ../fuzz/image_*/    copies of a few small ones, to start a fuzzer from
   resize.tsv          per case: filter, source size, target size, SHA-256 of the result, x, y and
                       the 12 bytes of a 2x2 crop there (or as much as fits) in hexadecimal
 
@@ -27,6 +27,7 @@ import PIL
 from PIL import Image, ImageDraw, ImageOps
 
 PILLOW = "13.0.0"
+MEDIA = pathlib.Path(__file__).resolve().parents[2] / "tests" / "fixtures" / "media"
 FILTERS = {
     "lanczos": Image.Resampling.LANCZOS,
     "bicubic": Image.Resampling.BICUBIC,
@@ -36,6 +37,7 @@ SEEDS = ["exif_6.jpg", "progressive_grey.jpg", "cmyk.jpg", "size_7x5.jpg", "rest
          "chunks.png", "exif_after_data.png", "palette4_interlaced.png", "palette_trns.png", "raw_profile_6.png",
          "size_5x4.png", "xmp_5.png", "grey1.png", "lossless_alpha.webp", "animated.webp", "exif_6.webp",
          "size_17x13.webp"]
+FOLDERS = {".jpg": "jpeg", ".png": "png", ".webp": "webp"}
 ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)]
 
 
@@ -349,19 +351,19 @@ def resize_row(source, name, target):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", default="tests/fixtures/media", type=pathlib.Path)
+    parser.add_argument("--out", default=MEDIA, type=pathlib.Path)
     out = parser.parse_args().out
     if PIL.__version__ != PILLOW:
         raise SystemExit(f"error: Pillow is {PIL.__version__}, the contract is {PILLOW}; pip install pillow=={PILLOW}")
     warnings.simplefilter("ignore", DeprecationWarning)
-    seeds = out.parent / "fuzz" / "image"
-    for folder in (out, seeds):
-        folder.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     head = f"# tools/reference/make_images.py, Pillow {PILLOW}\n"
     rows, total = [], 0
     for name, data in [*jpegs(), *pngs(), *webps()]:
         (out / name).write_bytes(data)
         if name in SEEDS:
+            seeds = out.parent / "fuzz" / ("image_" + FOLDERS[pathlib.Path(name).suffix])
+            seeds.mkdir(parents=True, exist_ok=True)
             (seeds / name).write_bytes(data)
         rows.append(decode_row(name, data))
         total += len(data)

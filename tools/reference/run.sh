@@ -10,7 +10,15 @@ if [ ! -x "$python" ]; then
   .venv-reference/bin/pip install -q -r tools/reference/requirements.txt
 fi
 case $python in /*) ;; *) python=$PWD/$python ;; esac
-for script in make_case_table make_rope make_images make_templates make_tokenizers make_processor make_smolvlm; do
+for script in \
+  make_case_table \
+  make_rope \
+  make_images \
+  make_images_more \
+  make_templates \
+  make_tokenizers \
+  make_processor \
+  make_smolvlm; do
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
 done

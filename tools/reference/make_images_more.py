@@ -1,0 +1,295 @@
+#!/usr/bin/env python3
+"""Makes the GIF and BMP pictures of tests/fixtures/media, and what Pillow says about them.
+
+    python3 tools/reference/make_images_more.py [--out tests/fixtures/media]
+
+As make_images.py (whose drawing and description of a picture it uses); writes the pictures,
+decode_more.tsv (the columns of decode.tsv) and ../fuzz/image_FORMAT/.
+"""
+import argparse
+import pathlib
+import struct
+import warnings
+
+import numpy as np
+import PIL
+from PIL import Image
+
+from make_images import MEDIA, PILLOW, alpha_plane, decode_row, drawing, rgb, saved
+
+WIDTH, HEIGHT = 61, 37
+
+
+def grey(width=WIDTH, height=HEIGHT, seed=1):
+    return drawing(width, height, seed).mean(-1).astype(np.uint8)
+
+
+def palette(entries, seed=3):
+    return np.random.default_rng(seed).integers(0, 256, (entries, 3)).astype(np.uint8)
+
+
+# ---------------------------------------------------------------------------------- GIF by hand
+
+
+def lzw(indices, bits):
+    """GIF's compression of a flat list of indices, with a growing table and a clear when it is full."""
+    clear, end = 1 << bits, (1 << bits) + 1
+    out, held, count = bytearray(), 0, 0
+
+    def put(code, size):
+        nonlocal held, count
+        held |= code << count
+        count += size
+        while count >= 8:
+            out.append(held & 255)
+            held >>= 8
+            count -= 8
+
+    table, size = {(i,): i for i in range(clear)}, bits + 1
+    put(clear, size)
+    run = ()
+    following = end + 1
+    for index in indices:
+        if run + (index,) in table:
+            run += (index,)
+            continue
+        put(table[run], size)
+        if following < 4096:
+            table[run + (index,)] = following
+            following += 1
+            if following > 1 << size and size < 12:
+                size += 1
+        else:
+            put(clear, size)
+            table, size, following = {(i,): i for i in range(clear)}, bits + 1, end + 1
+        run = (index,)
+    put(table[run], size)
+    put(end, size)
+    if count:
+        out.append(held & 255)
+    return bytes(out)
+
+
+def blocks(data):
+    return b"".join(bytes([len(data[i:i + 255])]) + data[i:i + 255] for i in range(0, len(data), 255)) + b"\0"
+
+
+def colour_table(colours):
+    """(flag bits, bytes) of a palette, or nothing."""
+    if colours is None:
+        return 0, b""
+    size = max(1, (len(colours) - 1).bit_length())
+    padded = np.zeros((1 << size, 3), np.uint8)
+    padded[:len(colours)] = colours
+    return 0x80 | (size - 1), padded.tobytes()
+
+
+def frame(indices, bits, *, at=(0, 0), local=None, interlaced=False):
+    height, width = indices.shape
+    flags, table = colour_table(local)
+    rows = indices
+    if interlaced:
+        rows = np.concatenate([indices[0::8], indices[4::8], indices[2::4], indices[1::2]])
+    return (b"," + struct.pack("<HHHHB", *at, width, height, flags | (0x40 if interlaced else 0)) + table
+            + bytes([bits]) + blocks(lzw(rows.reshape(-1).tolist(), bits)))
+
+
+def gif(frames, *, screen=(WIDTH, HEIGHT), colours=None, before=b"", background=0, end=b";"):
+    flags, table = colour_table(colours)
+    head = b"GIF89a" + struct.pack("<HHBBB", *screen, flags | 0x70, background, 0)
+    return head + table + before + b"".join(frames) + end
+
+
+def control(transparent=None, disposal=0):
+    return b"!\xf9\x04" + bytes([disposal << 2 | (transparent is not None), 5, 0, transparent or 0, 0])
+
+
+def gifs():
+    im, g = rgb(120, 90), grey()
+    yield "plain.gif", saved(im.quantize(256), format="GIF")
+    yield "grey.gif", saved(im.convert("L"), format="GIF")
+    yield "two_colours.gif", saved(im.convert("1"), format="GIF")
+    yield "interlaced.gif", gif([frame(g, 8, interlaced=True)], colours=palette(256))
+    for bits in (1, 2, 4):
+        yield f"palette{bits}.gif", gif([frame(g >> (8 - bits), max(2, bits))], colours=palette(1 << bits))
+    yield "local_palette.gif", gif([frame(g >> 3, 5, local=palette(32, 7))], colours=palette(32))
+    yield "only_local_palette.gif", gif([frame(g >> 3, 5, local=palette(32, 7), interlaced=True)])
+    yield "no_palette.gif", gif([frame(g, 8)])
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
+    yield "grey_ramp.gif", gif([frame(g, 8)], colours=ramp)
+    yield "grey_ramp_local.gif", gif([frame(g, 8, local=ramp)], colours=palette(256))
+    yield "index_beyond.gif", gif([frame(g, 8)], colours=palette(64))
+    yield "transparent.gif", gif([control(9), frame(g >> 3, 5)], colours=palette(32))
+    yield "transparent_grey.gif", gif([control(200), frame(g, 8)], colours=ramp)
+    inside = g[:20, :30] >> 3
+    yield "inside.gif", gif([frame(inside, 5, at=(11, 7))], colours=palette(32), background=3)
+    yield "inside_transparent.gif", gif([control(5, 2), frame(inside, 5, at=(11, 7))], colours=palette(32), background=3)
+    yield "inside_local.gif", gif([frame(inside, 5, at=(31, 17), local=palette(32, 9), interlaced=True)],
+                                  colours=palette(32))
+    yield "outside.gif", gif([frame(g >> 3, 5, at=(20, 10))], screen=(30, 20), colours=palette(32))
+    yield "no_screen.gif", gif([frame(g >> 3, 5)], screen=(0, 0), colours=palette(32))
+    for width, height in [(1, 1), (1, 3), (3, 1), (9, 2)]:
+        small = grey(width, height) >> 4
+        yield f"size_{width}x{height}.gif", gif([frame(small, 4, interlaced=True)], screen=(width, height),
+                                                colours=palette(16))
+    yield "animated.gif", gif([control(1, 2), frame(g >> 3, 5), control(), frame(inside, 5, at=(3, 3))],
+                              colours=palette(32), before=b"!\xff\x0bNETSCAPE2.0\3\1\0\0\0")
+    yield "comments.gif", gif([b"!\xfe" + blocks(b"a comment " * 60), b"!\x01\x0c" + bytes(12) + blocks(b"text"),
+                               frame(g >> 3, 5), b"!\xfe" + blocks(b"behind")], colours=palette(32))
+    yield "unfinished.gif", gif([frame(g >> 3, 5)[:-1]], colours=palette(32), end=b"")
+    noise = np.random.default_rng(4).integers(0, 256, (150, 120)).astype(np.uint8)
+    yield "full_table.gif", gif([frame(noise, 8)], screen=(120, 150), colours=palette(256))
+
+
+# ---------------------------------------------------------------------------------- BMP by hand
+
+
+def bmp_rows(samples, bits):
+    """Rows padded to 4 bytes: indices [h, w], or bytes [h, w, n]."""
+    out = b""
+    for row in samples:
+        if bits < 8:
+            planes = np.unpackbits(row.astype(np.uint8)[:, None], axis=1)[:, 8 - bits:]
+            packed = np.packbits(planes.reshape(-1)).tobytes()
+        else:
+            packed = row.astype(np.uint8).tobytes()
+        out += packed + bytes(-len(packed) % 4)
+    return out
+
+
+def bmp(pixels, width, height, bits, *, header=40, compression=0, colours=b"", count=0, masks=(), gap=0):
+    """`pixels` as stored; height negative where the first row is the top one."""
+    if header == 12:
+        info = struct.pack("<IHHHH", 12, width, height, 1, bits)
+    else:
+        info = struct.pack("<IiiHHIIiiII", header, width, height, 1, bits, compression, len(pixels), 2835, 2835,
+                           count, 0)
+        fields = struct.pack(f"<{len(masks)}I", *masks)
+        info += (fields + bytes(header))[:header - 40] if header > 40 else fields
+    at = 14 + len(info) + len(colours) + gap
+    return b"BM" + struct.pack("<IHHI", at + len(pixels), 0, 0, at) + info + colours + bytes(gap) + pixels
+
+
+def quads(colours):
+    return np.concatenate([colours[:, ::-1], np.zeros((len(colours), 1), np.uint8)], 1).tobytes()
+
+
+def runs8(rows, literal_from):
+    """RLE8: runs, and from row `literal_from` on literals, a skip and ends of rows left out."""
+    out = b""
+    for y, row in enumerate(rows):
+        row = row.tolist()
+        if y >= literal_from:
+            for i in range(0, len(row), 31):
+                part = row[i:i + 31]
+                out += (bytes([0, len(part)]) + bytes(part) + b"\0" * (len(part) % 2) if len(part) > 2
+                        else b"".join(bytes([1, v]) for v in part))
+        else:
+            x = 0
+            while x < len(row):
+                n = 1
+                while x + n < len(row) and n < 255 and row[x + n] == row[x]:
+                    n += 1
+                out += bytes([n, row[x]])
+                x += n
+        out += b"\0\0"
+    return out + b"\0\1"
+
+
+def runs4(rows):
+    out = b""
+    for y, row in enumerate(rows):
+        row = row.tolist()
+        for i in range(0, len(row), 21):
+            part = row[i:i + 21]
+            if y % 2 == 0 and len(part) > 2:
+                half = [a << 4 | b for a, b in zip(part[0::2], part[1::2] + [0] * (len(part) % 2))]
+                out += bytes([0, len(part)]) + bytes(half) + b"\0" * (len(half) % 2)
+            else:
+                out += b"".join(bytes([min(2, len(part) - j), part[j] << 4 | part[min(j + 1, len(part) - 1)]])
+                                for j in range(0, len(part), 2))
+        out += b"\0\0"
+    return out + b"\0\1"
+
+
+def bmps():
+    w, h = WIDTH, HEIGHT
+    g, colour, alpha = grey(), drawing(w, h), alpha_plane(w, h)[:, :, None]
+    up = lambda a: a[::-1]  # noqa: E731: rows as stored
+    for bits in (1, 4, 8):
+        index = g >> (8 - bits)
+        yield f"palette{bits}.bmp", bmp(bmp_rows(up(index), bits), w, h, bits, colours=quads(palette(1 << bits)))
+        yield f"core{bits}.bmp", bmp(bmp_rows(up(index), bits), w, h, bits, header=12,
+                                     colours=palette(1 << bits)[:, ::-1].tobytes())
+    yield "top_down.bmp", bmp(bmp_rows(g, 8), w, -h, 8, colours=quads(palette(256)))
+    yield "fewer_colours.bmp", bmp(bmp_rows(up(g), 8), w, h, 8, colours=quads(palette(100)), count=100, gap=6)
+    yield "black_white.bmp", saved(rgb(w, h).convert("1"), format="BMP")
+    yield "grey.bmp", saved(rgb(w, h).convert("L"), format="BMP")
+    yield "grey_few.bmp", bmp(bmp_rows(up(g), 8), w, h, 8, count=50,
+                              colours=quads(np.repeat(np.arange(50, dtype=np.uint8)[:, None], 3, 1)))
+    yield "white_black.bmp", bmp(bmp_rows(up(g >> 7), 1), w, h, 1, colours=quads(np.array([[255] * 3, [0] * 3], np.uint8)))
+    yield "rgb24.bmp", saved(rgb(w, h), format="BMP")
+    yield "core24.bmp", bmp(bmp_rows(up(colour[:, :, ::-1]), 24), w, h, 24, header=12)
+    yield "rgb24_top_down.bmp", bmp(bmp_rows(colour[:, :, ::-1], 24), w, -h, 24)
+    bgrx = np.concatenate([colour[:, :, ::-1], alpha], 2)
+    yield "rgb32.bmp", bmp(bmp_rows(up(bgrx), 32), w, h, 32)
+    five = (colour >> 3).astype(np.uint16)
+    short555 = five[..., 0] << 10 | five[..., 1] << 5 | five[..., 2]
+    short565 = five[..., 0] << 11 | (colour[..., 1] >> 2).astype(np.uint16) << 5 | five[..., 2]
+    rows555 = bmp_rows(up(short555.astype("<u2").view(np.uint8).reshape(h, w, 2)), 16)
+    rows565 = bmp_rows(up(short565.astype("<u2").view(np.uint8).reshape(h, w, 2)), 16)
+    yield "rgb555.bmp", bmp(rows555, w, h, 16)
+    yield "rgb555_fields.bmp", bmp(rows555, w, h, 16, compression=3, masks=(0x7C00, 0x3E0, 0x1F))
+    yield "rgb565.bmp", bmp(rows565, w, h, 16, compression=3, masks=(0xF800, 0x7E0, 0x1F))
+    yield "rgb565_v5.bmp", bmp(rows565, w, h, 16, header=124, compression=3, masks=(0xF800, 0x7E0, 0x1F, 0))
+    rgba = np.concatenate([colour, alpha], 2)
+    for name, order, masks, header in [
+        ("bgra", (2, 1, 0, 3), (0xFF0000, 0xFF00, 0xFF, 0xFF000000), 108),
+        ("rgba", (0, 1, 2, 3), (0xFF, 0xFF00, 0xFF0000, 0xFF000000), 124),
+        ("abgr", (3, 2, 1, 0), (0xFF000000, 0xFF0000, 0xFF00, 0xFF), 56),
+        ("bgar", (2, 1, 3, 0), (0xFF000000, 0xFF00, 0xFF, 0xFF0000), 108),
+        ("xbgr", (3, 2, 1, 0), (0xFF000000, 0xFF0000, 0xFF00), 52),
+        ("bgrx", (2, 1, 0, 3), (0xFF0000, 0xFF00, 0xFF), 40),
+        ("zero_masks", (2, 1, 0, 3), (0, 0, 0, 0), 108),
+    ]:  # fmt: skip
+        if name == "bgar":  # red is the highest byte, alpha the next
+            order = (2, 1, 3, 0)
+        yield f"{name}.bmp", bmp(bmp_rows(up(rgba[:, :, list(order)]), 32), w, h, 32, header=header, compression=3,
+                                 masks=masks)
+    yield "rle8.bmp", bmp(runs8(up(g >> 4), 20), w, h, 8, compression=1, colours=quads(palette(16)), count=16)
+    yield "rle8_top_down.bmp", bmp(runs8(g >> 5, 99), w, -h, 8, compression=1, colours=quads(palette(256)))
+    yield "rle4.bmp", bmp(runs4(up(g >> 4)), w, h, 4, compression=2, colours=quads(palette(16)))
+    skip = runs8(up(g)[:5], 0)[:-2] + b"\0\2\7\3" + bytes([54, 9]) + b"\0\0" + runs8(up(g)[9:], 0)
+    yield "rle8_skip.bmp", bmp(skip, w, h, 8, compression=1, colours=quads(palette(256)))
+    for width, height in [(1, 1), (1, 3), (3, 1), (5, 2)]:
+        yield f"size_{width}x{height}.bmp", saved(rgb(width, height), format="BMP")
+
+
+FORMATS = {"gif": gifs, "bmp": bmps}
+MOST_SEED_BYTES = 1400
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", default=MEDIA, type=pathlib.Path)
+    out = parser.parse_args().out
+    if PIL.__version__ != PILLOW:
+        raise SystemExit(f"error: Pillow is {PIL.__version__}, the contract is {PILLOW}; pip install pillow=={PILLOW}")
+    warnings.simplefilter("ignore")
+    rows, total = [], 0
+    for name, pictures in FORMATS.items():
+        seeds = out.parent / "fuzz" / f"image_{name}"
+        seeds.mkdir(parents=True, exist_ok=True)
+        for file, data in pictures():
+            (out / file).write_bytes(data)
+            if len(data) <= MOST_SEED_BYTES:
+                (seeds / file).write_bytes(data)
+            rows.append(decode_row(file, data))
+            total += len(data)
+    head = f"# tools/reference/make_images_more.py, Pillow {PILLOW}\n"
+    (out / "decode_more.tsv").write_text(head + "\n".join(rows) + "\n")
+    print(f"{len(rows)} pictures ({total} bytes)")
+
+
+if __name__ == "__main__":
+    main()
