@@ -23,8 +23,10 @@ using tensor::KeyRange;
 
 Case linear_through(Encoding e) {
   return {"linear", "through " + std::string(encoding::name(e)), [e](Trial& t) -> Forward {
-            const Tensor x = t.leaf({3, 37});  // 37: one block of 32 and a short one
-            const Weight w = t.frozen(5, 37, e);
+            // One block of 32 and a short one, or one of 256 that ends within a tile of columns.
+            const int64_t cols = encoding::block_cols(e) > 32 ? 290 : 37;
+            const Tensor x = t.leaf({3, cols});
+            const Weight w = t.frozen(5, cols, e);
             return [=](Context& c) { return ops::linear(c, x, w); };
           }};
 }
@@ -243,6 +245,16 @@ const std::vector<Case>& cases() {
       linear_through(Encoding::kF16),
       linear_through(Encoding::kBF16),
       linear_through(Encoding::kQ8),
+      linear_through(Encoding::kQ4),
+      linear_through(Encoding::kQ41),
+      linear_through(Encoding::kQ50),
+      linear_through(Encoding::kQ51),
+      linear_through(Encoding::kIq4Nl),
+      linear_through(Encoding::kQ2K),
+      linear_through(Encoding::kQ3K),
+      linear_through(Encoding::kQ4K),
+      linear_through(Encoding::kQ5K),
+      linear_through(Encoding::kQ6K),
       linear_trainable(Encoding::kF32),
       linear_trainable(Encoding::kBF16),
       {"linear", "bias, activation, residual", linear_epilogue},

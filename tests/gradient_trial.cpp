@@ -2,6 +2,8 @@
 
 #include <numeric>
 
+#include "encoding/test_support.h"
+
 namespace ocelli::gradient_test {
 
 void Leaf::set(size_t i, float value) {
@@ -63,7 +65,7 @@ Weight Trial::frozen(int64_t rows, int64_t cols, Encoding encoding) {
   std::vector<float> values(static_cast<size_t>(cols));
   for (int64_t r = 0; r < rows; ++r) {
     for (float& v : values) v = draw(1, 1024);
-    encoding::encode_row(encoding, values.data(), cols, &bytes[size_t(r * row_bytes)]);
+    encoding::store_row(encoding, values.data(), cols, &bytes[size_t(r * row_bytes)]);
   }
   return {encoding, encoding::Layout::kPlain, rows, cols, bytes.data(), nullptr};
 }

@@ -24,7 +24,7 @@ void EngineFlags::add(CLI::App& app) {
                  "most tokens of prompt and answer (default: the model's)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
-  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8")
+  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8, q4")
       ->type_name("TYPE");
   app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
       ->type_name("TYPE")
@@ -49,11 +49,11 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   if (alpha == "white") o.decode_options.alpha = media::Alpha::kWhite;
   if (!weights.empty()) {
     o.weights = encoding::from_name(weights);
-    if (!o.weights) {
-      return base::fail(
-          Code::kUsage,
-          "\"" + base::printable(weights, 40) + "\" is not known; f32, bf16, f16 and q8 are",
-          "--weights");
+    if (!o.weights || !encoding::can_encode(*o.weights)) {
+      return base::fail(Code::kUsage,
+                        "\"" + base::printable(weights, 40) +
+                            "\" is nothing to convert to; f32, bf16, f16, q8 and q4 are",
+                        "--weights");
     }
   }
   return o;

@@ -6,40 +6,37 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "base/f16.h"
+#include "encoding/forms.h"
 
 namespace ocelli::encoding {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "rows are little-endian");
 
-constexpr std::string_view kNames[] = {"f32", "f16", "bf16", "q8"};
-constexpr int64_t kScaleBytes = 2;  // the f16 before the codes of a q8 block
-constexpr float kMaxF16 = 65504.0f;
+struct Entry {
+  std::string_view name;
+  int64_t number_bytes;    // of one number; 0 for blocks
+  const BlockForm* block;  // or null
+};
 
-int64_t blocks(int64_t cols) {
-  return (cols + kBlock - 1) / kBlock;
+// In the order of the enum.
+constexpr Entry kEntries[] = {
+    {"f32", 4, nullptr},    {"f16", 2, nullptr},    {"bf16", 2, nullptr},
+    {"q8", 0, &kQ8Form},    {"q4", 0, &kQ4Form},    {"q4_1", 0, &kQ41Form},
+    {"q5_0", 0, &kQ50Form}, {"q5_1", 0, &kQ51Form}, {"iq4_nl", 0, &kIq4NlForm},
+    {"q2_k", 0, &kQ2KForm}, {"q3_k", 0, &kQ3KForm}, {"q4_k", 0, &kQ4KForm},
+    {"q5_k", 0, &kQ5KForm}, {"q6_k", 0, &kQ6KForm},
+};
+static_assert(std::size(kEntries) == kEncodings);
+
+const Entry& entry(Encoding encoding) {
+  return kEntries[size_t(encoding)];
 }
 
-constexpr int32_t kSign = INT32_MIN;
-constexpr int32_t kInfinity = 0x7F800000;
-
-// Bits of |x|, ordered as the numbers are; 0 of a NaN. Integers, because compilers vectorize their
-// comparisons: converting weights while loading is little else.
-int32_t magnitude_bits(float x) {
-  const int32_t bits = std::bit_cast<int32_t>(x) & ~kSign;
-  return bits & -int32_t(bits <= kInfinity);  // without a branch
-}
-
-// The largest magnitude of a block; a NaN does not count. In lanes: one maximum would be a chain.
-float max_magnitude(const float* in) {
-  constexpr int64_t kLanes = 8;
-  static_assert(kBlock % kLanes == 0);
-  int32_t most[kLanes] = {};
-  for (int64_t i = 0; i < kBlock; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) most[l] = std::max(most[l], magnitude_bits(in[i + l]));
-  }
-  return std::bit_cast<float>(*std::max_element(most, most + kLanes));
+// Of a number that is already whole. NaN (0 times infinity, in a block of subnormals) becomes 0.
+int8_t to_code(float whole) {
+  if (std::isnan(whole)) return 0;
+  return int8_t(std::clamp(whole, -127.0f, 127.0f));
 }
 
 // A block of `count` numbers, followed by zeros where a row ends within it.
@@ -49,38 +46,20 @@ const float* whole_block(const float* in, int64_t count, float* padded) {
   return padded;
 }
 
-// Of a number that is already whole. NaN (0 times infinity, in a block of subnormals) becomes 0.
-int8_t to_code(float whole) {
-  if (std::isnan(whole)) return 0;
-  return int8_t(std::clamp(whole, -127.0f, 127.0f));
-}
-
-// The same of any number, rounded as std::round does: halves away from zero.
-int8_t to_rounded_code(float x) {
-  constexpr float kBelowHalf = 0x1.fffffep-2f;  // with a half itself, 0.49999997 would become 1
-  const int32_t bits = std::min(magnitude_bits(x), std::bit_cast<int32_t>(127.0f));
-  const auto whole = int32_t(std::bit_cast<float>(bits) + kBelowHalf);
-  const int32_t sign = std::bit_cast<int32_t>(x) >> 31;  // 0 or -1
-  return int8_t((whole ^ sign) - sign);
-}
-
-void encode_q8_block(const float* in, int64_t count, std::byte* block) {
-  float padded[kBlock];
-  in = whole_block(in, count, padded);
-  const float d = max_magnitude(in) / 127.0f;
-  const float inverse = d > 0 ? 1.0f / d : 0.0f;
-  const uint16_t scale = base::float_to_f16(std::min(d, kMaxF16));
-  std::memcpy(block, &scale, kScaleBytes);
-  auto* codes = reinterpret_cast<int8_t*>(block + kScaleBytes);
-  for (int64_t i = 0; i < kBlock; ++i) codes[i] = to_rounded_code(in[i] * inverse);
-}
-
-void decode_q8(const std::byte* row, int64_t first, int64_t count, float* out) {
-  OCELLI_CHECK(first % kBlock == 0, "q8 is decoded from the start of a block");
+void decode_blocks(const BlockForm& form, const std::byte* row, int64_t first, int64_t count,
+                   float* out) {
+  OCELLI_CHECK(first % kBlock == 0, "blocks are decoded from the start of a block of 32");
+  const int64_t groups = form.cols / kBlock;
   for (int64_t at = 0; at < count; at += kBlock) {
-    const Q8Block block = q8_block(row, (first + at) / kBlock);
-    const int64_t here = std::min(kBlock, count - at);
-    for (int64_t i = 0; i < here; ++i) out[at + i] = block.scale * float(block.codes[i]);
+    const int64_t group = (first + at) / kBlock;
+    const auto* block = reinterpret_cast<const uint8_t*>(row) + group / groups * form.bytes;
+    if (count - at >= kBlock) {
+      form.decode(block, group % groups, out + at);
+      continue;
+    }
+    float last[kBlock];
+    form.decode(block, group % groups, last);
+    std::copy_n(last, count - at, out + at);
   }
 }
 
@@ -103,39 +82,41 @@ void encode_16(const float* in, int64_t cols, std::byte* row, Convert convert) {
 
 }  // namespace
 
+const BlockForm* block_form(Encoding encoding) {
+  return entry(encoding).block;
+}
+
 std::string_view name(Encoding encoding) {
-  return kNames[size_t(encoding)];
+  return entry(encoding).name;
 }
 
 std::optional<Encoding> from_name(std::string_view wanted) {
-  for (size_t i = 0; i < std::size(kNames); ++i) {
-    if (kNames[i] == wanted) return Encoding(i);
+  for (size_t i = 0; i < std::size(kEntries); ++i) {
+    if (kEntries[i].name == wanted) return Encoding(i);
   }
   return std::nullopt;
 }
 
+bool can_encode(Encoding encoding) {
+  const BlockForm* form = block_form(encoding);
+  return !form || form->encode;
+}
+
 int64_t row_bytes(Encoding encoding, int64_t cols) {
-  switch (encoding) {
-    case Encoding::kF32:
-      return 4 * cols;
-    case Encoding::kF16:
-    case Encoding::kBF16:
-      return 2 * cols;
-    case Encoding::kQ8:
-      return blocks(cols) * kQ8Bytes;
-  }
-  OCELLI_CHECK(false, "every encoding has a size");
+  const Entry& e = entry(encoding);
+  if (!e.block) return e.number_bytes * cols;
+  return (cols + e.block->cols - 1) / e.block->cols * e.block->bytes;
 }
 
 int64_t block_cols(Encoding encoding) {
-  return encoding == Encoding::kQ8 ? kBlock : 1;
+  const BlockForm* form = block_form(encoding);
+  return form ? form->cols : 1;
 }
 
 Q8Block q8_block(const std::byte* row, int64_t b) {
   const std::byte* block = row + b * kQ8Bytes;
-  uint16_t bits;
-  std::memcpy(&bits, block, kScaleBytes);
-  return {base::f16_to_float(bits), reinterpret_cast<const int8_t*>(block + kScaleBytes)};
+  return {f16_at(reinterpret_cast<const uint8_t*>(block)),
+          reinterpret_cast<const int8_t*>(block + 2)};
 }
 
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out) {
@@ -147,12 +128,13 @@ void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t 
       return decode_16(row, first, count, out, base::f16_to_float);
     case Encoding::kBF16:
       return decode_16(row, first, count, out, base::bf16_to_float);
-    case Encoding::kQ8:
-      return decode_q8(row, first, count, out);
+    default:
+      return decode_blocks(*block_form(encoding), row, first, count, out);
   }
 }
 
 void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row) {
+  OCELLI_CHECK(can_encode(encoding), "this encoding is read from files only");
   switch (encoding) {
     case Encoding::kF32:
       std::memcpy(row, in, size_t(4 * cols));
@@ -161,11 +143,14 @@ void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row
       return encode_16(in, cols, row, base::float_to_f16);
     case Encoding::kBF16:
       return encode_16(in, cols, row, base::float_to_bf16);
-    case Encoding::kQ8:
-      for (int64_t at = 0; at < cols; at += kBlock) {
-        encode_q8_block(in + at, std::min(kBlock, cols - at), row + at / kBlock * kQ8Bytes);
-      }
-      return;
+    default:
+      break;
+  }
+  const BlockForm& form = *block_form(encoding);
+  float padded[kBlock];
+  for (int64_t at = 0; at < cols; at += kBlock) {
+    form.encode(whole_block(in + at, cols - at, padded),
+                reinterpret_cast<uint8_t*>(row) + at / kBlock * form.bytes);
   }
 }
 

@@ -20,7 +20,9 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 
-constexpr Encoding kAll[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8};
+// Those that are written here.
+constexpr Encoding kAll[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8,
+                             Encoding::kQ4};
 // One block, a part of one, several with a short last one (4304 = 134.5 blocks).
 constexpr int64_t kWidths[] = {1, 31, 32, 33, 64, 576, 4304};
 
@@ -54,7 +56,7 @@ std::vector<float> decode(Encoding e, const std::vector<std::byte>& row, int64_t
 TEST(Encoding, NamesGoBothWays) {
   for (const Encoding e : kAll) EXPECT_EQ(from_name(name(e)), e);
   EXPECT_EQ(name(Encoding::kBF16), "bf16");
-  EXPECT_EQ(from_name("q5"), std::nullopt);
+  EXPECT_EQ(from_name("q5_k_m"), std::nullopt);
   EXPECT_EQ(from_name(""), std::nullopt);
 }
 
@@ -65,6 +67,9 @@ TEST(Encoding, SizesOfRows) {
   EXPECT_EQ(row_bytes(Encoding::kQ8, 32), 34);
   EXPECT_EQ(row_bytes(Encoding::kQ8, 33), 68);
   EXPECT_EQ(row_bytes(Encoding::kQ8, 576), 18 * 34);
+  EXPECT_EQ(row_bytes(Encoding::kQ4, 33), 2 * 18);
+  EXPECT_EQ(row_bytes(Encoding::kQ6K, 256), 210);
+  EXPECT_EQ(row_bytes(Encoding::kQ6K, 257), 420);
   EXPECT_EQ(row_bytes(Encoding::kQ8, 4304), 135 * 34);
   const Weight w{.encoding = Encoding::kQ8, .rows = 3, .cols = 33};
   EXPECT_EQ(bytes(w), 3 * 68);
@@ -136,6 +141,28 @@ TEST(Encoding, Q8StaysWithinHalfACode) {
   }
 }
 
+// The extreme number is code -8; its mirror image has no code of its own and is a whole step off.
+TEST(Encoding, Q4StaysWithinACode) {
+  for (const float spread : {1e-3f, 0.02f, 1.0f, 3000.0f}) {
+    for (const int64_t cols : kWidths) {
+      const std::vector<float> values = noise(cols, spread);
+      const std::vector<float> back = decode(Encoding::kQ4, encode(Encoding::kQ4, values), 0, cols);
+      for (int64_t block = 0; block < cols; block += 32) {
+        float most = 0;
+        const int64_t end = std::min(cols, block + 32);
+        for (int64_t i = block; i < end; ++i) most = std::max(most, std::abs(values[size_t(i)]));
+        const float d = most / 8, rounding = 8 * std::max(d * 0x1p-11f, 0x1p-25f);
+        for (int64_t i = block; i < end; ++i) {
+          const bool mirrored = std::abs(values[size_t(i)]) > 7.5f * d;
+          EXPECT_LE(std::abs(back[size_t(i)] - values[size_t(i)]),
+                    ((mirrored ? d : d / 2) + rounding) * 1.0001f)
+              << i << " of " << cols;
+        }
+      }
+    }
+  }
+}
+
 TEST(Encoding, SpareCodesAreZero) {
   const std::vector<std::byte> row = encode(Encoding::kQ8, std::vector<float>(33, 5));
   const Q8Block last = q8_block(row.data(), 1);
@@ -167,7 +194,7 @@ TEST(Encoding, StrangeNumbers) {
   for (const Encoding e : kAll) {
     const std::vector<float> back = decode(e, encode(e, strange), 0, int64_t(strange.size()));
     EXPECT_EQ(back.back(), 0) << name(e);
-    EXPECT_EQ(std::isnan(back[0]), e != Encoding::kQ8) << name(e);
+    EXPECT_EQ(std::isnan(back[0]), block_cols(e) == 1) << name(e);
   }
   // A block too large for an f16 scale keeps its signs and saturates.
   const std::vector<float> large =

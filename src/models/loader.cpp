@@ -122,12 +122,13 @@ class Loader : public nn::ParameterVisitor {
     return loaded_.storage.back().get();
   }
 
-  // The largest magnitude that `e` can hold: NaN would become 0 in q8, and what is too large an
-  // infinity in f16 and in the f16 scales of q8.
+  // The largest magnitude that `e` can hold: NaN would become 0 in q8 and q4, and what is too large
+  // an infinity in f16 and in the f16 scales of these.
   static float largest(Encoding e) {
     constexpr float kF16 = 65504;
     return e == Encoding::kF16   ? kF16
            : e == Encoding::kQ8  ? 127 * kF16
+           : e == Encoding::kQ4  ? 7 * kF16
            : e == Encoding::kF32 ? std::numeric_limits<float>::max()
                                  : 0x1.FEp127f;
   }

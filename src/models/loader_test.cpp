@@ -270,7 +270,8 @@ TEST_F(Loading, MisalignedBytesAreCopied) {
 TEST_F(Loading, Conversions) {
   for (const char* dtype : {"F32", "F16", "BF16"}) {
     const File file(entries(true, dtype), 1);
-    for (const Encoding wanted : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8}) {
+    for (const Encoding wanted :
+         {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8, Encoding::kQ4}) {
       auto loaded = load(file, true, {.weights = wanted});
       ASSERT_TRUE(loaded.ok()) << loaded.error().message();
       EXPECT_EQ(loaded->mapped_bytes, 0);
@@ -289,8 +290,10 @@ TEST_F(Loading, Conversions) {
                 return std::abs(a) < std::abs(b);
               }));
           // f16 and bf16 keep 10 and 7 bits behind the first; q8 is off by half a step of most /
-          // 127, and by the rounding of that step to f16, up to 127 times.
+          // 127, and by the rounding of that step to f16, up to 127 times; q4 by a step of most / 8
+          // where a number mirrors the extreme one.
           const double error = wanted == Encoding::kQ8     ? (0.5 + 127 * 0x1p-11) / 127
+                               : wanted == Encoding::kQ4   ? (1 + 8 * 0x1p-11) / 8
                                : wanted == Encoding::kBF16 ? 0x1p-8
                                : wanted == Encoding::kF16  ? 0x1p-11
                                                            : 0;
@@ -305,10 +308,10 @@ TEST_F(Loading, Conversions) {
 
 // A NaN would turn into 0, and a number beyond f16 into infinity, without a word.
 TEST_F(Loading, NumbersThatAnEncodingCannotHold) {
-  const std::pair<float, Encoding> bad[] = {{NAN, Encoding::kQ8},      {INFINITY, Encoding::kQ8},
-                                            {NAN, Encoding::kF16},     {-INFINITY, Encoding::kBF16},
-                                            {1e5f, Encoding::kF16},    {-8.4e6f, Encoding::kQ8},
-                                            {3.4e38f, Encoding::kBF16}};
+  const std::pair<float, Encoding> bad[] = {
+      {NAN, Encoding::kQ8},         {INFINITY, Encoding::kQ8}, {NAN, Encoding::kF16},
+      {-INFINITY, Encoding::kBF16}, {1e5f, Encoding::kF16},    {-8.4e6f, Encoding::kQ8},
+      {NAN, Encoding::kQ4},         {5e5f, Encoding::kQ4},     {3.4e38f, Encoding::kBF16}};
   for (const auto& [number, wanted] : bad) {
     const std::string name = "model.layers.0.mlp.up_proj.weight";
     const File file(entries(true));

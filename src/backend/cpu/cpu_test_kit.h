@@ -13,6 +13,7 @@
 #include "backend/cpu/cpu_backend_impl.h"
 #include "backend/cpu/emulated/emulated.h"
 #include "backend/reference/reference_backend.h"
+#include "encoding/test_support.h"
 
 namespace ocelli::cpu::test {
 
@@ -123,7 +124,7 @@ struct StoredWeight {
     const int64_t row = encoding::row_bytes(encoding, cols);
     memory.resize(size_t(rows * row));
     for (int64_t r = 0; r < rows; ++r) {
-      encoding::encode_row(encoding, &numbers[size_t(r * cols)], cols, &memory[size_t(r * row)]);
+      encoding::store_row(encoding, &numbers[size_t(r * cols)], cols, &memory[size_t(r * row)]);
     }
     weight.encoding = encoding;
     weight.rows = rows;
@@ -134,8 +135,7 @@ struct StoredWeight {
   StoredWeight& operator=(const StoredWeight&) = delete;
 };
 
-inline constexpr Encoding kEncodings[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16,
-                                          Encoding::kQ8};
+inline constexpr auto& kEncodings = encoding::kAllEncodings;
 
 class SetTest : public testing::TestWithParam<RunnableSet> {
  protected:

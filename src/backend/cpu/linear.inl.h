@@ -12,6 +12,19 @@ inline void pack_panel(LoadAt load_at, int64_t rows, int64_t width, float* panel
 
 inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes, int64_t rows,
                         int64_t first, int64_t width, float* panel) {
+  if (!reads_directly(encoding)) {
+    float decoded[kLanes * kInner];
+    for (int64_t r = 0; r < rows; r += kLanes) {
+      const int64_t count = rows - r < kLanes ? rows - r : kLanes;
+      for (int64_t i = 0; i < count; ++i) {
+        decode_part(encoding, w + (r + i) * row_bytes, first, width, decoded + i * kInner);
+      }
+      pack_panel([&](int64_t row, int64_t i,
+                     int64_t n) { return load_first(decoded + row * kInner + i, n); },
+                 count, width, panel + r);
+    }
+    return;
+  }
   with_stored(encoding, [=](auto stored) {
     pack_panel([=](int64_t row, int64_t i,
                    int64_t n) { return stored.at(w + row * row_bytes, first + i, n); },
@@ -115,18 +128,48 @@ inline void few_columns_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* 
   for (; n < n1; ++n) few_rows_f32<1, T, Stored>(p, n, sums + (n - n0));
 }
 
-inline void linear_few_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
-  with_stored(p.encoding, [&](auto stored) {
-    using Stored = decltype(stored);
-    switch (p.tokens) {
-      case 1:
-        return few_columns_f32<1, Stored>(p, n0, n1, sums);
-      case 2:
-        return few_columns_f32<2, Stored>(p, n0, n1, sums);
-      case 3:
-        return few_columns_f32<3, Stored>(p, n0, n1, sums);
-      default:
-        return few_columns_f32<4, Stored>(p, n0, n1, sums);
+template <class Stored>
+inline void few_of(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  switch (p.tokens) {
+    case 1:
+      return few_columns_f32<1, Stored>(p, n0, n1, sums);
+    case 2:
+      return few_columns_f32<2, Stored>(p, n0, n1, sums);
+    case 3:
+      return few_columns_f32<3, Stored>(p, n0, n1, sums);
+    default:
+      return few_columns_f32<4, Stored>(p, n0, n1, sums);
+  }
+}
+
+// The same of rows that are decoded first, four of them and kInner columns at a time.
+inline void linear_few_decoded(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  constexpr int64_t kRows = 4;
+  float decoded[kRows * kInner], part[kFewRows * kMaxPieceCols];
+  LinearArgs piece = p;
+  piece.encoding = Encoding::kF32;
+  piece.w = reinterpret_cast<const std::byte*>(decoded);
+  piece.w_row_bytes = kInner * int64_t(sizeof(float));
+  for (int64_t n = n0; n < n1; n += kRows) {
+    const int64_t rows = n1 - n < kRows ? n1 - n : kRows;
+    for (int64_t first = 0; first < p.k; first += kInner) {
+      piece.k = p.k - first < kInner ? p.k - first : kInner;
+      piece.x = p.x + first;
+      for (int64_t r = 0; r < rows; ++r) {
+        decode_part(p.encoding, p.w + (n + r) * p.w_row_bytes, first, piece.k,
+                    decoded + r * kInner);
+      }
+      few_of<StoredF32>(piece, 0, rows, part);
+      for (int64_t t = 0; t < p.tokens; ++t) {
+        float* const to = sums + t * kMaxPieceCols + (n - n0);
+        const float* const from = part + t * kMaxPieceCols;
+        for (int64_t r = 0; r < rows; ++r) to[r] = first > 0 ? to[r] + from[r] : from[r];
+      }
     }
-  });
+  }
+}
+
+inline void linear_few_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  if (!reads_directly(p.encoding)) return linear_few_decoded(p, n0, n1, sums);
+  with_stored(p.encoding, [&](auto stored) { few_of<decltype(stored)>(p, n0, n1, sums); });
 }

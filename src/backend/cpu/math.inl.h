@@ -1,6 +1,8 @@
 // Loads of stored numbers, tails, and functions of a vector, in terms of the vocabulary.
 // Included inside the set's namespace.
 
+inline constexpr int64_t kInner = 256;  // inner indices of one block of a product: 8 blocks of 32
+
 // The first n < kLanes numbers; the others are zero.
 template <class T>
 inline void copy_tail(const T* p, int64_t n, T* out) {
@@ -58,7 +60,24 @@ struct StoredQ8 {
   }
 };
 
-// Calls use(Stored{}) with the form of an encoding.
+// Whether kernels read an encoding as it lies. Every other is decoded to float32 a piece at a time,
+// by the scalar code that defines it.
+inline bool reads_directly(Encoding encoding) {
+  return encoding == Encoding::kF32 || encoding == Encoding::kF16 || encoding == Encoding::kBF16 ||
+         encoding == Encoding::kQ8;
+}
+
+// Numbers [first, first + count) of a row, whatever its encoding; count <= kInner.
+inline void decode_part(Encoding encoding, const std::byte* row, int64_t first, int64_t count,
+                        float* out) {
+  const int64_t skipped = first % encoding::kBlock;
+  if (skipped == 0) return encoding::decode_row(encoding, row, first, count, out);
+  float all[kInner + encoding::kBlock];
+  encoding::decode_row(encoding, row, first - skipped, skipped + count, all);
+  for (int64_t i = 0; i < count; ++i) out[i] = all[skipped + i];
+}
+
+// Calls use(Stored{}) with the form of an encoding that kernels read directly.
 template <class Use>
 inline void with_stored(Encoding encoding, Use use) {
   switch (encoding) {
@@ -70,6 +89,8 @@ inline void with_stored(Encoding encoding, Use use) {
       return use(StoredBF16{});
     case Encoding::kQ8:
       return use(StoredQ8{});
+    default:
+      return;
   }
 }
 

@@ -6,7 +6,6 @@
 // index, kTileColumns numbers at a time. Sums run over the inner index in order, in one fma chain
 // per element, whatever the tile.
 
-inline constexpr int64_t kInner = 256;  // inner indices of one block: a multiple of 32
 inline constexpr int64_t kAStride = kInner + 16;
 inline constexpr int64_t kTileColumns = int64_t(kTileVectors) * kLanes;
 

@@ -13,6 +13,31 @@ inline void pack_turned_rows(const float* a, int64_t stride, int64_t rows, int64
   }
 }
 
+// B: inner indices [first, first + count), columns [n, n + columns) and zeros up to a whole vector.
+inline void copy_columns(const ProductArgs& p, int64_t first, int64_t count, int64_t n,
+                         int64_t columns, float* panel) {
+  const std::byte* const rows = p.b + first * p.b_row_bytes;
+  const int64_t vectors = vectors_of(columns);
+  if (!reads_directly(p.encoding)) {
+    for (int64_t i = 0; i < count; ++i) {
+      float* const to = panel + i * kTileColumns;
+      decode_part(p.encoding, rows + i * p.b_row_bytes, n, columns, to);
+      for (int64_t c = columns; c < vectors * kLanes; ++c) to[c] = 0;
+    }
+    return;
+  }
+  with_stored(p.encoding, [=](auto stored) {
+    for (int64_t i = 0; i < count; ++i) {
+      const std::byte* const row = rows + i * p.b_row_bytes;
+      for (int64_t v = 0; v < vectors; ++v) {
+        const int64_t left = columns - v * kLanes;
+        store(panel + i * kTileColumns + v * kLanes,
+              stored.at(row, n + v * kLanes, left < kLanes ? left : kLanes));
+      }
+    }
+  });
+}
+
 inline void product_block(const ProductArgs& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
                           float* scratch) {
   float* const a = scratch;
@@ -28,16 +53,7 @@ inline void product_block(const ProductArgs& p, int64_t m0, int64_t m1, int64_t 
     for (int64_t n = n0; n < n1; n += kTileColumns) {
       const int64_t columns = n1 - n < kTileColumns ? n1 - n : kTileColumns;
       const int64_t vectors = vectors_of(columns);
-      with_stored(p.encoding, [&](auto stored) {
-        for (int64_t i = 0; i < count; ++i) {
-          const std::byte* const row = p.b + (first + i) * p.b_row_bytes;
-          for (int64_t v = 0; v < vectors; ++v) {
-            const int64_t left = columns - v * kLanes;
-            store(panel + i * kTileColumns + v * kLanes,
-                  stored.at(row, n + v * kLanes, left < kLanes ? left : kLanes));
-          }
-        }
-      });
+      copy_columns(p, first, count, n, columns, panel);
       tiles(m1 - m0, vectors,
             {a, panel, kTileColumns, count, c + (n - n0), kMaxPieceCols, first > 0});
     }

@@ -99,6 +99,7 @@ inline void rope(const float* x, int64_t x_stride, float* y, int64_t y_stride, i
 }
 
 inline void decode(Encoding encoding, const std::byte* row, int64_t cols, float* out) {
+  if (!reads_directly(encoding)) return encoding::decode_row(encoding, row, 0, cols, out);
   with_stored(encoding, [=](auto stored) {
     map_row(cols, out, [=](int64_t i, int64_t n) { return stored.at(row, i, n); });
   });

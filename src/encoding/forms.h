@@ -1,0 +1,39 @@
+// The block encodings of this room: how many columns and bytes a block has, and how 32 columns of
+// it are decoded. blocks.cpp holds those with blocks of 32 columns, k_quants.cpp those of 256.
+#pragma once
+
+#include <cstring>
+
+#include "base/f16.h"
+#include "encoding/encoding.h"
+
+namespace ocelli::encoding {
+
+// Writes columns [32 group, 32 group + 32) of a block.
+using DecodeGroup = void (*)(const uint8_t* block, int64_t group, float* out);
+// Stores 32 columns.
+using EncodeBlock = void (*)(const float* in, uint8_t* block);
+
+struct BlockForm {
+  int64_t cols, bytes;
+  DecodeGroup decode;
+  EncodeBlock encode = nullptr;  // null: read from files only
+};
+
+// Of a block encoding; null for f32, f16 and bf16.
+const BlockForm* block_form(Encoding encoding);
+
+extern const BlockForm kQ8Form, kQ4Form, kQ41Form, kQ50Form, kQ51Form, kIq4NlForm;
+extern const BlockForm kQ2KForm, kQ3KForm, kQ4KForm, kQ5KForm, kQ6KForm;
+
+// The f16 at p, which is aligned to nothing.
+inline float f16_at(const uint8_t* p) {
+  uint16_t bits;
+  std::memcpy(&bits, p, sizeof bits);
+  return base::f16_to_float(bits);
+}
+
+// The largest magnitude of 32 numbers; a NaN does not count.
+float max_magnitude(const float* in);
+
+}  // namespace ocelli::encoding
