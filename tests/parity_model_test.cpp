@@ -47,8 +47,9 @@ std::string test_name(const testing::TestParamInfo<ModelParity::ParamType>& info
 }
 
 INSTANTIATE_TEST_SUITE_P(Checkpoints, ModelParity,
-                         testing::Combine(testing::Values("smollm2", "smolvlm2-a", "smolvlm2-b",
-                                                          "smolvlm2-c", "smolvlm1"),
+                         testing::Combine(testing::Values("smollm2", "smollm3", "smollm3-yarn",
+                                                          "smolvlm2-a", "smolvlm2-b", "smolvlm2-c",
+                                                          "smolvlm1"),
                                           testing::ValuesIn(cpu::instruction_sets().begin(),
                                                             cpu::instruction_sets().end())),
                          test_name);

@@ -2,6 +2,7 @@
 
 #include "models/config.h"
 #include "models/llama.h"
+#include "models/smollm3.h"
 #include "models/smolvlm.h"
 #include "models/smolvlm_processor.h"
 
@@ -24,6 +25,7 @@ Result<std::unique_ptr<ImageProcessor>> smolvlm_processor(const Json& preprocess
 
 constexpr Family kFamilies[] = {
     {"llama", llama, nullptr},
+    {"smollm3", make_smollm3, nullptr},
     {"smolvlm", make_smolvlm, smolvlm_processor},
     {"idefics3", make_smolvlm, smolvlm_processor},
 };

@@ -18,7 +18,8 @@ for script in make_gguf_blocks \
   make_templates \
   make_tokenizers \
   make_processor \
-  make_smolvlm; do
+  make_smolvlm \
+  make_smollm3; do
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
 done
