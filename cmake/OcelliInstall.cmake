@@ -30,9 +30,10 @@ find_package(OpenSSL 3 REQUIRED COMPONENTS Crypto)
 find_package(JPEG REQUIRED)
 find_package(PNG REQUIRED)
 find_package(GIF REQUIRED)
+find_package(TIFF REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(OCELLI_NEEDS REQUIRED IMPORTED_TARGET libwebp libwebpdemux libseccomp libpcre2-8 libutf8proc)
-target_link_libraries(ocelli_library INTERFACE Threads::Threads OpenSSL::Crypto JPEG::JPEG PNG::PNG GIF::GIF
+target_link_libraries(ocelli_library INTERFACE Threads::Threads OpenSSL::Crypto JPEG::JPEG PNG::PNG GIF::GIF TIFF::TIFF
                                                PkgConfig::OCELLI_NEEDS)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/ocelli)

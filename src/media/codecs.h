@@ -19,7 +19,7 @@ struct Canvas {
 };
 
 // Each expects bytes whose header read_header accepted and a canvas of the header's size, and
-// fills in the canvas (not upright) and facts.mode, had_alpha, sixteen_bit_grey and damaged.
+// fills in the canvas (not upright) and facts.mode, had_alpha and damaged.
 base::Status decode_jpeg(std::span<const std::byte> bytes, const DecodeOptions& options,
                          const Canvas& out, ImageFacts& facts);
 base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& options,
@@ -33,6 +33,9 @@ base::Status decode_gif(std::span<const std::byte> bytes, const DecodeOptions& o
                         const Canvas& out, ImageFacts& facts);
 base::Status decode_bmp(std::span<const std::byte> bytes, const DecodeOptions& options,
                         const Canvas& out, ImageFacts& facts);
+// The first directory, not turned upright.
+base::Status decode_tiff(std::span<const std::byte> bytes, const DecodeOptions& options,
+                         const Canvas& out, ImageFacts& facts);
 
 // "broken PNG file (DETAIL); save the picture again".
 base::Error broken_file(Format format, std::string_view detail);

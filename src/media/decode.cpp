@@ -48,6 +48,8 @@ base::Status decode_by_format(Format format, std::span<const std::byte> bytes,
       return decode_gif(bytes, options, out, facts);
     case Format::kBmp:
       return decode_bmp(bytes, options, out, facts);
+    case Format::kTiff:
+      return decode_tiff(bytes, options, out, facts);
     case Format::kUnknown:
       break;
   }
@@ -60,11 +62,13 @@ Result<ImageFacts> decode_upright(std::span<const std::byte> bytes, const Header
   if (facts.exif_orientation == 1) {
     OCELLI_TRY(
         decode_by_format(header.format, bytes, options, {header.width, header.height, rgb}, facts));
+    facts.sixteen_bit_grey = saturates(facts.mode);
     return facts;
   }
   std::vector<uint8_t> stored(rgb.size());
   OCELLI_TRY(decode_by_format(header.format, bytes, options, {header.width, header.height, stored},
                               facts));
+  facts.sixteen_bit_grey = saturates(facts.mode);
   turn_upright(stored, header.width, header.height, facts.exif_orientation, rgb);
   return facts;
 }

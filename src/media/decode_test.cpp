@@ -42,7 +42,7 @@ std::vector<Expected> manifest() {
 
 TEST(Decode, GivesPillowsPixels) {
   const auto expected = manifest();
-  ASSERT_GE(expected.size(), 170u);
+  ASSERT_GE(expected.size(), 230u);
   for (const Expected& e : expected) {
     SCOPED_TRACE(e.file);
     const Bytes bytes = read_fixture(e.file);
@@ -95,7 +95,6 @@ std::string error_of(const Bytes& bytes, const DecodeOptions& options = {}) {
 
 TEST(Decode, NamesOtherKinds) {
   const std::vector<std::pair<std::string, std::string>> kinds = {
-      {std::string("II*\0........", 12), "TIFF"},
       {"%PDF-1.7 ....", "PDF"},
       {"<svg xmlns=\"http://www.w3.org/2000/svg\"/>", "SVG"},
       {"<?xml version=\"1.0\"?>\n<!-- x -->\n<svg/>", "SVG"},
@@ -166,10 +165,13 @@ TEST(Decode, CountsScansAndMemory) {
 
 TEST(Decode, RefusesTruncatedFiles) {
   for (const char* name :
-       {"420.jpg", "progressive.jpg", "rgb8.png", "rgba16_interlaced.png", "palette8.png",
-        "lossy.webp", "lossless.webp", "lossy_alpha.webp", "animated.webp", "plain.gif",
-        "interlaced.gif", "only_local_palette.gif", "full_table.gif", "rgb24.bmp", "palette8.bmp",
-        "rgb565_v5.bmp", "bgra.bmp", "rle8.bmp", "rle4.bmp"}) {
+       {"420.jpg",           "progressive.jpg", "rgb8.png",           "rgba16_interlaced.png",
+        "palette8.png",      "lossy.webp",      "lossless.webp",      "lossy_alpha.webp",
+        "animated.webp",     "plain.gif",       "interlaced.gif",     "only_local_palette.gif",
+        "full_table.gif",    "rgb24.bmp",       "palette8.bmp",       "rgb565_v5.bmp",
+        "bgra.bmp",          "rle8.bmp",        "rle4.bmp",           "rgb_raw.tiff",
+        "rgb_tiff_lzw.tiff", "jpeg_ycc.tiff",   "tiles_deflate.tiff", "planes.tiff",
+        "grey16_big.tiff",   "bigtiff.tiff",    "rgb_packbits.tiff"}) {
     const Bytes whole = read_fixture(name);
     for (size_t i = 0; i < 100; ++i) {
       const Bytes part(whole.begin(), whole.begin() + ptrdiff_t(whole.size() * i / 100));
@@ -197,10 +199,11 @@ TEST(Decode, RefusesWrongChecksums) {
 
 // Every byte of small files in turn: no crash, no hang, and a picture only of the stated size.
 TEST(Decode, SurvivesFlippedBytes) {
-  for (const char* name : {"exif_6.jpg", "size_17x13.jpg", "exif_3.png", "raw_profile_6.png",
-                           "size_9x3_interlaced.png", "size_17x13.webp", "exif_5.webp",
-                           "animated.webp", "palette1.gif", "inside_local.gif", "animated.gif",
-                           "core1.bmp", "size_5x2.bmp", "black_white.bmp"}) {
+  for (const char* name :
+       {"exif_6.jpg", "size_17x13.jpg", "exif_3.png", "raw_profile_6.png",
+        "size_9x3_interlaced.png", "size_17x13.webp", "exif_5.webp", "animated.webp",
+        "palette1.gif", "inside_local.gif", "animated.gif", "core1.bmp", "size_5x2.bmp",
+        "black_white.bmp", "palette1.tiff", "exif_8.tiff", "size_3x1.tiff"}) {
     const Bytes whole = read_fixture(name);
     for (size_t i = 0; i < whole.size(); ++i) {
       for (const std::byte flip : {std::byte{0x01}, std::byte{0x80}, std::byte{0xFF}}) {

@@ -237,7 +237,7 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes,
     return decoder_failed(why);
   }
   if (reply.ok == 0) return error_of(reply);
-  if (reply.mode > uint8_t(Mode::kGrey16)) {
+  if (reply.mode > uint8_t(kLastMode)) {
     child_.reset();
     return decoder_failed("its answer makes no sense");
   }
@@ -250,7 +250,7 @@ Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes,
   image.facts = facts_of(header);
   image.facts.mode = Mode(reply.mode);
   image.facts.had_alpha = reply.had_alpha != 0;
-  image.facts.sixteen_bit_grey = image.facts.mode == Mode::kGrey16;
+  image.facts.sixteen_bit_grey = saturates(image.facts.mode);
   image.facts.damaged = reply.damaged != 0;
   return image;
 }

@@ -8,6 +8,7 @@
 #include "media/bytes.h"
 #include "media/gif_layout.h"
 #include "media/sniff.h"
+#include "media/tiff_layout.h"
 
 namespace ocelli::media {
 namespace {
@@ -28,6 +29,7 @@ struct Found {
   bool animated = false;
   std::vector<std::byte> exif = {};  // JPEG may spread it over several segments
   Bytes xmp = {};
+  std::optional<int64_t> orientation = {};  // where the format itself has it
 };
 
 // ITU T.81 B.1.1.3: every marker before the first scan but these carries a length.
@@ -192,14 +194,6 @@ Result<Found> read_bmp(Bytes b) {
   return Found{Format::kBmp, bmp.width, bmp.height};
 }
 
-Result<Found> read_by_format(Format format, Bytes bytes) {
-  if (format == Format::kJpeg) return read_jpeg(bytes);
-  if (format == Format::kPng) return read_png(bytes);
-  if (format == Format::kGif) return read_gif(bytes);
-  if (format == Format::kBmp) return read_bmp(bytes);
-  return read_webp(bytes);
-}
-
 base::Status check_size(const Found& found, const DecodeLimits& limits) {
   const std::string size = std::to_string(found.width) + " x " + std::to_string(found.height);
   if (found.width == 0 || found.height == 0) {
@@ -216,6 +210,25 @@ base::Status check_size(const Found& found, const DecodeLimits& limits) {
                                      std::to_string(limits.max_pixels) + "); scale it down first");
   }
   return {};
+}
+
+Result<Found> read_tiff(Bytes b, const DecodeLimits& limits) {
+  OCELLI_ASSIGN(const TiffLayout tiff, read_tiff_layout(b));
+  Found found{Format::kTiff, tiff.width, tiff.height, tiff.animated};
+  found.orientation = tiff.orientation;
+  found.xmp = tiff.xmp;
+  OCELLI_TRY(check_size(found, limits));
+  OCELLI_TRY(check_tiff_blocks(tiff, limits));
+  return found;
+}
+
+Result<Found> read_by_format(Format format, Bytes bytes, const DecodeLimits& limits) {
+  if (format == Format::kJpeg) return read_jpeg(bytes);
+  if (format == Format::kPng) return read_png(bytes);
+  if (format == Format::kGif) return read_gif(bytes);
+  if (format == Format::kBmp) return read_bmp(bytes);
+  if (format == Format::kTiff) return read_tiff(bytes, limits);
+  return read_webp(bytes);
 }
 
 }  // namespace
@@ -248,10 +261,12 @@ Result<Header> read_header(Bytes bytes, const DecodeLimits& limits) {
     return fail(Code::kBadInput,
                 "unsupported: " + std::string(kind.name) + "; convert it to JPEG, PNG or WebP");
   }
-  OCELLI_ASSIGN(const Found found, read_by_format(kind.format, bytes));
+  OCELLI_ASSIGN(const Found found, read_by_format(kind.format, bytes, limits));
   OCELLI_TRY(check_size(found, limits));
   Header header{found.format, int(found.width), int(found.height), 1, found.animated};
-  if (const auto value = orientation_in_exif(found.exif)) {
+  if (found.orientation) {
+    header.orientation = *found.orientation;
+  } else if (const auto value = orientation_in_exif(found.exif)) {
     header.orientation = *value;
   } else if (const auto from_xmp = orientation_in_xmp(found.xmp)) {
     header.orientation = *from_xmp;

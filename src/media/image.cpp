@@ -14,6 +14,8 @@ const char* format_name(Format format) {
       return "GIF";
     case Format::kBmp:
       return "BMP";
+    case Format::kTiff:
+      return "TIFF";
     case Format::kUnknown:
       break;
   }
@@ -34,10 +36,18 @@ const char* mode_name(Mode mode) {
       return "1";
     case Mode::kPalette:
       return "P";
+    case Mode::kPaletteAlpha:
+      return "PA";
     case Mode::kCmyk:
       return "CMYK";
     case Mode::kGrey16:
       return "I;16";
+    case Mode::kGrey16Big:
+      return "I;16B";
+    case Mode::kInt32:
+      return "I";
+    case Mode::kFloat32:
+      return "F";
   }
   return "?";
 }

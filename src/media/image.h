@@ -7,15 +7,33 @@
 
 namespace ocelli::media {
 
-enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp, kGif, kBmp };
+enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp, kGif, kBmp, kTiff };
 
-// "JPEG", "PNG", "WebP", "GIF", "BMP".
+// "JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF".
 const char* format_name(Format format);
 
 // How the file stored its pixels, in Pillow's words.
-enum class Mode : uint8_t { kRgb, kRgba, kGrey, kGreyAlpha, kBilevel, kPalette, kCmyk, kGrey16 };
+enum class Mode : uint8_t {
+  kRgb,
+  kRgba,
+  kGrey,
+  kGreyAlpha,
+  kBilevel,
+  kPalette,
+  kPaletteAlpha,
+  kCmyk,
+  kGrey16,
+  kGrey16Big,
+  kInt32,
+  kFloat32,
+};
+inline constexpr Mode kLastMode = Mode::kFloat32;
+// Whether every sample above 255 became white (as in Pillow).
+constexpr bool saturates(Mode mode) {
+  return mode == Mode::kGrey16 || mode == Mode::kGrey16Big || mode == Mode::kInt32;
+}
 
-// "RGB", "RGBA", "L", "LA", "1", "P", "CMYK", "I;16".
+// "RGB", "RGBA", "L", "LA", "1", "P", "PA", "CMYK", "I;16", "I;16B", "I", "F".
 const char* mode_name(Mode mode);
 
 // Facts for warnings and for --show-prompt. None of them changes what the pixels mean.

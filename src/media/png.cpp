@@ -199,7 +199,6 @@ base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& o
   }
   facts.mode = plan.mode;
   facts.had_alpha = plan.had_alpha;
-  facts.sixteen_bit_grey = plan.mode == Mode::kGrey16;
   std::vector<uint8_t> scratch(plan.row_bytes * size_t(plan.passes == 1 ? 1 : out.height));
   if (!read_rows(s, plan, options, scratch.data(), out))
     return broken_file(Format::kPng, s.message);

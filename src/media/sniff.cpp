@@ -15,10 +15,6 @@ struct Magic {
 };
 
 constexpr std::array kUnsupported = {
-    Magic{0, "II*\0"sv, "TIFF"},
-    Magic{0, "MM\0*"sv, "TIFF"},
-    Magic{0, "II+\0"sv, "TIFF"},
-    Magic{0, "MM\0+"sv, "TIFF"},
     Magic{0, "%PDF-"sv, "PDF"},
     Magic{0, "8BPS"sv, "PSD"},
     Magic{0, "\0\0\1\0"sv, "ICO"},
@@ -92,6 +88,8 @@ Sniffed sniff(std::span<const std::byte> bytes) {
   if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return {Format::kWebp, {}};
   if (text.starts_with("GIF87a") || text.starts_with("GIF89a")) return {Format::kGif, {}};
   if (text.starts_with("BM")) return {Format::kBmp, {}};
+  for (const std::string_view tiff : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
+    if (text.starts_with(tiff)) return {Format::kTiff, {}};
   for (const Magic& magic : kUnsupported) {
     if (text.size() > magic.offset && text.substr(magic.offset).starts_with(magic.bytes)) {
       return {Format::kUnknown, magic.name};

@@ -293,9 +293,10 @@ def decode_row(name, data):
     mode = im.mode
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        before = im.getexif().get(274, 1)  # loading turns a TIFF upright and forgets it
         im.load()
-        orientation = im.getexif().get(274, 1)
-        alpha = mode in ("LA", "RGBA") or "transparency" in im.info
+        orientation = before if im.format == "TIFF" else im.getexif().get(274, 1)
+        alpha = mode in ("LA", "PA", "RGBA") or "transparency" in im.info
         upright = ImageOps.exif_transpose(im)
         pixels = upright.convert("RGB")
         white = "-"

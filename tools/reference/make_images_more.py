@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the GIF and BMP pictures of tests/fixtures/media, and what Pillow says about them.
+"""Makes the GIF, BMP and TIFF pictures of tests/fixtures/media, and what Pillow says about them.
 
     python3 tools/reference/make_images_more.py [--out tests/fixtures/media]
 
@@ -10,12 +10,13 @@ import argparse
 import pathlib
 import struct
 import warnings
+import zlib
 
 import numpy as np
 import PIL
 from PIL import Image
 
-from make_images import MEDIA, PILLOW, alpha_plane, decode_row, drawing, rgb, saved
+from make_images import MEDIA, PILLOW, alpha_plane, decode_row, drawing, rgb, saved, xmp
 
 WIDTH, HEIGHT = 61, 37
 
@@ -265,7 +266,157 @@ def bmps():
         yield f"size_{width}x{height}.bmp", saved(rgb(width, height), format="BMP")
 
 
-FORMATS = {"gif": gifs, "bmp": bmps}
+# ---------------------------------------------------------------------------------- TIFF by hand
+
+SHORT, LONG, LONG8, BYTE = 3, 4, 16, 1
+CODES = {SHORT: "H", LONG: "I", LONG8: "Q", BYTE: "B"}
+
+
+def tiff_samples(samples, bits, big):
+    """[h, w, n] -> rows as stored."""
+    kind = samples.dtype.kind
+    if bits >= 16 and kind != "V":
+        wide = samples.astype(f"{'>' if big else '<'}{'f4' if kind == 'f' else f'{kind}{bits // 8}'}")
+        return [row.tobytes() for row in wide]
+    if bits == 12:
+        out = []
+        for row in samples.reshape(samples.shape[0], -1).astype(int):
+            text = "".join(f"{v:012b}" for v in row)
+            text += "0" * (-len(text) % 8)
+            out.append(int(text, 2).to_bytes(len(text) // 8, "big"))
+        return out
+    out = []
+    for row in samples:
+        planes = np.unpackbits(row.reshape(-1).astype(np.uint8)[:, None], axis=1)[:, 8 - bits:]
+        out.append(np.packbits(planes.reshape(-1)).tobytes())
+    return out
+
+
+def tiff_file(samples, bits, photometric, *, big=False, wide=False, rows=None, tile=None, deflate=False, extra=None,
+              form=None, colours=None, orientation=None, packet=None, separate=False, predictor=False, second=False,
+              drop=()):
+    """Any TIFF: samples [h, w, n], in strips of `rows` rows or tiles (width, height)."""
+    height, width, count = samples.shape
+    e = ">" if big else "<"
+    layers = [samples[:, :, i:i + 1] for i in range(count)] if separate else [samples]
+    chunks = []
+    for layer in layers:
+        if tile:
+            padded = np.zeros((-(-height // tile[1]) * tile[1], -(-width // tile[0]) * tile[0], layer.shape[2]),
+                              layer.dtype)
+            padded[:height, :width] = layer
+            parts = [padded[y:y + tile[1], x:x + tile[0]] for y in range(0, height, tile[1])
+                     for x in range(0, width, tile[0])]
+        else:
+            parts = [layer[y:y + (rows or height)] for y in range(0, height, rows or height)]
+        for part in parts:
+            if predictor:
+                part = np.concatenate([part[:, :1], part[:, 1:] - part[:, :-1]], 1)
+            data = b"".join(tiff_samples(part, bits, big))
+            chunks.append(zlib.compress(data, 9) if deflate else data)
+    at = 16 if wide else 8
+    offsets = []
+    body = b""
+    for data in chunks:
+        offsets.append(at + len(body))
+        body += data + b"\0" * (len(data) % 2)
+    entries = [(256, LONG, [width]), (257, LONG, [height]), (258, SHORT, [bits] * count),
+               (259, SHORT, [8 if deflate else 1]), (262, SHORT, [photometric]), (277, SHORT, [count]),
+               (284, SHORT, [2 if separate else 1])]
+    if tile:
+        entries += [(322, LONG, [tile[0]]), (323, LONG, [tile[1]]), (324, LONG, offsets),
+                    (325, LONG, [len(c) for c in chunks])]
+    else:
+        entries += [(273, LONG, offsets), (278, LONG, [rows or height]), (279, LONG, [len(c) for c in chunks])]
+    if extra is not None:
+        entries.append((338, SHORT, extra))
+    if form is not None:
+        entries.append((339, SHORT, [form] * count))
+    if colours is not None:
+        entries.append((320, SHORT, [int(v) * 257 for v in np.asarray(colours).T.reshape(-1)]))
+    if orientation is not None:
+        entries.append((274, SHORT, [orientation]))
+    if packet is not None:
+        entries.append((700, BYTE, list(packet)))
+    if predictor:
+        entries.append((317, SHORT, [2]))
+    entries = sorted(entry for entry in entries if entry[0] not in drop)
+    word = "Q" if wide else "I"
+    size, directory_at = struct.calcsize(e + word), at + len(body)
+    directory = struct.pack(e + ("Q" if wide else "H"), len(entries))
+    beyond_at = directory_at + len(directory) + len(entries) * (4 + 2 * size) + size
+    beyond = b""
+    for tag, kind, values in entries:
+        data = struct.pack(f"{e}{len(values)}{CODES[kind]}", *values)
+        if len(data) > size:
+            place, beyond = struct.pack(e + word, beyond_at + len(beyond)), beyond + data + b"\0" * (len(data) % 2)
+        else:
+            place = data.ljust(size, b"\0")
+        directory += struct.pack(e + "HH" + word, tag, kind, len(values)) + place
+    directory += struct.pack(e + word, directory_at if second else 0)
+    head = (b"MM" if big else b"II") + struct.pack(e + "H", 43 if wide else 42)
+    head += struct.pack(e + "HHQ", 8, 0, directory_at) if wide else struct.pack(e + "I", directory_at)
+    return head + body + directory + beyond
+
+
+def tiffs():
+    w, h = WIDTH, HEIGHT
+    colour, alpha = drawing(w, h), alpha_plane(w, h)[:, :, None]
+    g = grey()[:, :, None]
+    im, rgba = rgb(w, h), np.concatenate([colour, alpha], 2)
+    wide = ((colour.astype(np.uint32) * 257 + 91 * np.arange(w)[None, :, None]) & 0xFFFF).astype(np.uint16)
+    deep = np.where(np.arange(w)[None, :, None] < 20, g // 2, (g.astype(np.uint32) * 263) & 0xFFFF).astype(np.uint16)
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits"):
+        yield f"rgb_{compression}.tiff", saved(im, format="TIFF", compression=compression)
+    for compression in ("group3", "group4"):
+        yield f"bilevel_{compression}.tiff", saved(im.convert("1"), format="TIFF", compression=compression)
+    yield "jpeg_ycc.tiff", saved(im, format="TIFF", compression="jpeg", quality=80)
+    yield "jpeg_grey.tiff", saved(im.convert("L"), format="TIFF", compression="jpeg", quality=80)
+    yield "jpeg_cmyk.tiff", saved(im.convert("CMYK"), format="TIFF", compression="jpeg", quality=80)
+    yield "lzw_predictor.tiff", saved(im, format="TIFF", compression="tiff_lzw", tiffinfo={317: 2})
+    yield "cmyk.tiff", saved(im.convert("CMYK"), format="TIFF", compression="tiff_lzw")
+    yield "palette.tiff", saved(im.quantize(200), format="TIFF", compression="packbits")
+    for bits in (1, 2, 4):
+        step = g >> (8 - bits)
+        yield f"grey{bits}.tiff", tiff_file(step, bits, 1)
+        yield f"white_is_zero{bits}.tiff", tiff_file(step, bits, 0, rows=10)
+        yield f"palette{bits}.tiff", tiff_file(step, bits, 3, colours=palette(1 << bits), big=True)
+    yield "white_is_zero8.tiff", tiff_file(g, 8, 0)
+    yield "la8.tiff", tiff_file(np.concatenate([g, alpha], 2), 8, 1, extra=[2])
+    yield "lx8.tiff", tiff_file(np.concatenate([g, alpha], 2), 8, 1, extra=[0])
+    yield "pa8.tiff", tiff_file(np.concatenate([g, alpha], 2), 8, 3, extra=[2], colours=palette(256))
+    yield "grey12.tiff", tiff_file(deep >> 4, 12, 1)
+    yield "grey16.tiff", tiff_file(deep, 16, 1, deflate=True)
+    yield "grey16_big.tiff", tiff_file(deep, 16, 1, big=True, rows=7)
+    yield "grey16_signed.tiff", tiff_file((g.astype(np.int16) - 100) * 3, 16, 1, form=2)
+    yield "int32.tiff", tiff_file(g.astype(np.int32) * 3 - 200, 32, 1, form=2, big=True)
+    yield "float32.tiff", tiff_file(g.astype(np.float32) * 1.7 - 40, 32, 1, form=3, deflate=True)
+    yield "rgb16.tiff", tiff_file(wide, 16, 2, deflate=True)
+    yield "rgb16_big.tiff", tiff_file(wide, 16, 2, big=True)
+    yield "rgb16_predictor.tiff", tiff_file(wide, 16, 2, deflate=True, predictor=True)
+    yield "rgba16.tiff", tiff_file(np.concatenate([wide, alpha.astype(np.uint16) * 257], 2), 16, 2, extra=[2], deflate=True)
+    yield "rgba_raw.tiff", tiff_file(rgba, 8, 2, extra=[2])
+    yield "rgba_unsaid.tiff", tiff_file(rgba, 8, 2, deflate=True)
+    yield "rgbx.tiff", tiff_file(rgba, 8, 2, extra=[0], deflate=True)
+    yield "rgba_premultiplied.tiff", tiff_file(rgba, 8, 2, extra=[1], deflate=True)
+    yield "strips.tiff", tiff_file(colour, 8, 2, rows=5)
+    yield "tiles.tiff", tiff_file(colour, 8, 2, tile=(32, 16))
+    yield "tiles_deflate.tiff", tiff_file(rgba, 8, 2, tile=(16, 32), extra=[2], deflate=True)
+    yield "tiles_bits.tiff", tiff_file(g >> 7, 1, 1, tile=(16, 16), deflate=True)
+    yield "planes.tiff", tiff_file(colour, 8, 2, separate=True, rows=9)
+    yield "planes_deflate.tiff", tiff_file(colour, 8, 2, separate=True, deflate=True, tile=(32, 32))
+    yield "bigtiff.tiff", tiff_file(colour, 8, 2, wide=True, rows=20)
+    yield "no_rows_per_strip.tiff", tiff_file(colour, 8, 2, drop=(278,))
+    yield "second_page.tiff", tiff_file(colour, 8, 2, second=True)
+    small = drawing(30, 20)
+    for n in (2, 5, 6, 8):
+        yield f"exif_{n}.tiff", tiff_file(small, 8, 2, orientation=n, big=n == 6, deflate=n == 8)
+    yield "xmp_3.tiff", tiff_file(small, 8, 2, packet=xmp(3))
+    for width, height in [(1, 1), (1, 3), (3, 1)]:
+        yield f"size_{width}x{height}.tiff", saved(rgb(width, height), format="TIFF")
+
+
+FORMATS = {"gif": gifs, "bmp": bmps, "tiff": tiffs}
 MOST_SEED_BYTES = 1400
 
 
