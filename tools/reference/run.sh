@@ -16,6 +16,7 @@ for script in make_gguf_blocks \
   make_images \
   make_images_more \
   make_templates \
+  make_conversations \
   make_tokenizers \
   make_processor \
   make_smolvlm \
