@@ -10,7 +10,7 @@ if [ ! -x "$python" ]; then
   .venv-reference/bin/pip install -q -r tools/reference/requirements.txt
 fi
 case $python in /*) ;; *) python=$PWD/$python ;; esac
-for script in make_gguf_blocks \
+for script in make_gguf_blocks make_gguf_seeds \
   make_case_table \
   make_rope \
   make_images \
