@@ -21,10 +21,10 @@ constexpr std::array<int8_t, 256> make_values() {
 constexpr std::array<int8_t, 256> kValues = make_values();
 
 Error broken(std::string_view what, size_t at) {
-  return {Code::kBadInput,
-          "base64: " + std::string(what) + " at character " + std::to_string(at) +
-              "; encode it again",
-          ""};
+  return {
+      Code::kBadInput,
+      "base64: " + std::string(what) + " at character " + std::to_string(at) + "; encode it again",
+      ""};
 }
 
 }  // namespace
@@ -37,8 +37,7 @@ std::string encode_base64(std::span<const std::byte> bytes) {
     uint32_t group = 0;  // 24 bits, the first byte on top
     for (size_t i = 0; i < 3; ++i)
       group = group << 8 | (i < have ? std::to_integer<uint32_t>(bytes[at + i]) : 0);
-    for (size_t i = 0; i < 4; ++i)
-      out += i <= have ? kAlphabet[group >> (18 - 6 * i) & 63] : '=';
+    for (size_t i = 0; i < 4; ++i) out += i <= have ? kAlphabet[group >> (18 - 6 * i) & 63] : '=';
   }
   return out;
 }

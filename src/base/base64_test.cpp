@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-
 namespace ocelli::base {
 namespace {
 
@@ -13,9 +12,13 @@ std::vector<std::byte> bytes_of(std::string_view text) {
 }
 
 // RFC 4648, section 10.
-const std::pair<const char*, const char*> kRfc[] = {
-    {"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},        {"foo", "Zm9v"},
-    {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}};
+const std::pair<const char*, const char*> kRfc[] = {{"", ""},
+                                                    {"f", "Zg=="},
+                                                    {"fo", "Zm8="},
+                                                    {"foo", "Zm9v"},
+                                                    {"foob", "Zm9vYg=="},
+                                                    {"fooba", "Zm9vYmE="},
+                                                    {"foobar", "Zm9vYmFy"}};
 
 TEST(Base64, TheExamplesOfTheStandard) {
   for (const auto& [plain, coded] : kRfc) {

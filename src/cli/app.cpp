@@ -23,10 +23,9 @@ struct CommandEntry {
 };
 
 constexpr CommandEntry kCommands[] = {
-    {"run", make_run},           {"show", make_show},
-    {"list", make_list},         {"plan", make_plan},
-    {"tokenize", make_tokenize}, {"doctor", make_doctor},
-    {"bench", make_bench},       {"completion", make_completion},
+    {"run", make_run},       {"chat", make_chat},   {"show", make_show},
+    {"list", make_list},     {"plan", make_plan},   {"tokenize", make_tokenize},
+    {"doctor", make_doctor}, {"bench", make_bench}, {"completion", make_completion},
 };
 
 // The handler may only set a flag; the second signal ends the program at once.

@@ -25,6 +25,7 @@ using Run = std::function<base::Result<int>(Session&)>;
 using MakeCommand = Run (*)(CLI::App& app);
 
 Run make_run(CLI::App& app);
+Run make_chat(CLI::App& app);
 Run make_show(CLI::App& app);
 Run make_list(CLI::App& app);
 Run make_plan(CLI::App& app);

@@ -7,6 +7,7 @@
 #include "cli/engine_options.h"
 #include "cli/generate_options.h"
 #include "cli/report.h"
+#include "cli/safe_text.h"
 #include "cli/show_prompt.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
@@ -58,18 +59,24 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   const bool json = flags.json || flags.generate.logprobs > 0;
   std::optional<base::Error> broken;
   bool ends_line = false;
+  SafeText safe;
+  const auto put = [&](std::string_view text) {
+    bar.clear();
+    ends_line = text.ends_with('\n');
+    Status written = print(text);
+    if (!written.ok()) broken = written.error();
+    return written.ok();
+  };
   if (!json) {
-    options.on_text = [&](std::string_view text) {
-      bar.clear();
-      ends_line = text.ends_with('\n');
-      Status written = print(text);
-      if (!written.ok()) broken = written.error();
-      return written.ok();
+    const bool terminal = stdout_is_terminal();
+    options.on_text = [&, terminal](std::string_view text) {
+      return put(terminal ? safe.push(text) : std::string(text));
     };
   }
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, options));
   bar.clear();
+  if (const std::string rest = safe.finish(); !rest.empty() && !broken) put(rest);
   if (broken) return *broken;
   out.images.decode += times.decode;
   out.images.resize += times.resize;
