@@ -85,7 +85,7 @@ base::Result<AddedTokens> AddedTokens::make(std::vector<AddedToken> tokens,
 // The order of the tests is that of Hugging Face tokenizers: a match that is refused still ends the
 // search for others that overlap it, and white space goes to the token that asks for it first.
 void AddedTokens::split(std::string_view text, bool normalized, bool parse_special,
-                        std::vector<TextPiece>& out) const {
+                        std::span<const size_t> literal_at, std::vector<TextPiece>& out) const {
   const Group& group = normalized ? normalized_ : raw_;
   std::vector<TokenMatcher::Hit> hits;
   group.matcher.find_backwards(text, hits);
@@ -98,6 +98,7 @@ void AddedTokens::split(std::string_view text, bool normalized, bool parse_speci
     size_t begin = hits[i].begin, end = begin + group.lengths[index];
     searched = end;
     if (token.special && !parse_special) continue;
+    if (std::binary_search(literal_at.begin(), literal_at.end(), begin)) continue;
     if (token.single_word && !stands_alone(text, begin, end)) continue;
     if (token.lstrip) begin = std::max(strip_left(text, std::min(done, begin), begin), done);
     if (token.rstrip) {

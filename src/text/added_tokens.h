@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,8 +47,9 @@ class AddedTokens {
 
   // Cuts `text` at the tokens that are looked for in raw text, or at those for normalized text.
   // With parse_special false a special token is left as text (but still hides what overlaps it).
+  // So is any token that starts at one of the places `literal_at`, which are in order.
   void split(std::string_view text, bool normalized, bool parse_special,
-             std::vector<TextPiece>& out) const;
+             std::span<const size_t> literal_at, std::vector<TextPiece>& out) const;
 
   const std::vector<AddedToken>& tokens() const { return tokens_; }
 

@@ -32,6 +32,22 @@ void MergeTable::set(int32_t left, int32_t right, Merge merge) {
   slots_[at] = {key, merge};
 }
 
+MergeTable MergeTable::without(const std::vector<bool>& ids) const {
+  MergeTable rest = *this;
+  rest.slots_.assign(slots_.size(), {});
+  for (const Slot& slot : slots_) {
+    if (slot.key == kFree || ids[static_cast<size_t>(slot.merge.id)]) continue;
+    rest.set(static_cast<int32_t>(slot.key >> 32), static_cast<int32_t>(slot.key), slot.merge);
+  }
+  return rest;
+}
+
+bool MergeTable::makes_any(const std::vector<bool>& ids) const {
+  return std::any_of(slots_.begin(), slots_.end(), [&](const Slot& slot) {
+    return slot.key != kFree && ids[static_cast<size_t>(slot.merge.id)];
+  });
+}
+
 void BpeMerger::merge(std::vector<int32_t>& symbols) {
   if (symbols.size() < 2) return;
   if (symbols.size() <= kShort) {

@@ -30,6 +30,11 @@ class MergeTable {
   // than `count` merges are set.
   void set(int32_t left, int32_t right, Merge merge);
 
+  // The merges whose result is not among `ids`.
+  MergeTable without(const std::vector<bool>& ids) const;
+  // Whether some merge has a result among `ids`.
+  bool makes_any(const std::vector<bool>& ids) const;
+
   const Merge* find(int32_t left, int32_t right) const {
     const uint64_t key = key_of(left, right);
     for (size_t at = hash(key);; at = (at + 1) & mask_) {

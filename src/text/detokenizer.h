@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "text/decoder.h"
 #include "text/tokenizer.h"
 
 namespace ocelli::text {
@@ -11,21 +12,23 @@ namespace ocelli::text {
 class Detokenizer {
  public:
   // The tokenizer must outlive this.
-  explicit Detokenizer(const Tokenizer& tokenizer, bool skip_special = true)
-      : tokenizer_(&tokenizer), skip_special_(skip_special) {}
+  explicit Detokenizer(const Tokenizer& tokenizer, bool skip_special = true);
 
   // The text that is certain now: whole characters, broken bytes as U+FFFD. May be empty.
-  // An id without token gives nothing.
+  // An id without token gives nothing. With byte fallback bytes wait for the token behind them.
   std::string push(int32_t id);
+  void push(int32_t id, std::string& out);  // the same, appended
 
-  // What is left at the end: nothing, or one U+FFFD for a character that never became whole. Ready
-  // for another sequence afterwards.
+  // What is left at the end: nothing, or what held-back bytes are worth. Ready for another sequence
+  // afterwards.
   std::string finish();
+  void finish(std::string& out);
 
  private:
   const Tokenizer* tokenizer_;
   bool skip_special_;
-  std::string pending_;  // at most 3 bytes: the start of a character
+  std::string pending_;  // byte level: at most 3 bytes, the start of a character
+  TokenJoiner joiner_;   // else
 };
 
 }  // namespace ocelli::text

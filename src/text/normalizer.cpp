@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "text/utf8_reader.h"
 
@@ -17,7 +18,8 @@ using base::Result;
 using base::Status;
 
 constexpr int kMaxDepth = 8;
-constexpr size_t kMaxForms = 16;
+constexpr size_t kMaxSteps = 16;
+constexpr size_t kMaxContent = 64;         // bytes that a step may put in
 constexpr int kLongestDecomposition = 32;  // Unicode's longest is 18 characters (U+FDFA)
 
 // Characters of a text decomposed and in canonical order, a stretch at a time. utf8proc would order
@@ -90,6 +92,21 @@ Result<std::string> normalize(std::string_view text, utf8proc_option_t options) 
   return out;
 }
 
+std::string_view stripped(std::string_view text, bool left, bool right) {
+  const CharClasses& classes = CharClasses::get();
+  while (left && !text.empty()) {
+    const Char c = read_char(text, 0);
+    if (!(classes.of(c.code_point) & kStrip)) break;
+    text.remove_prefix(c.bytes);
+  }
+  while (right && !text.empty()) {
+    const size_t last = previous_char(text, text.size());
+    if (!(classes.of(read_char(text, last).code_point) & kStrip)) break;
+    text = text.substr(0, last);
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<Normalizer> Normalizer::parse(const Json& json) {
@@ -109,28 +126,123 @@ Status Normalizer::parse_into(const Json& json, int depth) {
     for (const Json& item : list->items()) OCELLI_TRY(parse_into(item, depth + 1));
     return {};
   }
-  const bool compatible = type.starts_with("NFK");
-  if (type != "NFC" && type != "NFD" && type != "NFKC" && type != "NFKD") {
-    return fail(Code::kBadInput, "a normalizer of type \"" + base::printable(type, 80) +
-                                     "\" is not supported yet; NFC, NFD, NFKC and NFKD are");
+  if (steps_.size() == kMaxSteps) {
+    return fail(Code::kBadInput, "too many steps (limit " + std::to_string(kMaxSteps) + ")");
   }
-  if (forms_.size() == kMaxForms) return fail(Code::kBadInput, "too many normalizers");
-  forms_.push_back({type.back() == 'C', compatible});
+  OCELLI_ASSIGN(Step step, parse_step(type, json));
+  steps_.push_back(std::move(step));
   return {};
 }
 
+Result<Normalizer::Step> Normalizer::parse_step(const std::string& type, const Json& json) {
+  Step step;
+  if (type == "NFC" || type == "NFD" || type == "NFKC" || type == "NFKD") {
+    step.compose = type.back() == 'C';
+    step.compatible = type.starts_with("NFK");
+  } else if (type == "Prepend") {
+    step.kind = Kind::kPrepend;
+    OCELLI_ASSIGN(step.to, json.get_string("prepend"));
+  } else if (type == "Replace") {
+    OCELLI_ASSIGN(step, parse_replace(json));
+  } else if (type == "Strip") {
+    step.kind = Kind::kStrip;
+    OCELLI_ASSIGN(step.left, json.get_bool("strip_left", true));
+    OCELLI_ASSIGN(step.right, json.get_bool("strip_right", true));
+  } else if (type == "Precompiled") {
+    step.kind = Kind::kPrecompiled;
+    OCELLI_ASSIGN(const std::string base64, json.get_string("precompiled_charsmap"));
+    OCELLI_ASSIGN(const auto bytes, base::decode_base64(base64));
+    OCELLI_ASSIGN(Charsmap map,
+                  Charsmap::parse({reinterpret_cast<const char*>(bytes.data()), bytes.size()}));
+    step.charsmap = std::make_shared<const Charsmap>(std::move(map));
+  } else {
+    return fail(Code::kBadInput,
+                "a step of type \"" + base::printable(type, 80) +
+                    "\" is not supported yet; NFC, NFD, NFKC, NFKD, Prepend, Replace, Strip and "
+                    "Precompiled are");
+  }
+  if (step.to.size() > kMaxContent) {
+    return fail(Code::kBadInput, "what a step puts in is too long (" +
+                                     std::to_string(step.to.size()) + " bytes, limit " +
+                                     std::to_string(kMaxContent) + ")");
+  }
+  return step;
+}
+
+Result<Normalizer::Step> Normalizer::parse_replace(const Json& json) {
+  Step step;
+  OCELLI_ASSIGN(step.to, json.get_string("content"));
+  const Json* pattern = json.find("pattern");
+  if (pattern == nullptr || !pattern->is_object() || pattern->size() != 1) {
+    return fail(Code::kBadInput,
+                "the pattern of a Replace must be {\"Regex\": ...} or {\"String\": ...}");
+  }
+  if (pattern->find("Regex") != nullptr) {
+    step.kind = Kind::kReplaceMatches;
+    OCELLI_ASSIGN(const std::string text, pattern->get_string("Regex"));
+    OCELLI_ASSIGN(step.pattern, SplitPattern::regex(text));
+    return step;
+  }
+  step.kind = Kind::kReplace;
+  OCELLI_ASSIGN(step.from, pattern->get_string("String"));
+  if (step.from.empty()) return fail(Code::kBadInput, "the text to replace is empty");
+  return step;
+}
+
 Result<std::string> Normalizer::apply(std::string_view text) const {
+  const size_t limit = kGrowth * (text.size() + 1);
   std::string current(text);
-  for (const Form& form : forms_) {
-    if (std::all_of(current.begin(), current.end(),
-                    [](char c) { return static_cast<uint8_t>(c) < 0x80; })) {
-      break;  // ASCII is in every normal form
+  for (const Step& step : steps_) {
+    if (step.kind == Kind::kPrecompiled) {
+      OCELLI_ASSIGN(current, step.charsmap->apply(current, limit));
+    } else {
+      OCELLI_ASSIGN(current, apply(step, current));
     }
-    const int options = UTF8PROC_STABLE | (form.compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
-                        (form.compatible ? UTF8PROC_COMPAT : 0);
-    OCELLI_ASSIGN(current, normalize(current, static_cast<utf8proc_option_t>(options)));
+    if (current.size() > limit) {
+      return fail(Code::kBadInput, "the tokenizer's normalizer makes the text too long (limit " +
+                                       std::to_string(limit) + " bytes)");
+    }
   }
   return current;
+}
+
+Result<std::string> Normalizer::apply(const Step& step, std::string_view text) {
+  std::string out;
+  switch (step.kind) {
+    case Kind::kForm: {
+      if (std::all_of(text.begin(), text.end(),
+                      [](char c) { return static_cast<uint8_t>(c) < 0x80; })) {
+        return std::string(text);  // ASCII is in every normal form
+      }
+      const int options = UTF8PROC_STABLE | (step.compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) |
+                          (step.compatible ? UTF8PROC_COMPAT : 0);
+      return normalize(text, static_cast<utf8proc_option_t>(options));
+    }
+    case Kind::kPrepend:
+      return text.empty() ? out : out.append(step.to).append(text);
+    case Kind::kReplace:
+      out.reserve(text.size() + 16);
+      for (size_t at = 0; at < text.size();) {
+        const size_t found = text.find(step.from, at);
+        out += text.substr(at, found - at);  // all of the rest where nothing is found
+        if (found == text.npos) break;
+        out += step.to;
+        at = found + step.from.size();
+      }
+      return out;
+    case Kind::kReplaceMatches: {
+      std::vector<Span> spans;
+      OCELLI_TRY(step.pattern.find(text, spans));
+      for (const Span& span : spans)
+        out += span.match ? step.to : text.substr(span.begin, span.end - span.begin);
+      return out;
+    }
+    case Kind::kStrip:
+      return std::string(stripped(text, step.left, step.right));
+    case Kind::kPrecompiled:
+      break;
+  }
+  return std::string(text);
 }
 
 }  // namespace ocelli::text

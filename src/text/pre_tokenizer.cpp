@@ -20,14 +20,15 @@ constexpr size_t kMaxSteps = 32;
 
 Result<PreTokenizer> PreTokenizer::parse(const Json& json) {
   PreTokenizer pre;
-  if (json.is_null()) {
-    return fail(Code::kBadInput, "a tokenizer without pre-tokenizer is not supported yet");
-  }
-  OCELLI_TRY(pre.parse_into(json, 0));
-  if (!pre.byte_level_) {
-    return fail(Code::kBadInput, "a tokenizer without a ByteLevel step is not supported yet");
-  }
+  if (!json.is_null()) OCELLI_TRY(pre.parse_into(json, 0));
   return pre;
+}
+
+bool PreTokenizer::first_of_parts() const {
+  const auto first = std::find_if(steps_.begin(), steps_.end(), [](const Step& step) {
+    return step.kind == Kind::kMetaspace && step.prepend == Prepend::kFirst;
+  });
+  return first != steps_.end() && first != steps_.begin();
 }
 
 Status PreTokenizer::parse_into(const Json& json, int depth) {
@@ -49,6 +50,8 @@ Status PreTokenizer::parse_into(const Json& json, int depth) {
     steps_.push_back({.kind = individual ? Kind::kDigits : Kind::kDigitRuns});
   } else if (type == "Split") {
     return parse_split(json);
+  } else if (type == "Metaspace") {
+    return parse_metaspace(json);
   } else if (type == "ByteLevel") {
     OCELLI_ASSIGN(const bool space, json.get_bool("add_prefix_space", true));
     OCELLI_ASSIGN(const bool use_regex, json.get_bool("use_regex", true));
@@ -56,8 +59,9 @@ Status PreTokenizer::parse_into(const Json& json, int depth) {
     if (use_regex) steps_.push_back({.kind = Kind::kSplit});
     byte_level_ = true;
   } else {
-    return fail(Code::kBadInput, "a step of type \"" + base::printable(type, 80) +
-                                     "\" is not supported yet; Digits, Split and ByteLevel are");
+    return fail(Code::kBadInput,
+                "a step of type \"" + base::printable(type, 80) +
+                    "\" is not supported yet; Digits, Split, Metaspace and ByteLevel are");
   }
   return {};
 }
@@ -90,58 +94,104 @@ Status PreTokenizer::parse_split(const Json& json) {
   return {};
 }
 
-Status PreTokenizer::step(size_t index, std::string_view text, WordSink& sink) const {
-  if (text.empty()) return {};
+Status PreTokenizer::parse_metaspace(const Json& json) {
+  Step step{.kind = Kind::kMetaspace};
+  OCELLI_ASSIGN(step.replacement, json.get_string("replacement"));
+  if (step.replacement.empty() || read_char(step.replacement, 0).bytes != step.replacement.size()) {
+    return fail(Code::kBadInput, "the replacement of a Metaspace must be one character");
+  }
+  OCELLI_ASSIGN(const std::string scheme, json.get_string("prepend_scheme", "always"));
+  if (scheme != "always" && scheme != "first" && scheme != "never") {
+    return fail(Code::kBadInput, "unknown prepend_scheme \"" + base::printable(scheme, 80) + "\"");
+  }
+  step.prepend = scheme == "always"  ? Prepend::kAlways
+                 : scheme == "first" ? Prepend::kFirst
+                                     : Prepend::kNever;
+  // What older files say instead.
+  OCELLI_ASSIGN(const bool prefix, json.get_bool("add_prefix_space", true));
+  if (!prefix) step.prepend = Prepend::kNever;
+  OCELLI_ASSIGN(step.cut, json.get_bool("split", true));
+  steps_.push_back(std::move(step));
+  return {};
+}
+
+Status PreTokenizer::step(size_t index, Part part, WordSink& sink) const {
+  if (part.text.empty()) return {};
   if (index == steps_.size()) {
-    sink.word(text);
+    sink.word(part.text);
     return {};
   }
   switch (steps_[index].kind) {
     case Kind::kDigits:
     case Kind::kDigitRuns:
-      return digits(index, text, sink);
+      return digits(index, part, sink);
     case Kind::kSplit:
-      return split(index, text, sink);
+      return split(index, part, sink);
+    case Kind::kMetaspace:
+      return metaspace(index, part, sink);
     case Kind::kSpaceBefore:
       break;
   }
-  if (text.front() == ' ') return step(index + 1, text, sink);
+  if (part.text.front() == ' ') return step(index + 1, part, sink);
   std::string spaced;
-  spaced.reserve(text.size() + 1);
-  spaced.append(" ").append(text);
-  return step(index + 1, spaced, sink);
+  spaced.reserve(part.text.size() + 1);
+  spaced.append(" ").append(part.text);
+  return step(index + 1, {spaced, part.first}, sink);
 }
 
-Status PreTokenizer::digits(size_t index, std::string_view text, WordSink& sink) const {
-  const ClassReader reader(text);
-  const bool runs = steps_[index].kind == Kind::kDigitRuns;
-  size_t next = 0;
-  for (size_t at = 0; at < text.size(); at = next) {
-    const bool digit = (reader.at(at, next) & kNumeric) != 0;
-    if (!digit || runs) next = reader.skip(next, kNumeric, !digit);
-    OCELLI_TRY(step(index + 1, text.substr(at, next - at), sink));
+Status PreTokenizer::metaspace(size_t index, Part part, WordSink& sink) const {
+  const Step& s = steps_[index];
+  std::string text;
+  text.reserve(part.text.size() + part.text.size() / 4 + 16);
+  const bool wanted = s.prepend == Prepend::kAlways || (s.prepend == Prepend::kFirst && part.first);
+  if (wanted && part.text.front() != ' ' && !part.text.starts_with(s.replacement))
+    text = s.replacement;
+  for (const char c : part.text) {
+    if (c == ' ') {
+      text += s.replacement;
+    } else {
+      text += c;
+    }
+  }
+  const Part whole{text, part.first};
+  if (!s.cut) return step(index + 1, whole, sink);
+  for (size_t at = 0; at < text.size();) {
+    const size_t next = std::min(text.find(s.replacement, at + 1), text.size());
+    OCELLI_TRY(step(index + 1, whole.cut(at, next), sink));
+    at = next;
   }
   return {};
 }
 
-Status PreTokenizer::split(size_t index, std::string_view text, WordSink& sink) const {
+Status PreTokenizer::digits(size_t index, Part part, WordSink& sink) const {
+  const ClassReader reader(part.text);
+  const bool runs = steps_[index].kind == Kind::kDigitRuns;
+  size_t next = 0;
+  for (size_t at = 0; at < part.text.size(); at = next) {
+    const bool digit = (reader.at(at, next) & kNumeric) != 0;
+    if (!digit || runs) next = reader.skip(next, kNumeric, !digit);
+    OCELLI_TRY(step(index + 1, part.cut(at, next), sink));
+  }
+  return {};
+}
+
+Status PreTokenizer::split(size_t index, Part part, WordSink& sink) const {
   const Step& s = steps_[index];
   if (s.pattern.is_known() &&
       (s.behavior == Behavior::kIsolated || (s.behavior == Behavior::kRemoved && s.invert))) {
-    for (size_t at = 0, next = 0; at < text.size(); at = next) {
-      next = s.pattern.next(text, at);
-      OCELLI_TRY(step(index + 1, text.substr(at, next - at), sink));
+    for (size_t at = 0, next = 0; at < part.text.size(); at = next) {
+      next = s.pattern.next(part.text, at);
+      OCELLI_TRY(step(index + 1, part.cut(at, next), sink));
     }
     return {};
   }
   std::vector<Span> spans;
-  OCELLI_TRY(s.pattern.find(text, spans));
+  OCELLI_TRY(s.pattern.find(part.text, spans));
   if (s.invert) {
     for (Span& span : spans) span.match = !span.match;
   }
   apply(s.behavior, spans);
-  for (const Span& span : spans)
-    OCELLI_TRY(step(index + 1, text.substr(span.begin, span.end - span.begin), sink));
+  for (const Span& span : spans) OCELLI_TRY(step(index + 1, part.cut(span.begin, span.end), sink));
   return {};
 }
 

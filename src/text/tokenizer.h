@@ -4,8 +4,9 @@
 //   OCELLI_ASSIGN(const auto ids, tokenizer.encode("Hello world"));
 //   OCELLI_ASSIGN(const std::string text, tokenizer.decode(ids));
 //
-// Byte-level BPE so far; what a file asks for beyond that is an error, never another id.
-// "truncation" and "padding" are left to the caller.
+// BPE over bytes (GPT-2, Llama 3, SmolLM) or over characters (SentencePiece: Llama 2, Gemma); what
+// a file asks for beyond that is an error, never another id. "truncation" and "padding" are left to
+// the caller.
 #pragma once
 
 #include <cstdint>
@@ -32,8 +33,11 @@ struct EncodeOptions {
   // Special tokens in the text become their ids (a prompt made by a template). Without this they
   // stay text (what a user typed). Added tokens that are not special are found either way.
   bool parse_special = true;
-  // Add what the post-processor adds around a text (<bos>).
+  // Add what the post-processor adds around a text (<bos>). A chat template writes that itself.
   bool add_special = false;
+  // Places (bytes, in order) where a person's text spells a token: those are left as text, whatever
+  // else is parsed. Each is the start of a character.
+  std::span<const size_t> literal_at = {};
 };
 
 // Movable, not copyable. Const members may be called from many threads at once.
@@ -52,14 +56,15 @@ class Tokenizer {
   base::Result<std::vector<int32_t>> encode(std::string_view text,
                                             EncodeOptions options = {}) const;
 
-  // Bytes that are not UTF-8 become U+FFFD. Error: an id outside 0..id_limit()-1. Ids in between
-  // that have no token give nothing.
+  // Bytes that are not UTF-8 become U+FFFD (one for each broken sequence, or with byte fallback one
+  // for each byte of the run). Error: an id outside 0..id_limit()-1. Ids in between that have no
+  // token give nothing.
   base::Result<std::string> decode(std::span<const int32_t> ids, bool skip_special = false) const;
 
   std::optional<int32_t> id_of(std::string_view token) const;  // as written in tokenizer.json
   std::string_view token(int32_t id) const;  // as written there; empty if there is none
-  std::string_view bytes_of(
-      int32_t id) const;  // what it adds to a text; may be part of a character
+  // What it adds to a text behind other tokens; may be part of a character.
+  std::string_view bytes_of(int32_t id) const;
   bool is_special(int32_t id) const;
   size_t vocab_size() const;  // tokens, added ones too
   int32_t id_limit() const;   // largest id + 1; a model may have more rows
@@ -67,6 +72,7 @@ class Tokenizer {
   struct Impl;  // in tokenizer_impl.h
 
  private:
+  friend class Detokenizer;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;
 };

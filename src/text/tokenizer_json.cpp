@@ -14,8 +14,9 @@ using base::Result;
 using base::Status;
 using Impl = Tokenizer::Impl;
 
-constexpr int kMaxDepth = 8;               // of Sequences
-constexpr size_t kMaxTemplateTokens = 64;  // that a post-processor adds
+constexpr int kMaxDepth = 8;                   // of Sequences
+constexpr size_t kMaxTemplateTokens = 64;      // that a post-processor adds
+constexpr size_t kMaxBytes = size_t{1} << 30;  // of all tokens together, as text
 
 std::string quoted(std::string_view text) {
   return '"' + base::printable(text, 80) + '"';
@@ -66,6 +67,7 @@ Status add_merge(const Json& json, uint32_t rank, std::string& joined, Impl& imp
   joined.assign(parts.first).append(parts.second);
   OCELLI_ASSIGN(const int32_t id, known(joined));
   impl.merges.set(left, right, {rank, id});
+  impl.symbols.note_merge(parts.first, parts.second);
   return {};
 }
 
@@ -85,15 +87,18 @@ Status parse_merges(const Json& model, Impl& impl) {
     OCELLI_TRY(add_merge(merge, rank, joined, impl).in("merge " + std::to_string(rank)));
     ++rank;
   }
+  impl.symbols.finish_merges();
   return {};
 }
 
 Status parse_model(const Json& model, Impl& impl) {
   OCELLI_ASSIGN(const std::string type, model.get_string("type", "BPE"));
   if (type != "BPE")
-    return fail(Code::kBadInput, "a model of type " + quoted(type) + " is not supported yet");
+    return fail(Code::kBadInput,
+                "a model of type " + quoted(type) + " is not supported yet; BPE is");
   OCELLI_ASSIGN(const bool byte_fallback, model.get_bool("byte_fallback", false));
-  if (byte_fallback) return fail(Code::kBadInput, "byte_fallback is not supported yet");
+  if (byte_fallback && impl.pre_tokenizer.byte_level())
+    return fail(Code::kBadInput, "byte_fallback beside ByteLevel is not supported yet");
   OCELLI_ASSIGN(const double dropout, model.get_double("dropout", 0.0));
   if (dropout != 0.0) return fail(Code::kBadInput, "dropout is for training; remove it");
   for (const char* key : {"continuing_subword_prefix", "end_of_word_suffix"}) {
@@ -103,7 +108,6 @@ Status parse_model(const Json& model, Impl& impl) {
   OCELLI_ASSIGN(impl.ignore_merges, model.get_bool("ignore_merges", false));
   OCELLI_ASSIGN(impl.fuse_unknown, model.get_bool("fuse_unk", false));
   OCELLI_TRY(parse_vocabulary(model, impl));
-  OCELLI_TRY(parse_merges(model, impl));
   if (const Json& unknown = member_or_null(model, "unk_token"); unknown.is_string()) {
     const std::optional<int32_t> id = impl.vocabulary.find(unknown.as_string());
     if (!id)
@@ -111,6 +115,8 @@ Status parse_model(const Json& model, Impl& impl) {
                   "unk_token " + quoted(unknown.as_string()) + " is not in the vocabulary");
     impl.unknown = *id;
   }
+  impl.symbols = CharSymbols(impl.vocabulary, byte_fallback, impl.unknown, impl.fuse_unknown);
+  OCELLI_TRY(parse_merges(model, impl));
   for (int byte = 0; byte < 256; ++byte) {
     const char raw = static_cast<char>(byte);
     std::string letter;
@@ -136,12 +142,11 @@ Status place_added_token(const AddedToken& token, int32_t next_id, Impl& impl) {
 }
 
 Status parse_added_tokens(const Json& json, Impl& impl) {
-  if (json.is_null()) return {};
-  if (!json.is_array()) return fail(Code::kBadInput, "added_tokens is no list");
+  if (!json.is_null() && !json.is_array()) return fail(Code::kBadInput, "added_tokens is no list");
   std::vector<AddedToken> tokens;
   std::vector<int32_t> fresh;
   int32_t next_id = static_cast<int32_t>(impl.vocabulary.size());
-  for (const Json& item : json.items()) {
+  for (const Json& item : json.is_null() ? Json::Array() : json.items()) {
     AddedToken token;
     OCELLI_ASSIGN(token.content, item.get_string("content"));
     OCELLI_ASSIGN(const int64_t id, item.get_int("id", {.min = 0, .max = kMaxTokens - 1}));
@@ -163,6 +168,7 @@ Status parse_added_tokens(const Json& json, Impl& impl) {
   for (const AddedToken& token : tokens) {
     if (token.special) impl.special[static_cast<size_t>(token.id)] = true;
   }
+  if (impl.merges.makes_any(impl.special)) impl.text_merges = impl.merges.without(impl.special);
   OCELLI_ASSIGN(impl.added, AddedTokens::make(std::move(tokens), impl.normalizer));
   return {};
 }
@@ -223,14 +229,9 @@ Status parse_post_processor(const Json& json, Impl& impl, int depth = 0) {
   return fail(Code::kBadInput, "a step of type " + quoted(type) + " is not supported yet");
 }
 
-Status parse_decoder(const Json& json) {
-  OCELLI_ASSIGN(const std::string type, json.get_string("type", "none"));
-  if (type == "ByteLevel") return {};
-  return fail(Code::kBadInput, "a decoder of type " + quoted(type) + " is not supported yet");
-}
-
-// A token that is not written in the byte alphabet stands for its own UTF-8. An added token that is
-// looked for in normalized text is read in its normalized form.
+// What the decoder makes of each token. At byte level one that is not written in the byte alphabet
+// stands for its own UTF-8. An added token that is looked for in normalized text is read in its
+// normalized form.
 Status fill_bytes(Impl& impl) {
   std::unordered_map<int32_t, std::string> normalized;
   for (const AddedToken& token : impl.added.tokens()) {
@@ -240,16 +241,28 @@ Status fill_bytes(Impl& impl) {
 
   const int32_t limit = impl.vocabulary.id_limit();
   impl.at.reserve(static_cast<size_t>(limit) + 1);
+  impl.is_byte.resize(static_cast<size_t>(limit));
   for (int32_t id = 0; id < limit; ++id) {
     impl.at.push_back(static_cast<uint32_t>(impl.bytes.size()));
     const auto other = normalized.find(id);
     const std::string_view token =
         other == normalized.end() ? impl.vocabulary.token(id) : std::string_view(other->second);
-    if (const std::optional<std::string> bytes = bytes_of_letters(token)) {
+    if (!impl.decoder.byte_level()) {
+      OCELLI_ASSIGN(const std::string text, impl.decoder.text_of(token, false));
+      const std::optional<uint8_t> byte = impl.decoder.byte_of(text);
+      if (byte) {
+        impl.bytes += static_cast<char>(*byte);
+      } else {
+        impl.bytes += text;
+      }
+      impl.is_byte[static_cast<size_t>(id)] = byte.has_value();
+    } else if (const std::optional<std::string> bytes = bytes_of_letters(token)) {
       impl.bytes += *bytes;
     } else {
       impl.bytes += token;
     }
+    if (impl.bytes.size() > kMaxBytes)
+      return fail(Code::kBadInput, "the decoder makes the tokens too long");
   }
   impl.at.push_back(static_cast<uint32_t>(impl.bytes.size()));
   return {};
@@ -260,15 +273,22 @@ Status fill_bytes(Impl& impl) {
 Result<std::unique_ptr<const Impl>> parse_tokenizer_json(const Json& json) {
   auto impl = std::make_unique<Impl>();
   if (!json.is_object()) return fail(Code::kBadInput, "not a JSON object");
-  OCELLI_TRY(parse_model(member_or_null(json, "model"), *impl).in("model"));
   OCELLI_ASSIGN(impl->normalizer,
                 Normalizer::parse(member_or_null(json, "normalizer")).in("normalizer"));
   OCELLI_ASSIGN(impl->pre_tokenizer,
                 PreTokenizer::parse(member_or_null(json, "pre_tokenizer")).in("pre_tokenizer"));
+  if (!impl->normalizer.is_identity() && impl->pre_tokenizer.first_of_parts()) {
+    return fail(
+        Code::kBadInput,
+        "a Metaspace with prepend_scheme \"first\" behind another step is not supported yet "
+        "where there is a normalizer",
+        "pre_tokenizer");
+  }
+  OCELLI_TRY(parse_model(member_or_null(json, "model"), *impl).in("model"));
   OCELLI_TRY(parse_added_tokens(member_or_null(json, "added_tokens"), *impl).in("added_tokens"));
   OCELLI_TRY(
       parse_post_processor(member_or_null(json, "post_processor"), *impl).in("post_processor"));
-  OCELLI_TRY(parse_decoder(member_or_null(json, "decoder")).in("decoder"));
+  OCELLI_ASSIGN(impl->decoder, Decoder::parse(member_or_null(json, "decoder")).in("decoder"));
   OCELLI_TRY(fill_bytes(*impl));
   return std::unique_ptr<const Impl>(std::move(impl));
 }
