@@ -210,6 +210,19 @@ TEST(Json, WritesFloatsThatReadBackEqual) {
   }
 }
 
+// The parser holds a text several times over, so that its length is tested first.
+TEST(Json, RefusesATextOfManyMegabytes) {
+  const std::string fits = "[\"" + std::string((32 << 20) - 1, 'a') + "\"]";
+  EXPECT_TRUE(Json::parse(fits).ok());
+  const std::string text = "[\"\\\"b\", \"" + std::string(33 << 20, 'a');
+  EXPECT_EQ(error_of(text + "\"]"), "line 1, column 9: a text is too long (limit 33554432 bytes)");
+  EXPECT_EQ(error_of(text), "line 1, column 9: a text is too long (limit 33554432 bytes)");
+  // Many short ones are none of its business.
+  std::string many = "[\"a\\\\\"";
+  while (many.size() <= (33 << 20)) many += ",\"" + std::string(1 << 20, 'b') + "\"";
+  EXPECT_TRUE(Json::parse(many + "]").ok());
+}
+
 TEST(Json, WritesStringsAndIndent) {
   std::string controls;
   for (int c = 0; c < 0x80; ++c) controls += char(c);

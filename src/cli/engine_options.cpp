@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/advice.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
 #include "engine/builtin.h"
@@ -74,7 +75,15 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
   };
   ProgressBar bar(!flags.quiet);
   options.progress = &bar;
-  OCELLI_ASSIGN(out.engine, engine::Engine::load(std::move(folder), options));
+  auto engine = engine::Engine::load(std::move(folder), options);
+  // The file alone does not say whose it is.
+  if (!engine.ok() && engine.error().code != Code::kUsage &&
+      !engine.error().where.starts_with(path))
+    return std::move(engine).error().in(path);
+  OCELLI_ASSIGN(out.engine, std::move(engine));
+  if (!flags.quiet) {
+    for (const std::string& warning : out.engine->warnings()) warn(warning);
+  }
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "base/folders.h"
 #include "base/nearest.h"
 #include "engine/builtin.h"
+#include "formats/pickled.h"
 
 namespace ocelli::cli {
 
@@ -110,6 +111,7 @@ Result<std::string> resolve_model(const std::string& name) {
                       "model.safetensors",
                       name);
   }
+  if (exists(name) && formats::is_pickle_name(name)) return formats::pickled(name);
   if (exists(name)) {
     const char* gguf =
         name.ends_with(".gguf") ? "GGUF files cannot be read yet" : "is not a model folder";

@@ -59,6 +59,8 @@ class Engine {
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   bool has_template() const { return template_.has_value(); }
   double load_seconds() const { return load_seconds_; }
+  // What a person may want to know about the files, in sentences.
+  const std::vector<std::string>& warnings() const { return warnings_; }
   ImageCache& image_cache() { return image_cache_; }
 
   // Decodes and cuts a picture. `name` is for messages.
@@ -122,6 +124,7 @@ class Engine {
   int64_t context_ = 0;
   int64_t vision_bytes_per_tile_ = 0;  // of activations
   double load_seconds_ = 0;
+  std::vector<std::string> warnings_;
   std::mutex turn_;  // one forward pass at a time: they share the arena and the pool
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend.h"
+#include "base/advice.h"
 #include "base/clock.h"
 #include "engine/dry_run.h"
 #include "engine/engine.h"
@@ -27,8 +28,20 @@ Result<Json> read_json(const ModelFolder& folder, const std::string& name) {
   if (!text) return Json();
   auto json = std::move(Json::parse(*text, {.max_bytes = models::kMaxConfigBytes})).in(name);
   if (json.ok() && !json->is_object())
-    return base::fail(Code::kBadInput, "must be a JSON object", name);
-  return json;
+    json = base::fail(Code::kBadInput, "must be a JSON object", name);
+  return with_advice(std::move(json), base::kFileAdvice);
+}
+
+// Keys that make other programs run code from the model's folder. We have no such thing.
+std::vector<std::string> warn_of_code(const Json& config) {
+  std::vector<std::string> out;
+  for (const char* key : {"auto_map", "trust_remote_code", "custom_pipelines"}) {
+    const Json* value = config.find(key);
+    if (!value || value->is_null() || (value->is_bool() && !value->as_bool())) continue;
+    out.push_back("config.json: \"" + std::string(key) +
+                  "\" names code of the model's author; it is ignored, nothing of it runs");
+  }
+  return out;
 }
 
 // A special token in tokenizer_config.json: text, or an object with "content".
@@ -85,13 +98,15 @@ Status Engine::load_processor(const ModelFolder& folder, const Json& config) {
   if (options_.split_images) preprocessor.set("do_image_splitting", *options_.split_images);
   OCELLI_ASSIGN(
       processor_,
-      std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"));
+      with_advice(std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"),
+                  base::kFileAdvice));
   const models::TilePlan plan = processor_->plan(64, 64);
   if (plan.side != info().vision->tile) {
     return base::fail(Code::kBadInput,
                       "tiles of " + std::to_string(plan.side) +
                           " pixels do not fit the tower, which takes " +
-                          std::to_string(info().vision->tile),
+                          std::to_string(info().vision->tile) +
+                          "; they belong to different models",
                       "preprocessor_config.json");
   }
   return check_picture_tokens();
@@ -144,6 +159,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
                       "model.safetensors",
                       folder.name());
   }
+  engine->warnings_ = warn_of_code(config);
   OCELLI_ASSIGN(formats::Checkpoint checkpoint, folder.weights());
   OCELLI_ASSIGN(engine->loaded_, models::load_model(config, std::move(checkpoint), engine->pool_,
                                                     {options.weights, options.progress}));
@@ -154,7 +170,8 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   engine->stop_ids_ = info.eos_ids;
   OCELLI_ASSIGN(const Json generation, read_json(folder, "generation_config.json"));
   OCELLI_ASSIGN(const std::vector<int32_t> stops,
-                models::read_eos_ids(generation, info.vocab).in("generation_config.json"));
+                with_advice(models::read_eos_ids(generation, info.vocab).in("generation_config.json"),
+                            base::kFileAdvice));
   if (!stops.empty()) engine->stop_ids_ = stops;
   if (options.context < 0 || options.context > models::kMaxContext) {
     return base::fail(Code::kUsage, "the context must be from 1 to " +

@@ -217,6 +217,16 @@ TEST(Load, NumbersThatAreNotFinite) {
                                          HasSubstr("q8 cannot store: not finite")));
 }
 
+TEST(Load, CodeOfTheAuthorIsIgnoredWithAWarning) {
+  Copy copy("smollm2");
+  EXPECT_THAT(load(copy.path()).value()->warnings(), testing::IsEmpty());
+  copy.replace("config.json", "{",
+               R"({"auto_map": {"AutoModel": "evil.Model"}, "trust_remote_code": false, )");
+  const auto engine = load(copy.path());
+  ASSERT_TRUE(engine.ok()) << engine.error().message();
+  EXPECT_THAT((*engine)->warnings(), testing::ElementsAre(HasSubstr("auto_map")));
+}
+
 TEST(Load, WithoutATemplate) {
   Copy copy("smolvlm2-a");
   copy.remove("chat_template.jinja");

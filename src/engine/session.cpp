@@ -137,7 +137,8 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
       break;
     }
     const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
-    OCELLI_ASSIGN(Sampled sampled, sampler.sample(logits, prompt.ids, out.ids, position));
+    OCELLI_ASSIGN(Sampled sampled, sampler.sample(logits, prompt.ids, out.ids, position)
+                                       .in(engine_->name()));
     const int32_t id = sampled.token.id;
     if (options.on_token) options.on_token(sampled);
     if (!options.ignore_eos && std::find(eos.begin(), eos.end(), id) != eos.end()) {

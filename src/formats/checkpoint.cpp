@@ -6,6 +6,9 @@
 #include <numeric>
 #include <set>
 
+#include "base/advice.h"
+#include "formats/pickled.h"
+
 namespace ocelli::formats {
 
 using base::Code;
@@ -39,25 +42,16 @@ bool is_plain_name(std::string_view name) {
 // Why a folder has no weights for us: says what it has instead.
 base::Error no_weights(const std::string& folder) {
   std::error_code error;
-  std::string pickled, gguf;
+  std::string pickle, gguf;
   size_t seen = 0;
   constexpr size_t kMostLooked = 10'000;  // a folder may be anything
   for (fs::directory_iterator it(folder, error), end; !error && it != end && seen < kMostLooked;
        it.increment(error), ++seen) {
     const std::string name = it->path().filename().string(), kind = it->path().extension().string();
-    if (kind == ".bin" || kind == ".pt" || kind == ".pth" || kind == ".ckpt" || kind == ".pkl") {
-      pickled = name;
-    }
+    if (is_pickle_name(name)) pickle = name;
     if (kind == ".gguf") gguf = name;
   }
-  if (!pickled.empty()) {
-    return fail(
-        Code::kBadInput,
-        "the weights are pickled (" + base::printable(pickled, 60) +
-            "), and reading those can run hidden code; convert them to safetensors where they "
-            "come from, with save_pretrained(folder, safe_serialization=True)",
-        folder);
-  }
+  if (!pickle.empty()) return pickled(folder, pickle);
   if (!gguf.empty()) {
     return fail(Code::kBadInput,
                 "the folder holds " + base::printable(gguf, 60) +
@@ -73,10 +67,9 @@ base::Error no_weights(const std::string& folder) {
 // The shards that the index names, each with the tensors it should hold.
 Result<std::map<std::string, std::vector<std::string>>> read_index(const std::string& path) {
   OCELLI_ASSIGN(const std::string text, base::read_file(path, kMaxIndexBytes));
-  OCELLI_ASSIGN(const Json index, Json::parse(text, {.max_bytes = kMaxIndexBytes,
-                                                     .max_depth = 16,
-                                                     .max_values = kMaxHeaderValues})
-                                      .in(path));
+  auto parsed = Json::parse(
+      text, {.max_bytes = kMaxIndexBytes, .max_depth = 16, .max_values = kMaxHeaderValues});
+  OCELLI_ASSIGN(const Json index, with_advice(std::move(parsed).in(path), base::kFileAdvice));
   const Json* map = index.find("weight_map");
   if (!map || !map->is_object() || map->size() == 0) {
     return fail(Code::kBadInput, "weight_map is missing; it says which file holds which tensor",
@@ -93,7 +86,9 @@ Result<std::map<std::string, std::vector<std::string>>> read_index(const std::st
     }
     shards[file.as_string()].push_back(tensor);
     if (shards.size() > kMaxShards) {
-      return fail(Code::kDoesNotFit, "too many shards (limit " + std::to_string(kMaxShards) + ")",
+      return fail(Code::kBadInput,
+                  "too many shards (limit " + std::to_string(kMaxShards) +
+                      "); merge them where they come from",
                   path);
     }
   }

@@ -6,7 +6,7 @@
 
 namespace ocelli::formats {
 
-inline constexpr size_t kMaxIndexBytes = size_t{64} << 20;
+inline constexpr size_t kMaxIndexBytes = size_t{16} << 20;
 inline constexpr size_t kMaxShards = 1000;
 
 class Checkpoint {

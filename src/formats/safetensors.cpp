@@ -4,6 +4,7 @@
 #include <numeric>
 #include <tuple>
 
+#include "base/advice.h"
 #include "base/bounded_reader.h"
 
 namespace ocelli::formats {
@@ -18,6 +19,7 @@ using encoding::Encoding;
 namespace {
 
 constexpr char kMetadata[] = "__metadata__";
+constexpr std::string_view kAdvice = "download or convert the file again";
 
 struct Dtype {
   std::string_view name;
@@ -173,7 +175,16 @@ Result<Json> read_header(base::BoundedReader& in) {
   }
   OCELLI_ASSIGN(const std::string_view text, in.read_string("safetensors header", length));
   if (text.front() != '{') {
-    return fail(Code::kBadInput, "the safetensors header does not begin with {");
+    return fail(Code::kBadInput,
+                "the safetensors header does not begin with {; this is not a safetensors file");
+  }
+  // Every tensor is described by an object. Counting the braces is quick and takes no memory; a
+  // million descriptions parsed would take hundreds of MB.
+  const auto objects = size_t(std::count(text.begin(), text.end(), '{'));
+  if (objects > kMaxTensors + 2) {
+    return fail(Code::kBadInput, "too many tensors in the safetensors header (" + number(objects - 1) +
+                                     ", limit " + number(kMaxTensors) +
+                                     "); no model has that many, the file is made to harm");
   }
   return Json::parse(text,
                      {.max_bytes = kMaxHeaderBytes, .max_depth = 8, .max_values = kMaxHeaderValues})
@@ -185,13 +196,13 @@ Result<Json> read_header(base::BoundedReader& in) {
 Result<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   SafetensorsFile file;
   OCELLI_ASSIGN(file.mapping_, base::MappedFile::open(path));
-  OCELLI_TRY(file.read(file.mapping_.bytes()).in(path));
+  OCELLI_TRY(with_advice(file.read(file.mapping_.bytes()), kAdvice).in(path));
   return file;
 }
 
 Result<SafetensorsFile> SafetensorsFile::parse(std::span<const std::byte> bytes) {
   SafetensorsFile file;
-  OCELLI_TRY(file.read(bytes));
+  OCELLI_TRY(with_advice(file.read(bytes), kAdvice));
   return file;
 }
 

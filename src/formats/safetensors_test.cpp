@@ -238,5 +238,18 @@ TEST(Safetensors, ChangedFilesNeverReachOutside) {
   EXPECT_GT(accepted, 100);  // or the changes are too coarse to test anything
 }
 
+// They are counted before the header is parsed, which would take hundreds of MB.
+TEST(Safetensors, RefusesAMillionTensors) {
+  std::string header = "{";
+  for (int i = 0; i < 100'003; ++i) {
+    header += (i ? "," : "") + entry("t" + std::to_string(i), "U8", "[0]", "[0,0]");
+  }
+  const std::string file = safetensors(header + "}", 0);
+  const auto parsed = SafetensorsFile::parse(as_bytes(file));
+  ASSERT_FALSE(parsed.ok());
+  EXPECT_THAT(parsed.error().message(), testing::HasSubstr("too many tensors"));
+  EXPECT_THAT(parsed.error().message(), testing::HasSubstr("(100003, limit 100000)"));
+}
+
 }  // namespace
 }  // namespace ocelli::formats

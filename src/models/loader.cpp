@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "base/advice.h"
 #include "models/config.h"
 #include "models/registry.h"
 
@@ -200,10 +201,13 @@ class Loader : public nn::ParameterVisitor {
 
 Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint,
                                base::ThreadPool& pool, const LoadOptions& options) {
-  OCELLI_ASSIGN(const Family* family, std::move(find_family(config)).in("config.json"));
+  const auto from_config = [](auto result) {
+    return with_advice(std::move(result).in("config.json"), base::kFileAdvice);
+  };
+  OCELLI_ASSIGN(const Family* family, from_config(find_family(config)));
   LoadedModel loaded;
   loaded.checkpoint = std::move(checkpoint);
-  OCELLI_ASSIGN(loaded.model, std::move(family->make(config, loaded.checkpoint)).in("config.json"));
+  OCELLI_ASSIGN(loaded.model, from_config(family->make(config, loaded.checkpoint)));
   Loader loader(loaded, pool, options);
   loaded.model->visit(loader);
   OCELLI_TRY(loader.finish());

@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "base/advice.h"
 #include "base/utf8.h"
 #include "text/jinja_interp.h"
 
@@ -15,6 +16,7 @@ using base::Result;
 namespace {
 
 constexpr std::string_view kPlace = "chat template";
+constexpr std::string_view kAdvice = "correct the template or download it again";
 constexpr size_t kMaxTemplateFileBytes = size_t{16} << 20;  // tokenizer_config.json can be large
 
 // Older names of a message's reasoning; templates read "reasoning_content" (or "thinking").
@@ -41,14 +43,15 @@ struct ChatTemplate::State {
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
   if (source.size() > jinja::kMaxSourceBytes) {
     return fail(Code::kBadInput, "the template is too large (" + std::to_string(source.size()) +
-                                     " bytes, limit " + std::to_string(jinja::kMaxSourceBytes) + ")",
+                                     " bytes, limit " + std::to_string(jinja::kMaxSourceBytes) +
+                                     "); " + std::string(kAdvice),
                 kPlace);
   }
-  if (!base::is_valid_utf8(source)) return fail(Code::kBadInput, "the template is not UTF-8", kPlace);
+  if (!base::is_valid_utf8(source)) return fail(Code::kBadInput, "the template is not UTF-8; save it as UTF-8", kPlace);
   auto state = std::make_shared<State>();
   state->source = jinja::normalize_source(source);
   Result<jinja::Parsed> parsed = jinja::parse(state->source);
-  if (!parsed.ok()) return std::move(parsed).error().in(kPlace);
+  if (!parsed.ok()) return with_advice(std::move(parsed).error().in(kPlace), kAdvice);
   state->parsed = std::move(parsed).value();
   return ChatTemplate(std::move(state));
 }
@@ -84,7 +87,7 @@ Result<Rendered> ChatTemplate::render(const Json& messages, const RenderOptions&
   }
   const int64_t now = options.now ? *options.now : static_cast<int64_t>(std::time(nullptr));
   jinja::Interpreter interpreter(state_->source, state_->parsed, std::move(variables), now);
-  OCELLI_TRY(interpreter.run().in(kPlace));
+  OCELLI_TRY(with_advice(interpreter.run().in(kPlace), kAdvice));
   Rendered rendered;
   rendered.text = interpreter.take_output();
   for (const jinja::ByteSpan& span : interpreter.take_generation()) {
@@ -150,7 +153,8 @@ Result<std::optional<std::string>> choose_template(const TemplateFiles& files, b
       {&files.processor_config, "processor_config.json"},
       {&files.tokenizer_config, "tokenizer_config.json"}};
   for (const auto& [file, where] : configurations) {
-    OCELLI_ASSIGN(Found found, template_of(*file, where, has_tools, name));
+    OCELLI_ASSIGN(Found found,
+                  with_advice(template_of(*file, where, has_tools, name), kAdvice));
     if (found.any) return std::optional<std::string>(std::move(found.text));
   }
   return std::optional<std::string>();

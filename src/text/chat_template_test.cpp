@@ -112,7 +112,8 @@ TEST(ChatTemplate, PassesReasoningUnderItsNewName) {
 
 TEST(ChatTemplate, SaysWhereATemplateIsWrong) {
   EXPECT_EQ(text_of("a\n\u00e9{{ x y }}"),
-            "error: chat template: 2:7: expected }}, found \"y\"");
+            "error: chat template: 2:7: expected }}, found \"y\"; correct the template or "
+            "download it again");
   EXPECT_THAT(text_of("{% if a %}"), HasSubstr("1:11: expected {% endif %}"));
   EXPECT_THAT(text_of("\n {{ nothing.x }}"), HasSubstr("chat template: 2:12: \"nothing\" is undefined"));
   EXPECT_THAT(text_of("{{ raise_exception('roles must alternate') }}"),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/advice.h"
 #include "base/utf8.h"
 #include "text/detokenizer.h"
 #include "text/encoder.h"
@@ -64,8 +65,9 @@ Tokenizer::~Tokenizer() = default;
 
 Result<Tokenizer> Tokenizer::parse(std::string_view text, TokenizerOptions options) {
   OCELLI_ASSIGN(const base::Json json,
-                base::Json::parse(text, {.max_bytes = options.max_bytes}).in(kWhere));
-  OCELLI_ASSIGN(auto impl, parse_tokenizer_json(json).in(kWhere));
+                with_advice(base::Json::parse(text, {.max_bytes = options.max_bytes}).in(kWhere),
+                            base::kFileAdvice));
+  OCELLI_ASSIGN(auto impl, with_advice(parse_tokenizer_json(json).in(kWhere), base::kFileAdvice));
   const int32_t limit = impl->vocabulary.id_limit();
   if (options.max_rows > 0 && limit > options.max_rows) {
     return fail(Code::kBadInput,

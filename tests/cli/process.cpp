@@ -99,6 +99,7 @@ Process::Process(std::vector<std::string> arguments, RunOptions options)
                                    0600);
   posix_spawn_file_actions_addchdir_np(
       &actions, options_.folder.empty() ? folder_.path().c_str() : options_.folder.c_str());
+  start_ = std::chrono::steady_clock::now();
   const int failed = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data());
   posix_spawn_file_actions_destroy(&actions);
   EXPECT_EQ(failed, 0) << argv[0];
@@ -112,7 +113,10 @@ Process::~Process() {
 }
 
 bool Process::running() {
-  if (!ended_ && waitpid(pid_, &wait_status_, WNOHANG) == pid_) ended_ = true;
+  if (!ended_ && wait4(pid_, &wait_status_, WNOHANG, &usage_) == pid_) {
+    end_ = std::chrono::steady_clock::now();
+    ended_ = true;
+  }
   return !ended_;
 }
 
@@ -144,10 +148,15 @@ Finished Process::wait() {
   if (!eventually([&] { return !running(); }, options_.deadline_seconds)) {
     ADD_FAILURE() << "the program did not end within " << options_.deadline_seconds << " s";
     signal(SIGKILL);
-    waitpid(pid_, &wait_status_, 0);
+    wait4(pid_, &wait_status_, 0, &usage_);
+    end_ = std::chrono::steady_clock::now();
     ended_ = true;
   }
   Finished out;
+  const auto seconds = [](const timeval& t) { return double(t.tv_sec) + 1e-6 * double(t.tv_usec); };
+  out.seconds = std::chrono::duration<double>(end_ - start_).count();
+  out.cpu_seconds = seconds(usage_.ru_utime) + seconds(usage_.ru_stime);
+  out.peak_bytes = int64_t{usage_.ru_maxrss} << 10;
   out.status = WIFSIGNALED(wait_status_) ? -WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
   out.out = out_so_far();
   out.err = read_all(folder_.file("err"));

@@ -1,8 +1,10 @@
 // Runs the ocelli program as a person would, with folders of its own and nothing else.
 #pragma once
 
+#include <sys/resource.h>
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -32,6 +34,9 @@ class TemporaryFolder {
 struct Finished {
   int status = 0;  // exit status, or -SIGNAL
   std::string out, err;
+  double seconds = 0;      // from the start to the end
+  double cpu_seconds = 0;  // of it and of the processes it started and waited for
+  int64_t peak_bytes = 0;  // of memory in use, the larger of it and of those
 
   base::Json json() const;                // `out`; a failure of the test where it is none
   std::vector<base::Json> lines() const;  // one per line of `out`
@@ -67,6 +72,8 @@ class Process {
   pid_t pid_ = 0;
   bool ended_ = false;
   int wait_status_ = 0;
+  rusage usage_{};
+  std::chrono::steady_clock::time_point start_, end_;
 };
 
 Finished run(std::vector<std::string> arguments, RunOptions options = {});
