@@ -37,7 +37,7 @@ size_t mapped_bytes() {
   return found == 1 ? size_t(pages) * size_t(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-Status limit_resources() {
+Status limit_resources(size_t memory) {
   constexpr size_t kOnlySanitizersMapThis = size_t{1} << 40;
   struct Limit {
     __rlimit_resource_t what;
@@ -51,7 +51,7 @@ Status limit_resources() {
       {RLIMIT_FSIZE, 0, "file size"},
       {RLIMIT_NOFILE, 16, "descriptors"},
       {RLIMIT_CPU, kMaxDecoderCpuSeconds, "CPU time"},
-      {RLIMIT_AS, sanitized ? RLIM_INFINITY : rlim_t(mapped + kMaxDecoderMemory), "memory"},
+      {RLIMIT_AS, sanitized ? RLIM_INFINITY : rlim_t(mapped + memory), "memory"},
   };
   for (const Limit& limit : limits) {
     rlimit now = {};
@@ -114,8 +114,8 @@ Status filter_system_calls() {
 
 }  // namespace
 
-Status confine() {
-  OCELLI_TRY(limit_resources());
+Status confine(size_t memory) {
+  OCELLI_TRY(limit_resources(memory));
   OCELLI_TRY(set_process_flags());
   return filter_system_calls();
 }

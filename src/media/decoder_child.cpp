@@ -17,6 +17,7 @@
 
 #include "media/confine.h"
 #include "media/decoder_wire.h"
+#include "media/ffmpeg.h"
 #include "media/unique_fd.h"
 
 namespace ocelli::media {
@@ -74,6 +75,18 @@ bool receive(Incoming& incoming) {
   return true;
 }
 
+bool receive_answer(Answer& answer) {
+  iovec part = {&answer, sizeof answer};
+  msghdr message = {};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  ssize_t got;
+  do {
+    got = recvmsg(kDecoderSocket, &message, 0);
+  } while (got < 0 && errno == EINTR);
+  return got == ssize_t(sizeof answer) && answer.magic == kWireMagic;
+}
+
 // Memory shared with the parent, while in scope.
 class Mapping {
  public:
@@ -108,15 +121,85 @@ void answer(const Incoming& incoming, Reply& reply) {
   reply.damaged = facts->damaged;
 }
 
-int serve() {
+// The child's part of the conversation about a video.
+class VideoTalk {
+ public:
+  VideoTalk(const Incoming& incoming, std::span<std::byte> room)
+      : sequence_(incoming.request.sequence), room_(room) {}
+
+  base::Result<std::vector<int64_t>> choose(const VideoInfo& info) {
+    VideoReply told;
+    told.steady = info.steady;
+    told.width = info.width;
+    told.height = info.height;
+    told.turned = info.turned;
+    told.frames = info.frames;
+    told.fps = info.fps;
+    told.seconds = info.seconds;
+    info.codec.copy(told.codec, sizeof told.codec);
+    OCELLI_ASSIGN(const Answer answer, say(told));
+    const size_t count = std::min<size_t>(answer.wanted, kMaxSampledFrames);
+    return std::vector<int64_t>(answer.indices, answer.indices + count);
+  }
+
+  base::Status give(const VideoFrame& frame) {
+    const auto pixels = std::as_bytes(std::span(frame.image.rgb));
+    OCELLI_CHECK(pixels.size() <= room_.size(), "the parent made room for the largest frame");
+    std::copy(pixels.begin(), pixels.end(), room_.begin());
+    VideoReply told;
+    told.is_frame = 1;
+    told.width = frame.image.width;
+    told.height = frame.image.height;
+    told.turned = frame.image.facts.exif_orientation;
+    told.index = frame.index;
+    told.seconds = frame.seconds;
+    const auto answer = say(told);
+    return answer.ok() ? base::Status() : base::Status(answer.error());
+  }
+
+ private:
+  base::Result<Answer> say(const VideoReply& told) const {
+    Reply reply;
+    reply.sequence = sequence_;
+    reply.ok = 1;
+    reply.video = told;
+    Answer answer;
+    if (!send_reply(reply) || !receive_answer(answer) || answer.go_on == 0)
+      return base::fail(base::Code::kInterrupted, "stopped");
+    return answer;
+  }
+
+  uint32_t sequence_;
+  std::span<std::byte> room_;
+};
+
+void answer_video(const Incoming& incoming, Reply& reply) {
+  const Request& request = incoming.request;
+  const Mapping input(incoming.input, request.input_bytes, PROT_READ, MAP_PRIVATE);
+  const Mapping output(incoming.output, request.output_bytes, PROT_READ | PROT_WRITE, MAP_SHARED);
+  if (!input.ok() || !output.ok()) {
+    return set_error(
+        reply, base::fail(base::Code::kDoesNotFit, "no memory for the video; scale it down first"));
+  }
+  VideoTalk talk(incoming, {output.data(), request.output_bytes});
+  const base::Status done = read_video(
+      {input.data(), request.input_bytes}, [&](const VideoInfo& info) { return talk.choose(info); },
+      [&](const VideoFrame& frame) { return talk.give(frame); }, request.video);
+  reply.ok = 1;
+  if (!done.ok()) set_error(reply, done.error());
+}
+
+int serve(bool videos) {
   struct stat socket_facts = {};
   if (fstat(kDecoderSocket, &socket_facts) != 0 || !S_ISSOCK(socket_facts.st_mode)) {
     std::fputs("error: this option is for the program itself; see --help\n", stderr);
     return 2;
   }
+  // While files can be opened. An error is told with the first video.
+  if (videos) static_cast<void>(ffmpeg());
   close_range(kDecoderSocket + 1, ~0U, 0);
   Reply hello;
-  const base::Status confined = confine();
+  const base::Status confined = confine(videos ? kMaxVideoDecoderMemory : kMaxDecoderMemory);
   if (confined.ok()) {
     hello.ok = 1;
   } else {
@@ -128,7 +211,7 @@ int serve() {
     if (!receive(incoming)) return 0;
     Reply reply;
     reply.sequence = incoming.request.sequence;
-    answer(incoming, reply);
+    videos ? answer_video(incoming, reply) : answer(incoming, reply);
     if (!send_reply(reply)) return 0;
   }
 }
@@ -137,8 +220,10 @@ int serve() {
 
 std::optional<int> run_as_decoder(int argc, char** argv) {
   offered = true;
-  if (argc != 2 || std::string_view(argv[1]) != kDecoderArgument) return std::nullopt;
-  const int status = serve();
+  if (argc != 2) return std::nullopt;
+  const std::string_view argument = argv[1];
+  if (argument != kDecoderArgument && argument != kVideoDecoderArgument) return std::nullopt;
+  const int status = serve(argument == kVideoDecoderArgument);
   // No destructors and no sanitizer's last checks: they would need calls that are gone.
   if (status != 2) _exit(status);
   return status;

@@ -24,12 +24,15 @@
 
 #include "base/result.h"
 #include "media/decode.h"
+#include "media/decoder_link.h"
 #include "media/header.h"
+#include "media/video.h"
 
 namespace ocelli::media {
 
 struct DecoderProcessOptions {
   double deadline_seconds = 10;            // for one picture, and for the child to start
+  double video_deadline_seconds = 60;      // for one video
   std::string program = "/proc/self/exe";  // must call run_as_decoder
 };
 
@@ -51,19 +54,27 @@ class DecoderProcess {
   // is decoded at a time.
   base::Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 
+  // As read_video() of video.h, and the same errors, in a child of its own kind. What the child
+  // says is tested against the limits; `choose` and `sink` run here and must not call this object.
+  // Memory here: the file and one frame.
+  base::Status read_video(std::span<const std::byte> bytes, const FrameChooser& choose,
+                          const FrameSink& sink, const VideoLimits& limits = {});
+
   // The child's process id, 0 where there is none. For messages and tests.
-  pid_t child_pid() const;
+  pid_t child_pid(DecoderKind kind = DecoderKind::kPictures) const;
 
  private:
-  class Child;
-
-  base::Status ensure_child();
+  std::unique_ptr<DecoderLink>& child_of(DecoderKind kind) {
+    return kind == DecoderKind::kPictures ? child_ : video_child_;
+  }
+  base::Status ensure_child(DecoderKind kind);
+  base::Error give_up(DecoderKind kind, DecoderLink::Wait outcome, double deadline);
   base::Result<Image> decode_in_child(std::span<const std::byte> bytes, const Header& header,
                                       const DecodeOptions& options);
 
   const DecoderProcessOptions options_;
   mutable std::mutex mutex_;
-  std::unique_ptr<Child> child_;
+  std::unique_ptr<DecoderLink> child_, video_child_;
 };
 
 }  // namespace ocelli::media

@@ -8,7 +8,6 @@
 #include <cstring>
 #include <vector>
 
-#include "media/decoder_child.h"
 #include "media/decoder_wire.h"
 
 namespace ocelli::media {
@@ -42,7 +41,7 @@ std::vector<char*> child_environment() {
 
 }  // namespace
 
-int spawn_decoder(const std::string& program, int socket, pid_t& pid) {
+int spawn_decoder(const std::string& program, const char* argument, int socket, pid_t& pid) {
   SpawnActions actions;
   for (const int fd : {0, 1, 2}) {
     posix_spawn_file_actions_addopen(&actions.files, fd, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY,
@@ -57,16 +56,16 @@ int spawn_decoder(const std::string& program, int socket, pid_t& pid) {
   posix_spawnattr_setpgroup(&actions.attributes, 0);
   posix_spawnattr_setflags(&actions.attributes,
                            POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  std::string name = "ocelli-decoder", argument = kDecoderArgument;
-  char* arguments[] = {name.data(), argument.data(), nullptr};
+  std::string name = "ocelli-decoder", kind = argument;
+  char* arguments[] = {name.data(), kind.data(), nullptr};
   const std::vector<char*> environment = child_environment();
   return posix_spawn(&pid, program.c_str(), &actions.files, &actions.attributes, arguments,
                      environment.data());
 }
 
 base::Error cannot_start(const char* what, int error) {
-  return base::fail(base::Code::kInternal, std::string("cannot start the picture decoder (") +
-                                               what + ": " + std::strerror(error) +
+  return base::fail(base::Code::kInternal, std::string("cannot start the decoder (") + what + ": " +
+                                               std::strerror(error) +
                                                "); free memory or processes and try again");
 }
 

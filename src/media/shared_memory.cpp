@@ -16,15 +16,15 @@ using base::Status;
 namespace {
 
 base::Error no_shared_memory(int error) {
-  return base::fail(base::Code::kDoesNotFit,
-                    std::string("no memory to share with the picture decoder (") +
-                        std::strerror(error) + "); scale the picture down first");
+  return base::fail(base::Code::kDoesNotFit, std::string("no memory to share with the decoder (") +
+                                                 std::strerror(error) +
+                                                 "); scale the file down first");
 }
 
 }  // namespace
 
 Result<UniqueFd> shared_memory(size_t bytes, int extra_seals, std::span<const std::byte> content) {
-  UniqueFd fd(memfd_create("ocelli-picture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  UniqueFd fd(memfd_create("ocelli-media", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return no_shared_memory(errno);
   if (ftruncate(fd.get(), off_t(bytes)) != 0) return no_shared_memory(errno);
   for (size_t at = 0; at < content.size();) {

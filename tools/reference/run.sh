@@ -20,7 +20,8 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_tokenizers \
   make_processor \
   make_smolvlm \
-  make_smollm3; do
+  make_smollm3 \
+  make_video; do
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
 done
