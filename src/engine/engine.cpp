@@ -73,11 +73,17 @@ Result<Prompt> Engine::build_prompt(const Json& messages,
                                     std::vector<std::shared_ptr<const PreparedImage>> images,
                                     const Json& template_arguments) const {
   const int64_t per_tile = info().vision ? info().vision->tokens_per_tile : 0;
-  const PromptBuilder builder(*tokenizer_, template_ ? &*template_ : nullptr, processor_.get(),
+  const Json* tools = template_arguments.find("tools");
+  const auto& chosen = tool_template_ && tools && tools->size() > 0 ? tool_template_ : template_;
+  const PromptBuilder builder(*tokenizer_, chosen ? &*chosen : nullptr, processor_.get(),
                               per_tile);
   text::RenderOptions render = render_;
   render.variables = template_arguments;
   return builder.build(messages, std::move(images), render);
+}
+
+bool Engine::template_mentions(std::string_view word) const {
+  return template_source_.find(word) != std::string::npos;
 }
 
 Result<Prompt> Engine::raw_prompt(std::string_view text) const {

@@ -58,6 +58,8 @@ class Engine {
   int64_t context() const { return context_; }
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   bool has_template() const { return template_.has_value(); }
+  // Whether a word stands in the chat template's source: "tools", "enable_thinking".
+  bool template_mentions(std::string_view word) const;
   double load_seconds() const { return load_seconds_; }
   // What a person may want to know about the files, in sentences.
   const std::vector<std::string>& warnings() const { return warnings_; }
@@ -117,6 +119,8 @@ class Engine {
   models::LoadedModel loaded_;
   std::optional<text::Tokenizer> tokenizer_;  // always there once loaded
   std::optional<text::ChatTemplate> template_;
+  std::optional<text::ChatTemplate> tool_template_;  // where there is another one with tools
+  std::string template_source_;                      // of both
   text::RenderOptions render_;  // special tokens for the template
   std::unique_ptr<models::ImageProcessor> processor_;
   ImageCache image_cache_;

@@ -79,6 +79,12 @@ Status Engine::load_text(const ModelFolder& folder) {
   OCELLI_ASSIGN(const std::optional<std::string> source, text::choose_template(files));
   if (source) {
     OCELLI_ASSIGN(template_, text::ChatTemplate::parse(*source));
+    OCELLI_ASSIGN(const std::optional<std::string> with_tools, text::choose_template(files, true));
+    template_source_ = *source;
+    if (with_tools && with_tools != source) {
+      OCELLI_ASSIGN(tool_template_, text::ChatTemplate::parse(*with_tools));
+      template_source_ += *with_tools;
+    }
   }
   render_.add_generation_prompt = true;
   render_.bos_token = token_text(config, "bos_token");

@@ -6,6 +6,12 @@
 
 namespace ocelli::engine {
 
+namespace {
+// Egyptian hieroglyphs: letters without case, which templates print as they are even within a
+// Python-like list of tools (noncharacters would become "\ufdd0" there).
+constexpr uint32_t kFirstSentinel = 0x13000, kLastSentinel = 0x1342E;
+}  // namespace
+
 base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> controls,
                                                 const std::vector<std::string_view>& texts) {
   LiteralGuard g;
@@ -17,7 +23,7 @@ base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> control
   for (size_t i = 0; i < g.controls_.size(); ++i) {
     g.by_first_byte_[static_cast<uint8_t>(g.controls_[i][0])].push_back(int(i));
   }
-  for (uint32_t c = 0xFDD0; c <= 0xFDEF; ++c) {
+  for (uint32_t c = kFirstSentinel; c <= kLastSentinel; ++c) {
     std::string candidate;
     base::append_utf8(candidate, c);
     const auto has = [&](std::string_view t) {
@@ -29,7 +35,7 @@ base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> control
     }
   }
   return base::fail(base::Code::kBadInput,
-                    "the text uses all 32 noncharacters U+FDD0 to U+FDEF; remove one");
+                    "the text uses every hieroglyph from U+13000 to U+1342E; remove one");
 }
 
 int LiteralGuard::control_at(std::string_view text, size_t at) const {

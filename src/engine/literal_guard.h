@@ -1,7 +1,6 @@
 // LiteralGuard: keeps control tokens typed by a person from becoming control tokens.
 //
-// Before a template is rendered, a sentinel (a Unicode noncharacter that no text of the request
-// uses) is put inside every occurrence of a control token in text from outside. Templates carry it
+// Before a template is rendered, a sentinel (a rare character that no text of the request uses) is put inside every occurrence of a control token in text from outside. Templates carry it
 // along like any character. After rendering, control tokens without a sentinel are the template's
 // own.
 #pragma once

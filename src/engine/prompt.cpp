@@ -17,6 +17,34 @@ struct MessageTexts {
   size_t images = 0;
 };
 
+// Every string within a value, keys too.
+void gather(const Json& value, std::vector<std::string_view>& out) {
+  if (value.is_string()) out.push_back(value.as_string());
+  if (value.is_array()) {
+    for (const Json& item : value.items()) gather(item, out);
+  } else if (value.is_object()) {
+    for (const auto& [key, member] : value.members()) {
+      out.push_back(key);
+      gather(member, out);
+    }
+  }
+}
+
+// The same value with every string guarded.
+Json guarded(const Json& value, LiteralGuard& guard) {
+  if (value.is_string()) return guard.guard(value.as_string());
+  if (value.is_array()) {
+    Json out = Json::array();
+    for (const Json& item : value.items()) out.push_back(guarded(item, guard));
+    return out;
+  }
+  if (!value.is_object()) return value;
+  std::vector<Json::Member> members;
+  for (const auto& [key, member] : value.members())
+    members.emplace_back(guard.guard(key), guarded(member, guard));
+  return Json::object(std::move(members));
+}
+
 // Checks the form of the messages and gathers what comes from outside.
 Result<MessageTexts> inspect(const Json& messages) {
   if (!messages.is_array() || messages.size() == 0) {
@@ -29,6 +57,9 @@ Result<MessageTexts> inspect(const Json& messages) {
   MessageTexts out;
   for (const Json& message : messages.items()) {
     OCELLI_ASSIGN(const std::string role, message.get_string("role"));
+    for (const auto& [key, value] : message.members()) {
+      if (key != "role" && key != "content") gather(value, out.all);
+    }
     const Json* content = message.find("content");
     if (!content || content->is_null()) continue;
     if (content->is_string()) {
@@ -80,16 +111,15 @@ Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard) {
 Json guarded_messages(const Json& messages, bool as_parts, LiteralGuard& guard) {
   Json out = Json::array();
   for (const Json& message : messages.items()) {
-    Json copy = message;
-    const Json* content = message.find("content");
-    if (content && !content->is_null()) {
-      std::vector<Json::Member> members = message.members();
-      for (auto& [key, value] : members) {
-        if (key == "content") value = guarded_content(*content, as_parts, guard);
+    std::vector<Json::Member> members = message.members();
+    for (auto& [key, value] : members) {
+      if (key == "content" && !value.is_null()) {
+        value = guarded_content(value, as_parts, guard);
+      } else if (key != "role") {
+        value = guarded(value, guard);
       }
-      copy = Json::object(std::move(members));
     }
-    out.push_back(std::move(copy));
+    out.push_back(Json::object(std::move(members)));
   }
   return out;
 }
@@ -116,7 +146,9 @@ Result<Prompt> PromptBuilder::build(const Json& messages,
         Code::kUsage,
         "the model has no chat template; it is a base model: use --raw to continue a text");
   }
-  OCELLI_ASSIGN(const MessageTexts texts, inspect(messages));
+  OCELLI_ASSIGN(MessageTexts texts, inspect(messages));
+  gather(options.tools, texts.all);
+  gather(options.variables, texts.all);
   if (texts.images != images.size()) {
     return base::fail(Code::kUsage, "the messages name " + std::to_string(texts.images) +
                                         " pictures but " + std::to_string(images.size()) +
@@ -130,9 +162,11 @@ Result<Prompt> PromptBuilder::build(const Json& messages,
   }
   if (processor_) controls.emplace_back(processor_->marker());
   OCELLI_ASSIGN(LiteralGuard guard, LiteralGuard::create(std::move(controls), texts.all));
-  OCELLI_ASSIGN(
-      text::Rendered rendered,
-      template_->render(guarded_messages(messages, processor_ != nullptr, guard), options));
+  text::RenderOptions safe = options;
+  safe.tools = guarded(options.tools, guard);
+  safe.variables = guarded(options.variables, guard);
+  OCELLI_ASSIGN(text::Rendered rendered,
+                template_->render(guarded_messages(messages, processor_ != nullptr, guard), safe));
 
   Prompt prompt;
   prompt.images = std::move(images);

@@ -1,8 +1,8 @@
 // Prompt: what the model sees. Built from messages by the model's own chat template, with each
 // picture expanded to the tokens that stand for its tiles.
 //
-// Text of the user never turns into control tokens: "<image>" or "<end_of_utterance>" typed by a
-// person stays text.
+// Text from outside (messages, tools, arguments of the template) never turns into control tokens:
+// "<image>" or "<end_of_utterance>" typed by a person stays text.
 #pragma once
 
 #include <cstdint>

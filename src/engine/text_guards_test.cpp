@@ -121,7 +121,7 @@ TEST(LiteralGuard, TheLongestControlWins) {
 
 TEST(LiteralGuard, ATextThatUsesSentinelsGetsAnotherOne) {
   std::string all;
-  for (uint32_t c = 0xFDD0; c < 0xFDEF; ++c) base::append_utf8(all, c);
+  for (uint32_t c = 0x13000; c < 0x1342E; ++c) base::append_utf8(all, c);
   const std::string text = all + "<image>" + all;
   auto guard = LiteralGuard::create(kControls, {text});
   ASSERT_TRUE(guard.ok());
@@ -132,7 +132,7 @@ TEST(LiteralGuard, ATextThatUsesSentinelsGetsAnotherOne) {
 
 TEST(LiteralGuard, ATextWithEverySentinelIsRefused) {
   std::string all;
-  for (uint32_t c = 0xFDD0; c <= 0xFDEF; ++c) base::append_utf8(all, c);
+  for (uint32_t c = 0x13000; c <= 0x1342E; ++c) base::append_utf8(all, c);
   const auto guard = LiteralGuard::create(kControls, {all});
   ASSERT_FALSE(guard.ok());
   EXPECT_EQ(guard.error().code, base::Code::kBadInput);
@@ -140,7 +140,7 @@ TEST(LiteralGuard, ATextWithEverySentinelIsRefused) {
 
 TEST(LiteralGuard, SentinelsOfOneTextCountForAll) {
   std::string first;
-  base::append_utf8(first, 0xFDD0);
+  base::append_utf8(first, 0x13000);
   const std::string second = "<image>";
   auto guard = LiteralGuard::create(kControls, {first, second});
   ASSERT_TRUE(guard.ok());
