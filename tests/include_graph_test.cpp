@@ -33,6 +33,7 @@ const std::map<std::string, int> kLevels = {
     {"train", 8},
     {"quantize", 8},
     {"eval", 8},
+    {"hub", 8},
     {"serve", 9},
     {"cli", 10},
 };

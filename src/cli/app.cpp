@@ -23,9 +23,18 @@ struct CommandEntry {
 };
 
 constexpr CommandEntry kCommands[] = {
-    {"run", make_run},       {"chat", make_chat},   {"show", make_show},
-    {"list", make_list},     {"plan", make_plan},   {"tokenize", make_tokenize},
-    {"doctor", make_doctor}, {"bench", make_bench}, {"completion", make_completion},
+    {"run", make_run},
+    {"chat", make_chat},
+    {"show", make_show},
+    {"pull", make_pull},
+    {"list", make_list},
+    {"verify", make_verify},
+    {"rm", make_rm},
+    {"plan", make_plan},
+    {"tokenize", make_tokenize},
+    {"doctor", make_doctor},
+    {"bench", make_bench},
+    {"completion", make_completion},
 };
 
 // The handler may only set a flag; the second signal ends the program at once.
@@ -88,6 +97,7 @@ int run_program(int argc, char** argv) {
   std::signal(SIGINT, handle_signal);
   std::signal(SIGTERM, handle_signal);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file too large is an error of write()
 
   CLI::App app(
       "Runs small multimodal models on your own machine. Nothing leaves it.\n\n"

@@ -37,7 +37,7 @@ std::string bash_script(const CLI::App& root, bool zsh) {
          "  esac\n"
          "  case \"$word\" in\n"
          "    -*) COMPREPLY=($(compgen -W \"$words\" -- \"$word\")) ;;\n"
-         "    *) COMPREPLY=($(compgen -W \"$(ocelli list 2>/dev/null | cut -f1)\" -- \"$word\") "
+         "    *) COMPREPLY=($(compgen -W \"$(ocelli list --names 2>/dev/null)\" -- \"$word\") "
          "$(compgen -f -- \"$word\")) ;;\n"
          "  esac\n"
          "}\n"

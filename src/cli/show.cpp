@@ -1,4 +1,4 @@
-// ocelli show, ocelli list.
+// ocelli show: what a model is.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
@@ -6,7 +6,6 @@
 #include "cli/engine_options.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
-#include "engine/builtin.h"
 
 namespace ocelli::cli {
 namespace {
@@ -92,19 +91,6 @@ Result<int> show(ShowFlags& flags) {
   return 0;
 }
 
-Result<int> list(bool json) {
-  OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
-  Json out = Json::array();
-  std::string text = std::string(engine::kBuiltinName) + "\tbuilt in\n";
-  out.push_back(Json::object({{"name", engine::kBuiltinName}, {"path", nullptr}}));
-  for (const StoredModel& m : models) {
-    out.push_back(Json::object({{"name", m.name}, {"path", m.path}}));
-    text += base::printable(m.name) + "\t" + base::printable(m.path) + "\n";
-  }
-  OCELLI_TRY(print(json ? out.dump(2) + "\n" : text));
-  return 0;
-}
-
 }  // namespace
 
 Run make_show(CLI::App& app) {
@@ -115,14 +101,6 @@ Run make_show(CLI::App& app) {
   app.add_flag("--tensors", flags->tensors, "list every tensor of the file");
   flags->engine.add(app);
   return [flags](Session&) { return show(*flags); };
-}
-
-Run make_list(CLI::App& app) {
-  auto json = std::make_shared<bool>(false);
-  app.description(
-      "The models that are here: the built-in one and those in the store.\n\n  ocelli list");
-  app.add_flag("--json", *json, "as one JSON list");
-  return [json](Session&) { return list(*json); };
 }
 
 }  // namespace ocelli::cli

@@ -6,6 +6,7 @@
 
 #include "base/folders.h"
 #include "base/nearest.h"
+#include "cli/store.h"
 #include "engine/builtin.h"
 #include "formats/pickled.h"
 
@@ -27,26 +28,6 @@ bool exists(const std::string& path) {
   return fs::exists(path, ignored);
 }
 
-// "", or " (nearest: NAME)".
-Result<std::string> nearest_hint(const std::string& word) {
-  OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
-  std::vector<std::string> names{engine::kBuiltinName};
-  for (const StoredModel& m : models) names.push_back(m.name);
-  std::error_code ignored;
-  const fs::path folder =
-      fs::path(word).has_parent_path() ? fs::path(word).parent_path() : fs::path(".");
-  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end;
-       it.increment(ignored)) {
-    const bool here = !fs::path(word).has_parent_path();
-    names.push_back(here ? it->path().filename().string() : it->path().string());
-  }
-  const std::string near = base::nearest(word, names);
-  return near.empty() ? std::string(
-                            "; ocelli list shows the models that are here, a folder can be given "
-                            "by its path")
-                      : "; the nearest name is " + near;
-}
-
 // A last word like "phto.jpg" or "./photo" is a file that is not there, not a question.
 bool looks_like_file(const std::string& word) {
   if (word.find_first_of(" \t\n?") != std::string::npos) return false;
@@ -60,6 +41,34 @@ bool looks_like_file(const std::string& word) {
                                            ".tif", ".tiff", ".heic", ".pdf",  ".mp4",        ".mov",
                                            ".mkv", ".wav",  ".mp3",  ".gguf", ".safetensors"};
   return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
+}
+
+// "owner/name" that may be one of the Hub; a path with a file's ending is none.
+bool may_be_on_hub(const std::string& word) {
+  const auto reference = hub::parse_reference(word);
+  return reference.ok() && reference->repo.find('/') != std::string::npos && !looks_like_file(word);
+}
+
+// What to do about a word that names nothing.
+Result<std::string> nearest_hint(const std::string& word) {
+  OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
+  std::vector<std::string> names{engine::kBuiltinName};
+  for (const StoredModel& m : models) names.push_back(m.name);
+  OCELLI_ASSIGN(const std::vector<std::string> cached, names_in_cache());
+  names.insert(names.end(), cached.begin(), cached.end());
+  std::error_code ignored;
+  const fs::path folder =
+      fs::path(word).has_parent_path() ? fs::path(word).parent_path() : fs::path(".");
+  for (fs::directory_iterator it(folder, ignored), end; !ignored && it != end;
+       it.increment(ignored)) {
+    const bool here = !fs::path(word).has_parent_path();
+    names.push_back(here ? it->path().filename().string() : it->path().string());
+  }
+  const std::string near = base::nearest(word, names);
+  if (!near.empty()) return "; the nearest name is " + near;
+  if (may_be_on_hub(word)) return "; ocelli pull " + word + " downloads it from the Hub";
+  return std::string(
+      "; ocelli list shows the models that are here, a folder can be given by its path");
 }
 
 }  // namespace
@@ -93,8 +102,12 @@ Result<std::vector<StoredModel>> stored_models() {
 bool is_model(const std::string& word) {
   if (word == engine::kBuiltinName || is_model_folder(word)) return true;
   const auto models = stored_models();
-  return models.ok() && std::any_of(models->begin(), models->end(),
-                                    [&](const StoredModel& m) { return m.name == word; });
+  if (models.ok() && std::any_of(models->begin(), models->end(),
+                                 [&](const StoredModel& m) { return m.name == word; }))
+    return true;
+  if (exists(word)) return false;
+  const auto cached = find_in_cache(word);
+  return !cached.ok() || cached->has_value();  // one that is not whole is no question either
 }
 
 Result<std::string> resolve_model(const std::string& name) {
@@ -103,6 +116,10 @@ Result<std::string> resolve_model(const std::string& name) {
   OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
   for (const StoredModel& m : models) {
     if (m.name == name) return m.path;
+  }
+  if (!exists(name)) {
+    OCELLI_ASSIGN(const std::optional<std::string> cached, find_in_cache(name));
+    if (cached) return *cached;
   }
   std::error_code ignored;
   if (fs::is_directory(name, ignored)) {

@@ -34,9 +34,11 @@ class TargetTest : public testing::Test {
       std::ofstream(root_ / "work" / file) << "x";
     fs::current_path(root_ / "work");
     setenv("OCELLI_DATA", (root_ / "data").c_str(), 1);
+    setenv("HF_HUB_CACHE", (root_ / "hub").c_str(), 1);
   }
   void TearDown() override {
     unsetenv("OCELLI_DATA");
+    unsetenv("HF_HUB_CACHE");
     fs::current_path(before_);
     fs::remove_all(root_);
   }

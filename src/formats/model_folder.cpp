@@ -18,6 +18,16 @@ namespace {
 constexpr const char* kSentencePieceFile = "tokenizer.model";
 constexpr size_t kMaxTokenizerConfigBytes = size_t{4} << 20;  // 6,000 added tokens take 1 MB
 
+// .../models--owner--name/snapshots/COMMIT, as the Hub's cache has it, is "owner/name".
+std::optional<std::string> hub_name(const fs::path& folder) {
+  const fs::path snapshots = folder.parent_path();
+  std::string name = snapshots.parent_path().filename().string();
+  if (snapshots.filename() != "snapshots" || !name.starts_with("models--")) return std::nullopt;
+  name.erase(0, 8);
+  if (const size_t at = name.find("--"); at != name.npos) name.replace(at, 2, "/");
+  return name;
+}
+
 }  // namespace
 
 Result<ModelFolder> ModelFolder::open(const std::string& path) {
@@ -31,7 +41,7 @@ Result<ModelFolder> ModelFolder::open(const std::string& path) {
   folder.path_ = path;
   fs::path whole = fs::absolute(path, error).lexically_normal();
   if (!whole.has_filename()) whole = whole.parent_path();  // "models/a/"
-  folder.name_ = whole.filename().string();
+  folder.name_ = hub_name(whole).value_or(whole.filename().string());
   return folder;
 }
 
