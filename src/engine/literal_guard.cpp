@@ -17,9 +17,6 @@ base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> control
   LiteralGuard g;
   g.controls_ = std::move(controls);
   std::erase_if(g.controls_, [](const std::string& s) { return s.empty(); });
-  std::sort(g.controls_.begin(), g.controls_.end(), [](const auto& a, const auto& b) {
-    return a.size() != b.size() ? a.size() > b.size() : a < b;
-  });
   for (size_t i = 0; i < g.controls_.size(); ++i) {
     g.by_first_byte_[static_cast<uint8_t>(g.controls_[i][0])].push_back(int(i));
   }
@@ -38,11 +35,10 @@ base::Result<LiteralGuard> LiteralGuard::create(std::vector<std::string> control
                     "the text uses every hieroglyph from U+13000 to U+1342E; remove one");
 }
 
-int LiteralGuard::control_at(std::string_view text, size_t at) const {
-  for (const int i : by_first_byte_[static_cast<uint8_t>(text[at])]) {
-    if (text.substr(at).starts_with(controls_[size_t(i)])) return i;
-  }
-  return -1;
+bool LiteralGuard::control_at(std::string_view text, size_t at) const {
+  const auto& candidates = by_first_byte_[static_cast<uint8_t>(text[at])];
+  return std::any_of(candidates.begin(), candidates.end(),
+                     [&](int i) { return text.substr(at).starts_with(controls_[size_t(i)]); });
 }
 
 std::string LiteralGuard::guard(std::string_view text) {
@@ -50,7 +46,7 @@ std::string LiteralGuard::guard(std::string_view text) {
   for (size_t at = 0; at < text.size();) {
     const size_t bytes = base::next_utf8(text, at).bytes;
     out.append(text.substr(at, bytes));
-    if (control_at(text, at) >= 0) {
+    if (control_at(text, at)) {
       out += sentinel_;
       used_ = true;
     }
@@ -59,31 +55,18 @@ std::string LiteralGuard::guard(std::string_view text) {
   return out;
 }
 
-std::string LiteralGuard::unguard(std::string_view text) const {
+std::string LiteralGuard::unguard(std::string_view text, std::vector<size_t>* literal_at) const {
   std::string out;
   for (size_t at = 0; at < text.size();) {
     const size_t next = std::min(text.find(sentinel_, at), text.size());
     out.append(text.substr(at, next - at));
     at = next + sentinel_.size();
+    if (next == text.size() || literal_at == nullptr || out.empty()) continue;
+    // The sentinel stands behind the first character.
+    size_t start = out.size() - 1;
+    while (start > 0 && (static_cast<uint8_t>(out[start]) & 0xC0) == 0x80) --start;
+    if (literal_at->empty() || literal_at->back() < start) literal_at->push_back(start);
   }
-  return out;
-}
-
-std::vector<LiteralGuard::Piece> LiteralGuard::split(std::string_view guarded) const {
-  std::vector<Piece> out;
-  size_t begin = 0;
-  for (size_t at = 0; at < guarded.size();) {
-    const int control = control_at(guarded, at);
-    if (control < 0) {
-      ++at;
-      continue;
-    }
-    if (at > begin) out.push_back({guarded.substr(begin, at - begin), -1});
-    out.push_back({guarded.substr(at, controls_[size_t(control)].size()), control});
-    at += controls_[size_t(control)].size();
-    begin = at;
-  }
-  if (begin < guarded.size()) out.push_back({guarded.substr(begin), -1});
   return out;
 }
 

@@ -1,8 +1,9 @@
 // LiteralGuard: keeps control tokens typed by a person from becoming control tokens.
 //
-// Before a template is rendered, a sentinel (a rare character that no text of the request uses) is put inside every occurrence of a control token in text from outside. Templates carry it
-// along like any character. After rendering, control tokens without a sentinel are the template's
-// own.
+// Before a template is rendered, a sentinel (a rare character that no text of the request uses) is
+// put inside every occurrence of a control token in text from outside. Templates carry it along
+// like any character. After rendering, control tokens with a sentinel are a person's, and the
+// places where they start are given to the tokenizer as text (EncodeOptions::literal_at).
 #pragma once
 
 #include <string>
@@ -21,22 +22,15 @@ class LiteralGuard {
 
   // The text with a sentinel after the first character of each control string in it.
   std::string guard(std::string_view text);
-  // The text without sentinels.
-  std::string unguard(std::string_view text) const;
+  // The text without sentinels. `literal_at`, if given, gets the places in it where a person spells
+  // a control string, in order.
+  std::string unguard(std::string_view text, std::vector<size_t>* literal_at = nullptr) const;
   // Whether guard() had to do anything.
   bool used() const { return used_; }
 
-  // One part of a guarded text: a control string, or text between them.
-  struct Piece {
-    std::string_view text;
-    int control = -1;  // index into controls(), or -1
-  };
-  std::vector<Piece> split(std::string_view guarded) const;
-  const std::vector<std::string>& controls() const { return controls_; }
-
  private:
-  int control_at(std::string_view text, size_t at) const;  // the longest one, or -1
-  std::vector<std::string> controls_;                      // longest first
+  bool control_at(std::string_view text, size_t at) const;
+  std::vector<std::string> controls_;
   std::vector<int> by_first_byte_[256];
   std::string sentinel_;
   bool used_ = false;

@@ -134,8 +134,25 @@ Result<Prompt> PromptBuilder::raw(std::string_view text) const {
   Prompt prompt;
   prompt.text = text;
   OCELLI_ASSIGN(prompt.ids, tokenizer_.encode(text, {.parse_special = true}));
+  OCELLI_TRY(add_around(prompt));
   prompt.image_rows.assign(prompt.ids.size(), -1);
   return prompt;
+}
+
+// What the tokenizer puts around a text (<bos>), unless the text has it already.
+base::Status PromptBuilder::add_around(Prompt& prompt) const {
+  OCELLI_ASSIGN(const auto around, tokenizer_.encode("", {.add_special = true}));
+  if (around.empty() || (!prompt.ids.empty() && prompt.ids.front() == around.front())) return {};
+  OCELLI_ASSIGN(auto ids, tokenizer_.encode(prompt.text, {.add_special = true}));
+  const auto own = std::search(ids.begin(), ids.end(), prompt.ids.begin(), prompt.ids.end());
+  std::string text;
+  for (auto id = ids.begin(); id != own; ++id) text += tokenizer_.token(*id);
+  text += prompt.text;
+  for (auto id = own + static_cast<ptrdiff_t>(prompt.ids.size()); id < ids.end(); ++id)
+    text += tokenizer_.token(*id);
+  prompt.text = std::move(text);
+  prompt.ids = std::move(ids);
+  return {};
 }
 
 Result<Prompt> PromptBuilder::build(const Json& messages,
@@ -196,20 +213,13 @@ Result<std::string> PromptBuilder::expand(
   return expanded.append(text.substr(at));
 }
 
+// One text, so that what stands at its start (a space before the first word) or is merged across
+// the words of a person and of the template is as it would be for any text.
 Result<std::vector<int32_t>> PromptBuilder::tokenize(std::string_view expanded,
                                                      const LiteralGuard& guard) const {
-  if (!guard.used()) return tokenizer_.encode(expanded, {.parse_special = true});
-  std::vector<int32_t> out;
-  for (const LiteralGuard::Piece& piece : guard.split(expanded)) {
-    if (piece.control >= 0) {
-      out.push_back(tokenizer_.id_of(piece.text).value());
-      continue;
-    }
-    OCELLI_ASSIGN(const std::vector<int32_t> ids,
-                  tokenizer_.encode(guard.unguard(piece.text), {.parse_special = false}));
-    out.insert(out.end(), ids.begin(), ids.end());
-  }
-  return out;
+  std::vector<size_t> literal_at;
+  const std::string text = guard.unguard(expanded, &literal_at);
+  return tokenizer_.encode(text, {.parse_special = true, .literal_at = literal_at});
 }
 
 Result<Prompt> PromptBuilder::number_rows(Prompt prompt) const {

@@ -58,6 +58,7 @@ class PromptBuilder {
   base::Result<std::string> expand(
       std::string_view rendered,
       const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
+  base::Status add_around(Prompt& prompt) const;
   base::Result<std::vector<int32_t>> tokenize(std::string_view expanded,
                                               const LiteralGuard& guard) const;
   base::Result<Prompt> number_rows(Prompt prompt) const;

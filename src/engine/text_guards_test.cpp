@@ -85,13 +85,6 @@ TEST(StopMatcher, CutsMakeNoDifference) {
 
 const std::vector<std::string> kControls{"<image>", "<end_of_utterance>", "<im", "\xE2\x96\x81x"};
 
-std::vector<std::string> pieces(const LiteralGuard& g, std::string_view text) {
-  std::vector<std::string> out;
-  for (const auto& p : g.split(text))
-    out.push_back((p.control >= 0 ? "!" : "") + g.unguard(p.text));
-  return out;
-}
-
 TEST(LiteralGuard, ControlTokensOfAPersonStayText) {
   const std::string text = "say <image> and <end_of_utterance>\xE2\x96\x81x";
   auto guard = LiteralGuard::create(kControls, {text});
@@ -101,8 +94,10 @@ TEST(LiteralGuard, ControlTokensOfAPersonStayText) {
   EXPECT_EQ(guarded.find("<image>"), std::string::npos);
   EXPECT_EQ(guarded.find("<end_of_utterance>"), std::string::npos);
   EXPECT_EQ(guard->unguard(guarded), text);
-  EXPECT_THAT(pieces(*guard, "<image>" + guarded + "<end_of_utterance>"),
-              ElementsAre("!<image>", text, "!<end_of_utterance>"));
+  std::vector<size_t> places;
+  EXPECT_EQ(guard->unguard("<image>" + guarded + "<end_of_utterance>", &places),
+            "<image>" + text + "<end_of_utterance>");
+  EXPECT_THAT(places, ElementsAre(7 + 4, 7 + 16, 7 + 34));
 }
 
 TEST(LiteralGuard, PlainTextIsNotTouched) {
@@ -113,10 +108,13 @@ TEST(LiteralGuard, PlainTextIsNotTouched) {
   EXPECT_FALSE(guard->used());
 }
 
-TEST(LiteralGuard, TheLongestControlWins) {
+TEST(LiteralGuard, ControlsInsideControls) {
   auto guard = LiteralGuard::create(kControls, {});
   ASSERT_TRUE(guard.ok());
-  EXPECT_THAT(pieces(*guard, "<image><im<imag"), ElementsAre("!<image>", "!<im", "!<im", "ag"));
+  std::vector<size_t> places;
+  const std::string text = "<image><im<imag";
+  EXPECT_EQ(guard->unguard(guard->guard(text), &places), text);
+  EXPECT_THAT(places, ElementsAre(0, 7, 10));
 }
 
 TEST(LiteralGuard, ATextThatUsesSentinelsGetsAnotherOne) {
