@@ -13,6 +13,7 @@
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "engine/session.h"
+#include "engine/tools.h"
 
 namespace ocelli::cli {
 namespace {
@@ -103,13 +104,15 @@ class Lines {
   std::set<std::array<std::string, 3>> answered_;  // model, file, question
 };
 
-Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& options,
-                                 const std::string& file, Session& session) {
+// The line of an answer.
+Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
+                    Session& session) {
   engine::ImageTimes times;
   const std::vector<std::string> files =
       file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
-  OCELLI_ASSIGN(const engine::Prompt prompt,
-                question_prompt(engine, options.system, options.question, files, &times));
+  OCELLI_ASSIGN(
+      const engine::Prompt prompt,
+      question_prompt(engine, options.system, options.question, files, &times, options.arguments));
   OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
   g.cancel = &session.cancel;
   g.trim_start = true;
@@ -117,7 +120,8 @@ Result<engine::Generated> answer(engine::Engine& engine, const BatchOptions& opt
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
   out.images.decode += times.decode;
   out.images.resize += times.resize;
-  return out;
+  return answer_json(engine, options.question, files, out,
+                     engine::answer_format(engine, prompt, options.arguments));
 }
 
 }  // namespace
@@ -147,7 +151,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
         files[i].empty() ? std::vector<std::string>() : std::vector<std::string>{files[i]};
     Json json;
     if (out.ok()) {
-      json = answer_json(engine, options.question, named, *out);
+      json = std::move(*out);
     } else {
       if (status == 0) status = int(out.error().code);
       Json paths = Json::array();

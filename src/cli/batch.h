@@ -13,6 +13,7 @@ struct BatchOptions {
   std::string output;              // "": stdout
   GenerateFlags generate;
   bool quiet = false;
+  base::Json arguments{};  // variables for the chat template
 };
 
 // A file that fails gets a line with "error" and the others go on; the status is then that of the

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "engine/messages.h"
+#include "engine/tools.h"
 
 namespace ocelli::cli {
 
@@ -13,7 +14,7 @@ using base::Result;
 Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string& system,
                                        const std::string& question,
                                        const std::vector<std::string>& files,
-                                       engine::ImageTimes* times) {
+                                       engine::ImageTimes* times, const Json& arguments) {
   std::vector<std::shared_ptr<const engine::PreparedImage>> images;
   for (const std::string& path : files) {
     OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
@@ -23,7 +24,7 @@ Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string
   Json messages = Json::array();
   if (!system.empty()) messages.push_back(engine::text_message("system", system));
   messages.push_back(engine::user_message(question, images.size()));
-  return engine.build_prompt(messages, std::move(images));
+  return engine.build_prompt(messages, std::move(images), arguments);
 }
 
 namespace {
@@ -37,17 +38,22 @@ Json logprob_json(const engine::Engine& engine, const engine::TokenLogprob& t) {
 }  // namespace
 
 Json answer_json(const engine::Engine& engine, const std::string& question,
-                 const std::vector<std::string>& files, const engine::Generated& out) {
+                 const std::vector<std::string>& files, const engine::Generated& out,
+                 const engine::AnswerFormat& format) {
+  const engine::ParsedAnswer parsed = engine::parse_answer(format, out.text);
+  const bool calls = !parsed.calls.empty() && out.finish == engine::FinishReason::kStop;
   Json paths = Json::array();
   for (const std::string& f : files) paths.push_back(base::replace_invalid_utf8(f));
   Json json = Json::object({{"model", engine.name()},
                             {"files", std::move(paths)},
                             {"question", base::replace_invalid_utf8(question)},
-                            {"answer", out.text},
-                            {"finish_reason", engine::name(out.finish)},
+                            {"answer", parsed.text},
+                            {"finish_reason", calls ? "tool_calls" : engine::name(out.finish)},
                             {"prompt_tokens", out.prompt_tokens},
                             {"reused_tokens", out.reused_tokens},
                             {"tokens", int64_t(out.ids.size())}});
+  if (!parsed.thinking.empty()) json.set("reasoning_content", parsed.thinking);
+  if (!parsed.calls.empty()) json.set("tool_calls", engine::tool_calls_json(parsed.calls));
   json.set("seconds", Json::object({{"decode_picture", out.images.decode},
                                     {"resize", out.images.resize},
                                     {"encode", out.images.encode},

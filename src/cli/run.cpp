@@ -7,10 +7,11 @@
 #include "cli/engine_options.h"
 #include "cli/generate_options.h"
 #include "cli/report.h"
-#include "cli/safe_text.h"
 #include "cli/show_prompt.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
+#include "cli/tool_options.h"
+#include "engine/tools.h"
 
 namespace ocelli::cli {
 namespace {
@@ -25,6 +26,7 @@ constexpr size_t kMaxQuestionBytes = size_t{1} << 20;
 struct RunFlags {
   EngineFlags engine;
   GenerateFlags generate;
+  ToolFlags tools;
   std::vector<std::string> words, images;
   std::optional<std::string> prompt;
   std::string system, output, prompt_file;
@@ -32,19 +34,21 @@ struct RunFlags {
 };
 
 Result<engine::Prompt> make_prompt(engine::Engine& engine, const RunFlags& flags,
-                                   const Target& target, engine::ImageTimes* times) {
+                                   const Target& target, const Json& arguments,
+                                   engine::ImageTimes* times) {
   if (flags.raw) {
     if (!target.files.empty())
       return base::fail(Code::kUsage, "takes no pictures; leave one of them out", "--raw");
     return engine.raw_prompt(target.question.value_or(""));
   }
-  return question_prompt(engine, flags.system, target.question.value_or(""), target.files, times);
+  return question_prompt(engine, flags.system, target.question.value_or(""), target.files, times,
+                         arguments);
 }
 
 Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target& target,
-                    Session& session, int& status) {
+                    const Json& arguments, Session& session, int& status) {
   engine::ImageTimes times;
-  OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, &times));
+  OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, arguments, &times));
   if (flags.show_prompt) {
     return print(flags.json ? prompt_json(engine, prompt).dump(2) + "\n"
                             : prompt_text(engine, prompt));
@@ -57,34 +61,33 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
     bar.update(double(done) / double(total), "reading the prompt");
   };
   const bool json = flags.json || flags.generate.logprobs > 0;
+  const engine::AnswerFormat format =
+      flags.raw ? engine::AnswerFormat() : engine::answer_format(engine, prompt, arguments);
+  AnswerPrinter printer(format, flags.tools.hide_thinking);
   std::optional<base::Error> broken;
-  bool ends_line = false;
-  SafeText safe;
-  const auto put = [&](std::string_view text) {
-    bar.clear();
-    ends_line = text.ends_with('\n');
-    Status written = print(text);
-    if (!written.ok()) broken = written.error();
-    return written.ok();
-  };
   if (!json) {
-    const bool terminal = stdout_is_terminal();
-    options.on_text = [&, terminal](std::string_view text) {
-      return put(terminal ? safe.push(text) : std::string(text));
+    options.on_text = [&](std::string_view text) {
+      bar.clear();
+      Status written = printer.push(text);
+      if (!written.ok()) broken = written.error();
+      return written.ok();
     };
   }
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, options));
   bar.clear();
-  if (const std::string rest = safe.finish(); !rest.empty() && !broken) put(rest);
   if (broken) return *broken;
   out.images.decode += times.decode;
   out.images.resize += times.resize;
   if (out.finish == engine::FinishReason::kCancelled) status = int(Code::kInterrupted);
-  if (json)
-    return print(answer_json(engine, target.question.value_or(""), target.files, out).dump(2) +
-                 "\n");
-  return ends_line ? Status() : print("\n");
+  if (json) {
+    const std::string question = target.question.value_or("");
+    return print(answer_json(engine, question, target.files, out, format).dump(2) + "\n");
+  }
+  OCELLI_TRY(printer.finish());
+  if (printer.only_thought() && out.finish == engine::FinishReason::kLength)
+    warn("the model was still thinking; allow more with --max-tokens, or use --no-think");
+  return {};
 }
 
 Result<int> run(Session& session, RunFlags& flags) {
@@ -111,15 +114,22 @@ Result<int> run(Session& session, RunFlags& flags) {
     return base::fail(Code::kUsage,
                       "does not go with --raw or --show-prompt; leave one of them out", "--jsonl");
   }
+  if (flags.raw && flags.tools.given()) {
+    return base::fail(Code::kUsage,
+                      "does not go with --tools, --think or --no-think, which are for the chat "
+                      "template; leave one of them out",
+                      "--raw");
+  }
+  OCELLI_ASSIGN(const Json arguments, flags.tools.arguments());
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
+  OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (flags.jsonl) {
-    BatchOptions batch{flags.system,   target.question.value_or(""),
-                       target.files,   flags.output,
-                       flags.generate, flags.engine.quiet};
+    BatchOptions batch{flags.system,   target.question.value_or(""), target.files, flags.output,
+                       flags.generate, flags.engine.quiet,           arguments};
     return run_batch(*open.engine, batch, session);
   }
   int status = 0;
-  OCELLI_TRY(print_answer(*open.engine, flags, target, session, status));
+  OCELLI_TRY(print_answer(*open.engine, flags, target, arguments, session, status));
   return status;
 }
 
@@ -152,6 +162,7 @@ Run make_run(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "continue the text as it is, without the chat template");
   flags->engine.add(app);
   flags->generate.add(app);
+  flags->tools.add(app);
   return [flags](Session& session) { return run(session, *flags); };
 }
 

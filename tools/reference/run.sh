@@ -21,6 +21,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_processor \
   make_smolvlm \
   make_smollm3 \
+  make_scripted \
   make_video; do
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
