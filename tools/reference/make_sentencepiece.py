@@ -17,6 +17,8 @@ transformers, tokenizers and the sentencepiece library make of them.
     NAME.plain.json    {index: ids} with special tokens left as text, where that makes a difference
     NAME.decode.json   {"texts": {index: decoded where it is not the text}, "texts_skip": the same without
                        special tokens, "random": [[ids, decoded, decoded without special tokens], ...]}
+    ../fuzz/sentencepiece/NAME.model, ../fuzz/tokenizer/NAME.json
+                       seeds for fuzzers: the first pieces of each model, and pipelines over a few of them
     library.json       {NAME: texts for which the sentencepiece library has other ids than transformers}. It takes
                        special tokens for text, puts its prefix also before a space, cuts a run of spaces
                        that is longer than any piece from the left, and applies the charsmap and add_dummy_prefix that
@@ -24,6 +26,7 @@ transformers, tokenizers and the sentencepiece library make of them.
 
 Usage: make_sentencepiece.py [FOLDER]
 """
+import base64
 import collections
 import hashlib
 import json
@@ -36,6 +39,7 @@ import tempfile
 import warnings
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 from transformers.utils import logging
@@ -64,7 +68,12 @@ def train(folder, name, text, **options):
     sentencepiece.SentencePieceTrainer.train(
         input=text, model_prefix=prefix, model_type="bpe", minloglevel=2, num_threads=1, character_coverage=1.0,
         allow_whitespace_only_pieces=True, **options)
-    return pathlib.Path(prefix + ".model").read_bytes()
+    model = sentencepiece_model_pb2.ModelProto()
+    model.ParseFromString(pathlib.Path(prefix + ".model").read_bytes())
+    for field in ("input", "model_prefix"):  # names of temporary files
+        model.trainer_spec.ClearField(field)
+    model.normalizer_spec.ClearField("normalization_rule_tsv")
+    return model.SerializeToString(deterministic=True)
 
 
 def make_models(folder):
@@ -143,6 +152,41 @@ def pipelines(made):
         "whole": ("llama", {"normalizer": sequence("normalizers", {"type": "NFC"}, REPLACE), "pre_tokenizer": None,
                             "model": {"ignore_merges": True}, "decoder": sequence("decoders", *BYTES)}),
     }
+
+
+def write_seeds(out, models, made, changes):
+    for folder in ("sentencepiece", "tokenizer"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    for name, (data, _) in models.items():
+        model = sentencepiece_model_pb2.ModelProto()
+        model.ParseFromString(data)
+        keep = [p for i, p in enumerate(model.pieces) if i < 24 or len(p.piece) < 3 or p.piece in ("<0x0A>", "<0xC3>", "<0xA9>")]
+        del model.pieces[:]
+        model.pieces.extend(keep[:60])
+        if name == "words":  # its charsmap is large
+            model.normalizer_spec.precompiled_charsmap = b""
+        (out / "sentencepiece" / f"{name}.model").write_bytes(model.SerializeToString())
+    for name, (base, change) in changes.items():
+        j = json.loads(json.dumps({**made[base], **{k: v for k, v in change.items() if k != "model"}}))
+        j["model"].update(change.get("model", {}))
+        vocab = j["model"]["vocab"]
+        tokens = [t for t in vocab if len(t) == 1][:40] + [t for t in vocab if t.startswith("<0x")] + ["<unk>"]
+        j["model"]["vocab"] = {t: i for i, t in enumerate(tokens)}
+        j["model"]["merges"] = []
+        for pair in made[base]["model"]["merges"]:
+            if all(t in j["model"]["vocab"] for t in pair) and len(j["model"]["vocab"]) < len(tokens) + 12:
+                j["model"]["vocab"].setdefault("".join(pair), len(j["model"]["vocab"]))
+                j["model"]["merges"].append(pair)
+        j["added_tokens"] = [{**t, "id": len(j["model"]["vocab"]) + i} for i, t in enumerate(added_tokens(0))]
+        j["post_processor"] = None
+        for step in (j["normalizer"] or {}).get("normalizers", []):
+            if step["type"] == "Precompiled":  # of the few rules, not the large one
+                model = sentencepiece_model_pb2.ModelProto()
+                model.ParseFromString(models["gemma"][0])
+                step["precompiled_charsmap"] = base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
+        text = json.dumps(j, ensure_ascii=False, separators=(",", ":"))
+        Tokenizer.from_str(text)
+        (out / "tokenizer" / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def digest(lines):
@@ -227,7 +271,8 @@ def main():
     made, library = {}, {}
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        for name, (model, config) in make_models(folder).items():
+        models = make_models(folder)
+        for name, (model, config) in models.items():
             home = folder / ("hf-" + name)
             home.mkdir()
             (home / "tokenizer.model").write_bytes(model)
@@ -249,6 +294,7 @@ def main():
             print(name, "vocabulary", t.vocab_size, "ids", sum(map(len, rows)), "the library differs on", len(library[name]))
     write("library.json", library)
     changes = pipelines(made)
+    write_seeds(out.parent / "fuzz", models, made, changes)
     steps = json.loads(json.dumps({name: {"base": base, "set": change} for name, (base, change) in changes.items()}))
     for step in steps["regex"]["set"]["normalizer"]["normalizers"]:
         if step["type"] == "Precompiled":

@@ -17,7 +17,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_images_more \
   make_templates \
   make_conversations \
-  make_tokenizers \
+  make_tokenizers make_sentencepiece \
   make_processor \
   make_smolvlm \
   make_smollm3 \
