@@ -123,6 +123,51 @@ TEST(HostilePattern, AQuadraticSearchEnds) {
   }
 }
 
+// More merges than any model has: refused before they take memory of their own.
+TEST(HostileFile, TenMillionMergesAreRefused) {
+  std::string file = R"({"added_tokens":[],"decoder":{"type":"Fuse"},"model":{"type":"BPE",)"
+                     R"("vocab":{"a":0,"b":1,"ab":2},"merges":["a b")";
+  const std::string merge = R"(,"a b")";
+  file.reserve(file.size() + merge.size() * 10'000'000 + 8);
+  for (int i = 0; i < 10'000'000; ++i) file += merge;
+  file += "]}}";
+  const double start = cpu_seconds();
+  const auto tokenizer = Tokenizer::parse(file);
+  EXPECT_LT(cpu_seconds() - start, kSeconds);
+  ASSERT_FALSE(tokenizer.ok());
+  EXPECT_EQ(tokenizer.error().code, base::Code::kBadInput);
+  EXPECT_THAT(tokenizer.error().message(), testing::HasSubstr("limit"));
+}
+
+// A token that merges spell must not become one that steers the model.
+TEST(HostileFile, MergesNeverSpellASpecialToken) {
+  const Tokenizer tokenizer = parse_or_die(
+      R"({"added_tokens":[{"id":6,"content":"<s>","special":true},
+                          {"id":3,"content":"|","special":true}],
+          "decoder":{"type":"Fuse"},
+          "model":{"type":"BPE","vocab":{"<":0,"s":1,">":2,"|":3,"<s":4,"s>":5,"<s>":6,"?":7},
+                   "unk_token":"?","merges":["< s","s >","<s >"]}})");
+  EXPECT_EQ(*tokenizer.encode("<s>|"), (std::vector<int32_t>{6, 3}));
+  EXPECT_EQ(*tokenizer.encode("<s>|", {.parse_special = false}), (std::vector<int32_t>{4, 2, 7}));
+  const std::vector<size_t> second{4};
+  EXPECT_EQ(*tokenizer.encode("<s>|<s>|", {.literal_at = second}),
+            (std::vector<int32_t>{6, 3, 4, 2, 3}));
+}
+
+// Places in a text that is not UTF-8 move along with what is put in.
+TEST(HostileFile, LiteralPlacesInBrokenText) {
+  const Tokenizer tokenizer = parse_or_die(
+      R"({"added_tokens":[{"id":4,"content":"<s>","special":true}],"decoder":{"type":"Fuse"},
+          "model":{"type":"BPE","vocab":{"<":0,"s":1,">":2,"?":3},"unk_token":"?",
+                   "merges":[]}})");
+  const std::vector<size_t> places{5, 11};
+  EXPECT_EQ(*tokenizer.encode("\xFF\xFF<s><s>\xE4\xB8<s>", {.literal_at = places}),
+            (std::vector<int32_t>{3, 3, 4, 0, 1, 2, 3, 4}));
+  const std::vector<size_t> last{10};
+  EXPECT_EQ(*tokenizer.encode("\xFF\xFF<s><s>\xE4\xB8<s>", {.literal_at = last}),
+            (std::vector<int32_t>{3, 3, 4, 4, 3, 0, 1, 2}));
+}
+
 TEST(HostileFile, ManyAddedTokensThatOverlap) {
   // "a", "aa", "aaa", ... and each with a b behind: the text of a's comes near all of them
   // everywhere, and a search that picks among matches would go over it once for each length.
