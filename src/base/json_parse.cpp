@@ -13,8 +13,8 @@ namespace {
 
 // dump(), == and the destructor recurse, so no caller may raise the depth above this.
 constexpr int kMostDepth = 1000;
-// Of one text or key: the parser holds it several times over while it reads.
-constexpr size_t kMaxStringBytes = size_t{32} << 20;
+// Of one text, number or stretch of white space: the parser holds it several times over.
+constexpr size_t kMaxTokenBytes = size_t{32} << 20;
 constexpr size_t kShownBytes = 200;  // of what the parser says and of a key
 
 // Walks over the text and lets the handler know how far the parser has read.
@@ -164,16 +164,23 @@ class Handler {
   std::optional<Error> error_;
 };
 
-// Where a text longer than kMaxStringBytes begins, or npos. Looks at quotes only: in what is not JSON
-// the parser will find that out within the same bytes.
-size_t find_long_string(std::string_view text) {
-  if (text.size() <= kMaxStringBytes) return text.npos;
-  for (size_t begin = text.find('"'); begin != text.npos; begin = text.find('"', begin)) {
-    size_t at = begin + 1;
-    while ((at = text.find_first_of("\"\\", at)) != text.npos && text[at] == '\\') at += 2;
-    const size_t end = std::min(at, text.size());
-    if (end - begin > kMaxStringBytes) return begin;
-    begin = end + 1;
+// Where a text, a number or white space longer than kMaxTokenBytes begins, or npos. Looks at what
+// separates tokens only: in what is not JSON the parser will find that out within the same bytes.
+size_t find_long_token(std::string_view text) {
+  if (text.size() <= kMaxTokenBytes) return text.npos;
+  bool in_text = false;
+  size_t begin = 0;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_text) {
+      if (c == '\\') ++at;
+      if (c == '"') in_text = false, begin = at + 1;
+    } else if (c == '"') {
+      in_text = true, begin = at;
+    } else if (c == ',' || c == ':' || c == '[' || c == ']' || c == '{' || c == '}') {
+      begin = at + 1;
+    }
+    if (at - begin + 1 > kMaxTokenBytes && at >= begin) return begin;
   }
   return text.npos;
 }
@@ -193,9 +200,10 @@ Result<Json> Json::parse(std::string_view text, JsonLimits limits) {
   if (const size_t nul = text.find('\0'); nul != text.npos) {
     return fail(Code::kBadInput, "not valid JSON: a NUL byte", place(text, nul));
   }
-  if (const size_t at = find_long_string(text); at != text.npos) {
+  if (const size_t at = find_long_token(text); at != text.npos) {
     return fail(Code::kBadInput,
-                "a text is too long (limit " + std::to_string(kMaxStringBytes) + " bytes)",
+                "a text, number or white space is too long (limit " +
+                    std::to_string(kMaxTokenBytes) + " bytes)",
                 place(text, at));
   }
   Handler handler(text, limits);

@@ -212,11 +212,17 @@ TEST(Json, WritesFloatsThatReadBackEqual) {
 
 // The parser holds a text several times over, so that its length is tested first.
 TEST(Json, RefusesATextOfManyMegabytes) {
-  const std::string fits = "[\"" + std::string((32 << 20) - 1, 'a') + "\"]";
+  const std::string fits = "[\"" + std::string((32 << 20) - 2, 'a') + "\"]";
   EXPECT_TRUE(Json::parse(fits).ok());
   const std::string text = "[\"\\\"b\", \"" + std::string(33 << 20, 'a');
-  EXPECT_EQ(error_of(text + "\"]"), "line 1, column 9: a text is too long (limit 33554432 bytes)");
-  EXPECT_EQ(error_of(text), "line 1, column 9: a text is too long (limit 33554432 bytes)");
+  const auto long_at = [](int column) {
+    return "line 1, column " + std::to_string(column) +
+           ": a text, number or white space is too long (limit 33554432 bytes)";
+  };
+  EXPECT_EQ(error_of(text + "\"]"), long_at(9));
+  EXPECT_EQ(error_of(text), long_at(9));
+  EXPECT_EQ(error_of("[1," + std::string(33 << 20, ' ') + "2]"), long_at(4));
+  EXPECT_EQ(error_of("{\"a\":" + std::string(33 << 20, '1') + "}"), long_at(6));
   // Many short ones are none of its business.
   std::string many = "[\"a\\\\\"";
   while (many.size() <= (33 << 20)) many += ",\"" + std::string(1 << 20, 'b') + "\"";

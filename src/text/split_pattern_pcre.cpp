@@ -22,6 +22,7 @@ constexpr size_t kMinSteps = 4096, kMaxSteps = 4'000'000;
 // All matches of a text together: a pattern that is quadratic on it would never end.
 constexpr double kSeconds = 2.0, kSecondsPerByte = 2e-6;
 constexpr int kMatchesPerClock = 64;
+const std::string kAdvice = "; shorten the text, or use the original tokenizer of the model";
 
 // Oniguruma (with which the ids are defined) and PCRE2 disagree on these.
 base::Status refuse_ambiguous(std::string_view p) {
@@ -145,15 +146,17 @@ base::Status SplitPattern::Pcre::find(std::string_view text, std::vector<Span>& 
     if (++since_clock == kMatchesPerClock) {
       since_clock = 0;
       if (seconds_of_this_thread() > end_time)
-        return fail(Code::kBadInput, "the tokenizer's split pattern takes too long on this text");
+        return fail(Code::kBadInput, "the split pattern takes too long on this text" + kAdvice,
+                    "tokenizer.json");
     }
     const int rc = pcre2_match(static_cast<const pcre2_code*>(code),
                                reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
                                PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, state.data, state.context);
     if (rc < 0 && rc != PCRE2_ERROR_NOMATCH) {
       return fail(Code::kBadInput,
-                  "the tokenizer's split pattern reached its limit on this text (" +
-                      std::to_string(steps) + " steps at byte " + std::to_string(at) + ")");
+                  "the split pattern reached its limit on this text (" + std::to_string(steps) +
+                      " steps at byte " + std::to_string(at) + ")" + kAdvice,
+                  "tokenizer.json");
     }
     const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(state.data);
     const size_t begin = rc < 0 ? 0 : ends[0], end = rc < 0 ? 0 : ends[1];

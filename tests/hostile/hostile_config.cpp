@@ -237,11 +237,4 @@ std::vector<Case> config_cases() {
   return t.cases;
 }
 
-std::vector<Case> tokenizer_cases() {
-  return {};
-}
-std::vector<Case> template_cases() {
-  return {};
-}
-
 }  // namespace ocelli::hostile
