@@ -1,5 +1,5 @@
-// Writes a checkpoint of the true size of a SmolVLM2 or SmolLM2 model with random weights, to
-// measure load time, speed and memory with where the real weights are not at hand.
+// Writes a checkpoint of the true size of a SmolVLM2, SmolLM2 or SmolLM3 model with random weights,
+// to measure load time, speed and memory with where the real weights are not at hand.
 //
 //   random_checkpoint --list
 //   random_checkpoint SmolVLM2-256M FOLDER [--dtype bf16|f16|f32] [--seed N] [--layers N]

@@ -12,15 +12,14 @@ namespace {
 
 constexpr int64_t kTextVocab = 49152, kVisionVocab = 49280;
 constexpr int64_t kImageToken = 49190, kEndOfUtterance = 49279;
-constexpr int64_t kHeadDim = 64;
 
 int64_t vocab(const ModelSize& m) {
-  return m.tile ? kVisionVocab : kTextVocab;
+  return m.vocab ? m.vocab : m.tile ? kVisionVocab : kTextVocab;
 }
 
 void add_text(const ModelSize& m, const std::string& prefix, Encoding e,
               std::vector<TensorSpec>& out) {
-  const int64_t q = m.heads * kHeadDim, kv = m.kv_heads * kHeadDim;
+  const int64_t q = m.heads * m.head_dim, kv = m.kv_heads * m.head_dim;
   out.push_back({prefix + "embed_tokens.weight", e, {vocab(m), m.hidden}});
   for (int64_t i = 0; i < m.layers; ++i) {
     const std::string layer = prefix + "layers." + std::to_string(i) + ".";
@@ -66,13 +65,13 @@ void add_vision(const ModelSize& m, Encoding e, std::vector<TensorSpec>& out) {
 }
 
 Json text_config(const ModelSize& m) {
-  return Json::object({{"model_type", "llama"},
+  return Json::object({{"model_type", m.family},
                        {"hidden_size", m.hidden},
                        {"intermediate_size", m.intermediate},
                        {"num_hidden_layers", m.layers},
                        {"num_attention_heads", m.heads},
                        {"num_key_value_heads", m.kv_heads},
-                       {"head_dim", kHeadDim},
+                       {"head_dim", m.head_dim},
                        {"rope_theta", m.rope_theta},
                        {"rms_norm_eps", 1e-5},
                        {"max_position_embeddings", 8192},
@@ -86,6 +85,7 @@ Json config(const ModelSize& m) {
     Json config = text_config(m);
     config.set("architectures", Json::array({"LlamaForCausalLM"}));
     config.set("bos_token_id", 1).set("eos_token_id", 2).set("tie_word_embeddings", true);
+    if (m.vocab) config.set("max_position_embeddings", 65536).set("rms_norm_eps", 1e-6);
     return config;
   }
   // As on the hub: the keys of the tower that are the defaults of its class are left out.
@@ -150,6 +150,8 @@ const std::vector<ModelSize>& model_sizes() {
       {"SmolLM2-135M", 576, 1536, 30, 9, 3, 100000, 0, 0, 0, 0, 0, 0, 0, 0},
       {"SmolLM2-360M", 960, 2560, 32, 15, 5, 100000, 0, 0, 0, 0, 0, 0, 0, 0},
       {"SmolLM2-1.7B", 2048, 8192, 24, 32, 32, 130000, 0, 0, 0, 0, 0, 0, 0, 0},
+      {"SmolLM3-3B", 2048, 11008, 36, 16, 4, 5000000, 0, 0, 0, 0, 0, 0, 0, 0, 128, 128256,
+       "smollm3"},
   };
   return sizes;
 }

@@ -1,5 +1,5 @@
-// The dimensions of the SmolLM2 and SmolVLM2 models, and all files of their folders but the
-// weights: enough to write checkpoints of true size with random weights, to measure with.
+// The dimensions of the SmolLM2, SmolLM3 and SmolVLM2 models, and all files of their folders but
+// the weights: enough to write checkpoints of true size with random weights, to measure with.
 #pragma once
 
 #include <string>
@@ -17,6 +17,9 @@ struct ModelSize {
   // Of the vision tower; tile is 0 in a text model.
   int64_t tile, patch, scale, vision_hidden, vision_layers, vision_heads, vision_intermediate;
   int64_t longest_edge;  // of a picture before it is cut
+  int64_t head_dim = 64;
+  int64_t vocab = 0;             // 0: that of SmolLM2 or SmolVLM2
+  const char* family = "llama";  // model_type of the text model
 };
 
 // From reference/models.md of the hub's configs; random_checkpoint --list shows that the parameter
