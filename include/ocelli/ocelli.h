@@ -35,11 +35,14 @@ using base::Result;
 std::string_view version();
 
 struct LoadOptions {
-  int threads = 0;      // 0: as many as the machine and its limits allow
+  int threads = 0;        // 0: as many as the machine and its limits allow
   std::string weights{};  // "": as in the file; "f32", "bf16", "f16", "q8": converted while loading
-  int64_t context = 0;  // most tokens of a conversation; 0: what the model was trained with
-  bool exact = false;   // float32 arithmetic and cache throughout: slower, reproduces the original
+  int64_t context = 0;    // most tokens of a conversation; 0: what the model was trained with
+  bool exact = false;  // float32 arithmetic and cache throughout: slower, reproduces the original
 };
+
+// Whether a model that can think before it answers does: as its chat template has it, or switched.
+enum class Thinking { kDefault, kOn, kOff };
 
 struct AskOptions {
   int64_t max_tokens = 512;
@@ -49,15 +52,27 @@ struct AskOptions {
   double repetition_penalty = 1, presence_penalty = 0;
   uint64_t seed = 0;
   std::vector<std::string> stop{};  // end before any of these
+  // Functions that the model may call: JSON, a list as OpenAI's API and transformers take it. For
+  // models that were trained with tools; an error for others.
+  std::string tools{};
+  Thinking thinking = Thinking::kDefault;
   // Called with each piece of text as it comes, whole UTF-8 characters only; return false to stop.
-  std::function<bool(std::string_view)> on_text{};
+  // Thinking goes to on_thinking instead, calls of tools only into the Answer.
+  std::function<bool(std::string_view)> on_text{}, on_thinking{};
   const CancelToken* cancel = nullptr;  // may be requested from any thread
 };
 
+struct ToolCall {
+  std::string name;
+  std::string arguments;  // JSON text of an object
+};
+
 struct Answer {
-  std::string text;
-  std::string finish_reason;  // "stop", "length" or "cancelled"
-  int64_t prompt_tokens = 0;  // of which reused_tokens were known from earlier turns
+  std::string text;                  // for a person
+  std::string thinking;              // what the model thought before; mostly empty
+  std::vector<ToolCall> tool_calls;  // what it wants to know
+  std::string finish_reason;         // "stop", "tool_calls", "length" or "cancelled"
+  int64_t prompt_tokens = 0;         // of which reused_tokens were known from earlier turns
   int64_t reused_tokens = 0;
   int64_t tokens = 0;
   double first_token_seconds = 0, seconds = 0;
@@ -113,6 +128,9 @@ class Conversation {
   // After an error or a cancelled answer the turn is forgotten and the conversation can go on.
   Result<Answer> ask(std::string_view question, std::vector<Picture> pictures = {},
                      const AskOptions& options = {});
+  // Goes on after an answer with tool_calls: what each of them gave, in their order. `options` as
+  // in the question, tools too.
+  Result<Answer> give(const std::vector<std::string>& results, const AskOptions& options = {});
 
   struct State;
 

@@ -42,20 +42,9 @@ Result<Json> ToolFlags::arguments() const {
 }
 
 Status check_arguments(const engine::Engine& engine, const Json& arguments) {
-  for (const auto& [key, value] : arguments.members()) {
-    if (engine.template_mentions(key)) continue;
-    if (key == "enable_thinking") {
-      warn(
-          "the model's chat template has no switch for thinking; --think and --no-think do "
-          "nothing");
-    } else if (value.size() > 0) {
-      return base::fail(Code::kUsage,
-                        "the model's chat template takes no \"" + key +
-                            "\"; leave them out or choose a model that was trained with tools",
-                        "--tools");
-    }
-  }
-  return {};
+  if (arguments.find("enable_thinking") && !engine.template_mentions("enable_thinking"))
+    warn("the model's chat template has no switch for thinking; --think and --no-think do nothing");
+  return engine::check_tools(engine, arguments).in("--tools");
 }
 
 AnswerPrinter::AnswerPrinter(const engine::AnswerFormat& format, bool hide_thinking)

@@ -2,6 +2,7 @@
 #include "engine/builtin.h"
 #include "engine/messages.h"
 #include "engine/session.h"
+#include "engine/tools.h"
 #include "ocelli/ocelli.h"
 
 namespace ocelli {
@@ -9,6 +10,8 @@ namespace ocelli {
 using base::Json;
 using engine::Engine;
 using engine::Session;
+
+using Images = std::vector<std::shared_ptr<const engine::PreparedImage>>;
 
 struct Model::State {
   std::unique_ptr<Engine> engine;
@@ -18,7 +21,9 @@ struct Conversation::State {
   std::shared_ptr<Model::State> model;
   Session session;
   Json messages;
-  std::vector<std::shared_ptr<const engine::PreparedImage>> images;
+  Images images;
+
+  Result<Answer> answer(Json new_messages, Images new_images, const AskOptions& options);
 };
 
 std::string_view version() {
@@ -78,6 +83,103 @@ Conversation::Conversation(Conversation&&) noexcept = default;
 Conversation& Conversation::operator=(Conversation&&) noexcept = default;
 Conversation::~Conversation() = default;
 
+namespace {
+
+// Variables for the chat template.
+Result<Json> arguments_of(const Engine& engine, const AskOptions& options) {
+  Json arguments = Json::object();
+  if (!options.tools.empty()) {
+    OCELLI_ASSIGN(arguments, engine::tool_arguments(options.tools).in("tools"));
+    OCELLI_TRY(engine::check_tools(engine, arguments).in("tools"));
+  }
+  if (options.thinking != Thinking::kDefault)
+    arguments.set("enable_thinking", options.thinking == Thinking::kOn);
+  return arguments;
+}
+
+engine::GenerateOptions generate_options(const AskOptions& options) {
+  engine::GenerateOptions g;
+  g.max_tokens = options.max_tokens;
+  g.trim_start = true;
+  g.sampling.temperature = options.temperature;
+  g.sampling.top_k = options.top_k;
+  g.sampling.top_p = options.top_p;
+  g.sampling.min_p = options.min_p;
+  g.sampling.repetition_penalty = options.repetition_penalty;
+  g.sampling.presence_penalty = options.presence_penalty;
+  g.sampling.seed = options.seed;
+  g.stop = options.stop;
+  g.cancel = options.cancel;
+  return g;
+}
+
+// Hands pieces of an answer to whom they are for.
+class Listener {
+ public:
+  Listener(const engine::AnswerFormat& format, const AskOptions& options)
+      : parser_(format), options_(options) {}
+  bool push(std::string_view text) { return tell(parser_.push(text)); }
+  void finish() { tell(parser_.finish()); }
+
+ private:
+  bool tell(const std::vector<engine::AnswerPart>& parts) {
+    for (const engine::AnswerPart& part : parts) {
+      if (part.kind == engine::AnswerPart::Kind::kCall) continue;
+      const bool text = part.kind == engine::AnswerPart::Kind::kText;
+      const auto& told = text ? options_.on_text : options_.on_thinking;
+      wanted_ = wanted_ && (!told || told(part.text));
+    }
+    return wanted_;
+  }
+
+  engine::AnswerParser parser_;
+  const AskOptions& options_;
+  bool wanted_ = true;
+};
+
+Answer make_answer(const engine::Generated& out, engine::ParsedAnswer parsed) {
+  Answer answer;
+  answer.finish_reason = engine::name(out.finish);
+  if (!parsed.calls.empty() && out.finish == engine::FinishReason::kStop)
+    answer.finish_reason = "tool_calls";
+  for (engine::ToolCall& call : parsed.calls)
+    answer.tool_calls.push_back({std::move(call.name), std::move(call.arguments)});
+  answer.text = std::move(parsed.text);
+  answer.thinking = std::move(parsed.thinking);
+  answer.prompt_tokens = out.prompt_tokens;
+  answer.reused_tokens = out.reused_tokens;
+  answer.tokens = int64_t(out.ids.size());
+  answer.first_token_seconds = out.first_token_seconds;
+  answer.seconds = out.first_token_seconds + out.decode_seconds;
+  return answer;
+}
+
+}  // namespace
+
+// The next turn: what was said so far with what is new.
+Result<Answer> Conversation::State::answer(Json new_messages, Images new_images,
+                                           const AskOptions& options) {
+  Engine& engine = *model->engine;
+  OCELLI_ASSIGN(const Json arguments, arguments_of(engine, options));
+  OCELLI_ASSIGN(const engine::Prompt prompt,
+                engine.build_prompt(new_messages, new_images, arguments));
+  const engine::AnswerFormat format = engine::answer_format(engine, prompt, arguments);
+  engine::GenerateOptions g = generate_options(options);
+  Listener listener(format, options);
+  if (options.on_text || options.on_thinking)
+    g.on_text = [&](std::string_view text) { return listener.push(text); };
+  OCELLI_ASSIGN(const engine::Generated out, session.generate(prompt, g));
+  listener.finish();
+  if (out.finish != engine::FinishReason::kCancelled) {
+    // As the model wrote it: templates know what to leave out of earlier turns, and what the cache
+    // holds stays of use.
+    new_messages.push_back(engine::text_message("assistant", out.text));
+    messages = std::move(new_messages);
+    images = std::move(new_images);
+  }
+  return make_answer(out, engine::parse_answer(format, out.text));
+}
+
 Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture> pictures,
                                  const AskOptions& options) {
   Engine& engine = *state_->model->engine;
@@ -94,36 +196,16 @@ Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture>
     images.push_back(std::move(image));
   }
   messages.push_back(engine::user_message(question, pictures.size()));
-  OCELLI_ASSIGN(const engine::Prompt prompt, engine.build_prompt(messages, images));
+  return state_->answer(std::move(messages), std::move(images), options);
+}
 
-  engine::GenerateOptions g;
-  g.max_tokens = options.max_tokens;
-  g.trim_start = true;
-  g.sampling.temperature = options.temperature;
-  g.sampling.top_k = options.top_k;
-  g.sampling.top_p = options.top_p;
-  g.sampling.min_p = options.min_p;
-  g.sampling.repetition_penalty = options.repetition_penalty;
-  g.sampling.presence_penalty = options.presence_penalty;
-  g.sampling.seed = options.seed;
-  g.stop = options.stop;
-  g.on_text = options.on_text;
-  g.cancel = options.cancel;
-  OCELLI_ASSIGN(engine::Generated out, state_->session.generate(prompt, g));
-  if (out.finish != engine::FinishReason::kCancelled) {
-    messages.push_back(engine::text_message("assistant", out.text));
-    state_->messages = std::move(messages);
-    state_->images = std::move(images);
-  }
-  Answer answer;
-  answer.text = std::move(out.text);
-  answer.finish_reason = engine::name(out.finish);
-  answer.prompt_tokens = out.prompt_tokens;
-  answer.reused_tokens = out.reused_tokens;
-  answer.tokens = int64_t(out.ids.size());
-  answer.first_token_seconds = out.first_token_seconds;
-  answer.seconds = out.first_token_seconds + out.decode_seconds;
-  return answer;
+Result<Answer> Conversation::give(const std::vector<std::string>& results,
+                                  const AskOptions& options) {
+  if (results.empty()) return base::fail(Code::kUsage, "there is no result of a tool to give");
+  Json messages = state_->messages;
+  for (const std::string& result : results)
+    messages.push_back(engine::text_message("tool", result));
+  return state_->answer(std::move(messages), state_->images, options);
 }
 
 }  // namespace ocelli

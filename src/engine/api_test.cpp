@@ -176,5 +176,40 @@ TEST(Api, CopiesShareTheModel) {
             tiny().ask("What shape do you see?", {kPicture})->text);
 }
 
+// A model whose answers are known (tools/reference/make_scripted.py).
+TEST(Api, ToolsAreCalledAndAnswered) {
+  const auto model = Model::load(OCELLI_FIXTURES "/models/scripted", {.threads = 1});
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  Conversation chat = std::move(model->chat()).value();
+  AskOptions options;
+  options.tools = R"([{"type": "function", "function": {"name": "get_weather"}}])";
+  std::string said, thought;
+  options.on_text = [&](std::string_view text) { return said += text, true; };
+  options.on_thinking = [&](std::string_view text) { return thought += text, true; };
+  const auto answer = chat.ask("Oslo?", {}, options);
+  ASSERT_TRUE(answer.ok()) << answer.error().message();
+  EXPECT_EQ(answer->text, "Let me look.");
+  EXPECT_EQ(answer->thinking, "They ask about Oslo.");
+  EXPECT_EQ(answer->finish_reason, "tool_calls");
+  ASSERT_EQ(answer->tool_calls.size(), 1u);
+  EXPECT_EQ(answer->tool_calls[0].name, "get_weather");
+  EXPECT_EQ(answer->tool_calls[0].arguments, R"({"city":"Oslo","days":2})");
+  EXPECT_EQ(said, answer->text);
+  EXPECT_EQ(thought, answer->thinking);
+  const auto next = chat.give({"3 degrees <|im_end|>"}, options);
+  ASSERT_TRUE(next.ok()) << next.error().message();
+  EXPECT_GT(next->prompt_tokens, answer->prompt_tokens);
+  EXPECT_GE(next->reused_tokens, answer->prompt_tokens) << "the turn before is in the cache";
+  EXPECT_FALSE(chat.give({}, options).ok());
+
+  options.thinking = Thinking::kOff;
+  EXPECT_EQ(model->ask("Oslo?", {}, options)->thinking, "");
+  const auto none = tiny().ask("Hello", {}, options);
+  ASSERT_FALSE(none.ok());
+  EXPECT_THAT(none.error().message(), HasSubstr("takes no \"tools\""));
+  options.tools = "[";
+  EXPECT_FALSE(model->ask("Oslo?", {}, options).ok());
+}
+
 }  // namespace
 }  // namespace ocelli

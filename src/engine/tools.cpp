@@ -67,6 +67,15 @@ Result<Json> tool_arguments(std::string_view text) {
   return json;
 }
 
+Status check_tools(const Engine& engine, const Json& arguments) {
+  for (const std::string_view kind : kKinds) {
+    if (!has_items(arguments, kind) || engine.template_mentions(kind)) continue;
+    return bad("the model's chat template takes no \"" + std::string(kind) +
+               "\"; leave them out or choose a model that was trained with tools");
+  }
+  return {};
+}
+
 AnswerFormat answer_format(const Engine& engine, const Prompt& prompt, const Json& arguments) {
   const auto writes = [&](std::string_view tag) {
     return engine.tokenizer().id_of(tag).has_value() || engine.template_mentions(tag);

@@ -18,6 +18,9 @@ inline constexpr size_t kMaxTools = 256;
 // {"xml_tools": [...], "python_tools": [...]}, and is passed as it is.
 base::Result<base::Json> tool_arguments(std::string_view json);
 
+// Tools that the model's chat template would leave out are an error.
+base::Status check_tools(const Engine& engine, const base::Json& arguments);
+
 // What the answer to `prompt` may consist of, from the model's tokens and chat template and from
 // the variables that the prompt was built with: calls count only where tools were given.
 AnswerFormat answer_format(const Engine& engine, const Prompt& prompt, const base::Json& arguments);
