@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include "base/terminal_safe.h"
 #include "base/utf8.h"
 
 namespace ocelli::base {
@@ -21,9 +22,7 @@ std::string printable(std::string_view text, size_t limit) {
   while (at < text.size()) {
     if (out.size() >= limit) return out + "...";
     const Utf8Char c = next_utf8(text, at);
-    const bool control =
-        c.valid && (c.code_point < 0x20 || (c.code_point >= 0x7f && c.code_point < 0xa0));
-    if (c.valid && !control) {
+    if (c.valid && !steers_terminal(c.code_point)) {
       out.append(text.substr(at, c.bytes));
     } else {
       for (size_t i = 0; i < c.bytes; ++i) {

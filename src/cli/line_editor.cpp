@@ -137,6 +137,7 @@ bool LineEditor::Impl::fill(int timeout_ms) {
     if (signals.take_continue()) {
       el_wset(editor, EL_PREP_TERM, 0);
       el_wset(editor, EL_PREP_TERM, 1);
+      if (bracketed) (void)print("\033[?2004h");
       el_resize(editor);
       el_wset(editor, EL_REFRESH);
     } else if (signals.take_resize()) {

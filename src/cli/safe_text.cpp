@@ -3,31 +3,16 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "base/terminal_safe.h"
 #include "base/utf8.h"
 
 namespace ocelli::cli {
 
 namespace {
 
-struct Range {
-  uint32_t first, last;
-};
-
-// C0 but for tab and line feed, DEL and C1; Unicode's explicit directions and isolates (UAX #9),
-// its own line ends, and the interlinear annotations that terminals draw or hide as they please.
-constexpr Range kUnsafe[] = {{0x00, 0x08},     {0x0b, 0x1f},     {0x7f, 0x9f},
-                             {0x61c, 0x61c},   {0x200e, 0x200f}, {0x2028, 0x202e},
-                             {0x2066, 0x206f}, {0xfff9, 0xfffb}};
-
-bool is_unsafe(uint32_t code_point) {
-  for (const Range& r : kUnsafe) {
-    if (code_point >= r.first && code_point <= r.last) return true;
-  }
-  return false;
-}
-
 void append_safe(std::string& out, uint32_t code_point) {
-  if (!is_unsafe(code_point)) return base::append_utf8(out, code_point);
+  if (code_point == '\n' || code_point == '\t' || !base::steers_terminal(code_point))
+    return base::append_utf8(out, code_point);
   char text[16];
   std::snprintf(text, sizeof text, code_point < 0x100 ? "\\x%02x" : "\\u%04x",
                 unsigned(code_point));

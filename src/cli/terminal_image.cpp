@@ -28,7 +28,7 @@ constexpr std::pair<Protocol, std::string_view> kNames[] = {{Protocol::kNone, "n
 constexpr size_t kKittyChunk =
     4096;  // bytes of base64 in one escape sequence: the protocol's limit
 constexpr int kMostColumns = 200, kMostRows = 100, kMostCellSide = 64;
-constexpr int kMostPixels = 4 << 20;
+constexpr int kMostPixels = 1 << 20;
 
 // tmux hands on what stands in its own sequence, with each ESC doubled.
 std::string passthrough(std::string_view sequence) {
@@ -99,7 +99,7 @@ Result<std::string> sixel(media::Image image) {
   const std::unique_ptr<sixel_output_t, SixelRelease> keep_output(output);
   if (SIXEL_FAILED(sixel_dither_initialize(dither, image.rgb.data(), image.width, image.height,
                                            SIXEL_PIXELFORMAT_RGB888, SIXEL_LARGE_NORM,
-                                           SIXEL_REP_CENTER_BOX, SIXEL_QUALITY_LOW)))
+                                           SIXEL_REP_AVERAGE_PIXELS, SIXEL_QUALITY_HIGH)))
     return failed();
   if (SIXEL_FAILED(sixel_encode(image.rgb.data(), image.width, image.height, 3, dither, output)))
     return failed();

@@ -38,7 +38,7 @@ struct CellSize {
 CellSize cells_of(int width, int height, const ImageStyle& style);
 
 // Ends with a line feed; "" for kNone. Takes no more memory than a few times columns x rows x cell
-// pixels (at most 4 megapixels, whatever the terminal claims). Requires (CHECK) a picture of 1 to
+// pixels (at most a megapixel, whatever the terminal claims). Requires (CHECK) a picture of 1 to
 // media::kMaxSide pixels a side.
 base::Result<std::string> show_image(const media::Image& image, const ImageStyle& style);
 

@@ -45,6 +45,7 @@ struct Finished {
 struct RunOptions {
   std::map<std::string, std::string> environment{};  // beside PATH, HOME and OCELLI_HOME
   std::string folder{};                              // "": a temporary one
+  std::string in{};                    // where standard input comes from; "": /dev/null
   std::string out{};                   // where standard output goes; "": to Finished::out
   std::vector<std::string> wrapper{};  // words before the program
   double deadline_seconds = 60;

@@ -181,6 +181,10 @@ termios PseudoTerminal::modes() const {
   return out;
 }
 
+void PseudoTerminal::set_modes(const termios& modes) const {
+  EXPECT_EQ(tcsetattr(slave_, TCSANOW, &modes), 0);
+}
+
 std::string without_escapes(std::string_view text) {
   std::string out;
   for (size_t at = 0; at < text.size(); ++at) {

@@ -47,6 +47,7 @@ class PseudoTerminal {
   // Reads what is there now, waiting up to `seconds` for more.
   bool read_more(double seconds);
   termios modes() const;
+  void set_modes(const termios& modes) const;
   pid_t pid() const { return pid_; }
   std::string home() const { return home_; }
 
