@@ -42,8 +42,13 @@ media::Image preview(const engine::PreparedImage& prepared) {
   return media::resize(tile, side(prepared.width), side(prepared.height), media::Filter::kBicubic);
 }
 
-std::string picture_text(const engine::Engine& engine, const Picture& picture) {
-  return base::printable(picture.path) + ", " + std::to_string(picture.prepared->width) + "x" +
+std::string tokens_text(int64_t count) {
+  return count_text(count) + (count == 1 ? " token" : " tokens");
+}
+
+std::string picture_text(const engine::Engine& engine, const Picture& picture,
+                         const std::string& name) {
+  return base::printable(name) + ", " + std::to_string(picture.prepared->width) + "x" +
          std::to_string(picture.prepared->height) + ", " + count_text(tokens_of(engine, picture)) +
          " tokens";
 }
@@ -72,7 +77,7 @@ Status Chat::attach(const std::string& path, bool video) {
                       path);
   }
   OCELLI_ASSIGN(Picture picture, open_picture(path, video));
-  if (!screen_.quiet) note("attached " + picture_text(engine_, picture));
+  if (!screen_.quiet) note("attached " + picture_text(engine_, picture, path));
   show(picture);
   waiting_.push_back(std::move(picture));
   return {};
@@ -230,16 +235,17 @@ std::string Chat::describe() const {
   line("context", count_text(talk_.messages.empty() ? 0 : session_.length()) + " of " +
                       count_text(engine_.context()) + " tokens used");
   if (last_) {
-    line("last answer", count_text(int64_t(last_->ids.size())) + " tokens; of its prompt's " +
+    line("last answer", tokens_text(int64_t(last_->ids.size())) + "; of its prompt's " +
                             count_text(last_->prompt_tokens) + " tokens " +
                             count_text(last_->reused_tokens) + " were in the cache");
   }
   line("messages", count_text(int64_t(talk_.messages.size())));
   if (!talk_.system.empty()) line("system", base::printable(talk_.system, 400));
   for (const Message& m : talk_.messages) {
-    for (const Picture& p : m.pictures) line("picture", picture_text(engine_, p));
+    for (const Picture& p : m.pictures) line("picture", picture_text(engine_, p, p.path));
   }
-  for (const Picture& p : waiting_) line("picture", picture_text(engine_, p) + " (next question)");
+  for (const Picture& p : waiting_)
+    line("picture", picture_text(engine_, p, p.path) + " (next question)");
   return out;
 }
 

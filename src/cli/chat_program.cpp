@@ -67,8 +67,8 @@ class Loop {
  private:
   // SIGTERM; without a terminal Ctrl-C as well.
   bool stopped() {
-    const bool interrupt = signals_.take_interrupt();
-    return signals_.stop_requested() || (!interactive_ && (interrupt || interrupted_));
+    if (signals_.take_interrupt()) interrupted_ = true;
+    return signals_.stop_requested() || (!interactive_ && interrupted_);
   }
 
   Status interrupted(bool had_text) {

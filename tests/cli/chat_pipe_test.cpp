@@ -78,7 +78,7 @@ TEST_F(ChatPipe, SeveralLinesMakeOneQuestion) {
   // The end of input ends a block.
   const Finished f = chat("/system \\\n\"\"\"a\n/show\n\"\"\"\nb\nc");
   EXPECT_EQ(f.status, 0);
-  EXPECT_THAT(f.out, HasSubstr("system       \\x0a\"\"\"a\n"));
+  EXPECT_THAT(f.out, HasSubstr("system       \"\"\"a\n"));
 }
 
 TEST_F(ChatPipe, ATooLongLineIsRefusedAndTheNextOneAnswered) {

@@ -76,7 +76,7 @@ TEST(Chat, ASecondTurnComputesOnlyWhatIsNew) {
   t.ask("What do you see?");
   const std::string first = t.ask("/show");
   EXPECT_THAT(first,
-              testing::ContainsRegex("last answer  1 tokens; of its prompt's 32 tokens 0 were"));
+              testing::ContainsRegex("last answer  1 token; of its prompt's 32 tokens 0 were"));
   t.ask("What do you see?");
   // The prompt of the first turn and its answer.
   EXPECT_THAT(t.ask("/show"), testing::ContainsRegex("prompt's 46 tokens 33 were in the cache"));
