@@ -5,9 +5,10 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
-#include "cli/safe_text.h"
 #include "cli/terminal.h"
 #include "cli/terminal_features.h"
+#include "cli/tool_options.h"
+#include "engine/tools.h"
 
 namespace ocelli::cli {
 
@@ -130,10 +131,9 @@ Status Chat::retry() {
 // The last message is a question; adds its answer, or leaves the conversation as it is.
 Status Chat::answer() {
   const base::CancelToken cancel;
-  (void)signals_.take_interrupt();
   signals_.set_turn(&cancel);
-  engine::Generated out;
-  Status status = generate(cancel, out);
+  Answer answer;
+  Status status = generate(cancel, answer);
   signals_.set_turn(nullptr);
   if (!status.ok()) {
     if (cancel.requested() && status.error().code == Code::kInterrupted) {
@@ -142,18 +142,20 @@ Status Chat::answer() {
     }
     return status;
   }
+  const engine::Generated& out = answer.out;
   const bool whole =
       out.finish == engine::FinishReason::kStop || out.finish == engine::FinishReason::kStopString;
-  talk_.messages.push_back({"assistant", out.text, {}, !whole});
-  tell_end(out);
-  last_ = std::move(out);
+  tell_end(answer);
+  talk_.messages.push_back(
+      {"assistant", std::move(answer.parts.text), {}, !whole, std::move(answer.parts.thinking)});
+  last_ = std::move(answer.out);
   return {};
 }
 
-Status Chat::generate(const base::CancelToken& cancel, engine::Generated& out) {
+Status Chat::generate(const base::CancelToken& cancel, Answer& answer) {
   OCELLI_ASSIGN(engine::GenerateOptions options, generate_.options());
   OCELLI_ASSIGN(const engine::Prompt prompt,
-                engine_.build_prompt(talk_.for_template(), talk_.pictures()));
+                engine_.build_prompt(talk_.for_template(), talk_.pictures(), arguments_));
   const auto tokens = int64_t(prompt.ids.size());
   if (tokens >= engine_.context() && talk_.messages.size() > 1) {
     return base::fail(Code::kDoesNotFit,
@@ -169,29 +171,36 @@ Status Chat::generate(const base::CancelToken& cancel, engine::Generated& out) {
   options.on_prefill = [&](int64_t done, int64_t total) {
     bar.update(double(done) / double(total), "reading the prompt");
   };
-  SafeText safe;
-  bool ends_line = false;
-  const auto put = [&](const std::string& text) {
-    if (text.empty() || broken_) return !broken_;
-    bar.clear();
-    ends_line = text.ends_with('\n');
-    const Status written = print(text);
-    if (!written.ok()) broken_ = written.error();
-    return written.ok();
+  const engine::AnswerFormat format = engine::answer_format(engine_, prompt, arguments_);
+  AnswerPrinter printer(format, screen_.hide_thinking);
+  const auto written = [&](const Status& status) {
+    if (!status.ok() && !broken_) broken_ = status.error();
+    return status.ok();
   };
   options.on_text = [&](std::string_view text) {
-    return put(screen_.terminal ? safe.push(text) : std::string(text));
+    bar.clear();
+    return written(printer.push(text));
   };
-  OCELLI_ASSIGN(out, session_.generate(prompt, options));
+  OCELLI_ASSIGN(answer.out, session_.generate(prompt, options));
   bar.clear();
-  put(safe.finish());
-  if (!ends_line) put("\n");
+  if (!broken_) written(printer.finish());
   if (broken_) return *broken_;
+  answer.parts = engine::parse_answer(format, answer.out.text);
   return {};
 }
 
-void Chat::tell_end(const engine::Generated& out) const {
+Status Chat::set_thinking(bool on) {
+  if (!engine_.template_mentions("enable_thinking")) {
+    return base::fail(Code::kUsage, "the model's chat template has no switch for thinking",
+                      "think");
+  }
+  arguments_.set("enable_thinking", on);
+  return {};
+}
+
+void Chat::tell_end(const Answer& answer) const {
   if (screen_.quiet) return;
+  const engine::Generated& out = answer.out;
   if (out.finish == engine::FinishReason::kCancelled) {
     note("(stopped; what was said so far stays in the conversation)");
   } else if (out.finish == engine::FinishReason::kLength) {
@@ -200,8 +209,9 @@ void Chat::tell_end(const engine::Generated& out) const {
       note("(the context is full: " + count_text(engine_.context()) +
            " tokens; /save keeps the conversation, /clear begins a new one)");
     } else {
-      note("(cut after " + count_text(int64_t(out.ids.size())) +
-           " tokens; /set max_tokens N allows more)");
+      const bool thinking = answer.parts.text.empty() && !answer.parts.thinking.empty();
+      note("(cut after " + tokens_text(int64_t(out.ids.size())) + (thinking ? " of thinking" : "") +
+           "; /set max_tokens N allows more)");
     }
   }
 }

@@ -13,6 +13,7 @@
 #include "cli/conversation.h"
 #include "cli/generate_options.h"
 #include "cli/terminal_image.h"
+#include "engine/answer_parser.h"
 #include "engine/session.h"
 
 namespace ocelli::cli {
@@ -20,8 +21,8 @@ namespace ocelli::cli {
 // How to print.
 struct ChatScreen {
   bool terminal = false;  // standard output is one: control characters in answers are made visible
-  bool colour = false;
   bool quiet = false;
+  bool hide_thinking = false;
   // Asked once, when the first picture is shown.
   std::function<ImageStyle()> images;
 };
@@ -46,6 +47,9 @@ class Chat {
   // Model, context, settings, pictures: for /show.
   std::string describe() const;
 
+  // "enable_thinking" for the chat template. Refused where the template has no such switch.
+  base::Status set_thinking(bool on);
+  void set_arguments(base::Json arguments) { arguments_ = std::move(arguments); }
   void set_system(std::string text) { talk_.system = std::move(text); }
   const Conversation& conversation() const { return talk_; }
   GenerateFlags& settings() { return generate_; }
@@ -55,6 +59,10 @@ class Chat {
   const std::optional<base::Error>& broken() const { return broken_; }
 
  private:
+  struct Answer {
+    engine::Generated out;
+    engine::ParsedAnswer parts;
+  };
   Chat(engine::Engine& engine, engine::Session session, const ChatSignals& signals,
        const GenerateFlags& generate, ChatScreen screen)
       : engine_(engine),
@@ -65,14 +73,15 @@ class Chat {
   base::Result<Picture> open_picture(const std::string& path, bool video) const;
   void show(const Picture& picture);
   base::Status answer();
-  base::Status generate(const base::CancelToken& cancel, engine::Generated& out);
-  void tell_end(const engine::Generated& out) const;
+  base::Status generate(const base::CancelToken& cancel, Answer& answer);
+  void tell_end(const Answer& answer) const;
 
   engine::Engine& engine_;
   engine::Session session_;
   const ChatSignals& signals_;
   GenerateFlags generate_;
   ChatScreen screen_;
+  base::Json arguments_ = base::Json::object();  // variables of the chat template
   Conversation talk_;
   std::vector<Picture> waiting_;  // pictures of the next question
   std::optional<ImageStyle> images_;

@@ -87,6 +87,11 @@ Status set(Chat& chat, std::string_view, std::string_view argument) {
   const std::string_view value =
       space == std::string_view::npos ? "" : trimmed(argument.substr(space + 1));
   if (name == "system") return set_system(chat, name, value);
+  if (name == "think") {
+    if (value != "on" && value != "off")
+      return base::fail(Code::kUsage, "is on or off; for example /set think off", name);
+    return chat.set_thinking(value == "on");
+  }
   return set_option(chat.settings(), name, value);
 }
 
@@ -108,7 +113,7 @@ constexpr Command kCommands[] = {
     {"/load", "/load FILE", "go on with a saved conversation", Argument::kFile, load},
     {"/show", "/show", "model, context, settings, pictures", Argument::kNone, show},
     {"/system", "/system TEXT", "what the model is told first", Argument::kText, set_system},
-    {"/set", "/set NAME VALUE", "temperature, top_k, top_p, max_tokens, seed ...",
+    {"/set", "/set NAME VALUE", "temperature, top_k, top_p, max_tokens, seed, think ...",
      Argument::kSetting, set},
     {"/help", "/help", "this page", Argument::kNone, help},
     {"/exit", "/exit, /bye", "leave", Argument::kNone, nullptr},

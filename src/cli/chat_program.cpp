@@ -13,6 +13,7 @@
 #include "cli/target.h"
 #include "cli/terminal.h"
 #include "cli/terminal_features.h"
+#include "cli/tool_options.h"
 
 namespace ocelli::cli {
 namespace {
@@ -26,6 +27,7 @@ constexpr int kAskMs = 200;  // for the terminal's answer; a slow line gets bloc
 struct ChatFlags {
   EngineFlags engine;
   GenerateFlags generate;
+  ToolFlags thinking;
   std::vector<std::string> words, images;
   std::optional<std::string> prompt;
   std::string system, show_images = "auto";
@@ -157,7 +159,9 @@ Result<int> chat(Session& session, ChatFlags& flags) {
   OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
   target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
+  OCELLI_ASSIGN(base::Json arguments, flags.thinking.arguments());
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
+  OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (session.cancel.requested()) return int(Code::kInterrupted);
   ChatSignals signals;
   OCELLI_TRY(signals.install());
@@ -165,12 +169,13 @@ Result<int> chat(Session& session, ChatFlags& flags) {
   OCELLI_ASSIGN(const std::unique_ptr<InputSource> input, make_input(flags, signals, interactive));
   ChatScreen screen;
   screen.terminal = stdout_is_terminal();
-  screen.colour = screen.terminal && wants_colour(from_environment);
+  screen.hide_thinking = flags.thinking.hide_thinking;
   screen.quiet = flags.engine.quiet;
   if (interactive) screen.images = [&] { return choose_images(flags.show_images, *input); };
   OCELLI_ASSIGN(const std::unique_ptr<Chat> talk,
                 Chat::create(*open.engine, signals, flags.generate, std::move(screen)));
   talk->set_system(flags.system);
+  talk->set_arguments(std::move(arguments));
   for (const std::string& file : target.files) OCELLI_TRY(talk->attach(file, is_video_name(file)));
   if (interactive && !flags.engine.quiet)
     note("chat with " + open.engine->name() + ": /help lists the commands, Ctrl-D leaves");
@@ -202,6 +207,7 @@ Run make_chat(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "kitty", "iterm", "sixel", "blocks", "none"}));
   flags->engine.add(app);
   flags->generate.add(app);
+  flags->thinking.add_thinking(app);
   return [flags](Session& session) { return chat(session, *flags); };
 }
 

@@ -101,7 +101,7 @@ bool ChatSignals::stop_requested() const {
 void ChatSignals::set_turn(const base::CancelToken* token) const {
   turn = token;
   // One that came just before.
-  if (token && stops.load() > 0) token->request();
+  if (token && (stops.load() > 0 || interrupted.load())) token->request();
 }
 
 }  // namespace ocelli::cli

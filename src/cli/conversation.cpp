@@ -32,6 +32,7 @@ Json message_json(const Message& message) {
       parts.push_back(Json::object({{"type", "text"}, {"text", message.text}}));
     out.set("content", std::move(parts));
   }
+  if (!message.thinking.empty()) out.set("reasoning_content", message.thinking);
   if (message.stopped) out.set("stopped", true);
   return out;
 }
@@ -99,6 +100,7 @@ Status read_message(const Json& json, Conversation& talk, size_t& pictures,
     return base::fail(Code::kBadInput, "content must be text or a list of parts");
   }
   OCELLI_ASSIGN(message.stopped, json.get_bool("stopped", false));
+  OCELLI_ASSIGN(message.thinking, json.get_string("reasoning_content", ""));
   if (system) {
     talk.system = std::move(message.text);
   } else {

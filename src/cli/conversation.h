@@ -9,6 +9,8 @@
 //       {"type": "image_url", "image_url": {"url": "file:///home/me/a%20cat.jpg"}},
 //       {"type": "text", "text": "What is this?"}]},
 //     {"role": "assistant", "content": "a cat", "stopped": true}]}    "stopped" where Ctrl-C cut it
+//
+// "reasoning_content" of an assistant is what it thought before.
 #pragma once
 
 #include <functional>
@@ -35,6 +37,7 @@ struct Message {
   std::string text;
   std::vector<Picture> pictures;  // of a user
   bool stopped = false;           // an answer that the user or a limit cut
+  std::string thinking{};         // before the answer: kept for the file, not given to the model
 };
 
 // Opens a picture: "path" to something prepared.

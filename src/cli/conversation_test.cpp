@@ -33,7 +33,7 @@ Conversation example() {
                            "What \"is\"\nthis?",
                            {*open_any("/a b/\xc3\xa4%.jpg", false), *open_any("/c.mp4", true)},
                            false});
-  talk.messages.push_back({"assistant", "a\x1b[31m cat", {}, true});
+  talk.messages.push_back({"assistant", "a\x1b[31m cat", {}, true, "furry\n"});
   talk.messages.push_back({"user", "", {*open_any("/\xff.png", false)}, false});
   return talk;
 }
@@ -50,6 +50,7 @@ TEST(Conversation, RoundTripsThroughJson) {
     EXPECT_EQ(a.role, b.role);
     EXPECT_EQ(a.text, b.text);
     EXPECT_EQ(a.stopped, b.stopped);
+    EXPECT_EQ(a.thinking, b.thinking);
     ASSERT_EQ(a.pictures.size(), b.pictures.size());
     for (size_t k = 0; k < a.pictures.size(); ++k) {
       EXPECT_EQ(a.pictures[k].path, b.pictures[k].path);

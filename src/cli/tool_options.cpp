@@ -24,6 +24,11 @@ void ToolFlags::add(CLI::App& app) {
   app.add_option("--tools", tools,
                  "functions that the model may call: a JSON list as OpenAI's API takes it")
       ->type_name("FILE");
+  add_thinking(app);
+}
+
+void ToolFlags::add_thinking(CLI::App& app) {
+  app.option_defaults()->group("Tools and thinking");
   auto* on = app.add_flag("--think", think, "let the model think before it answers");
   app.add_flag("--no-think", no_think, "let it answer at once")->excludes(on);
   app.add_flag("--hide-thinking", hide_thinking,

@@ -20,6 +20,7 @@ struct ToolFlags {
   bool think = false, no_think = false, hide_thinking = false;
 
   void add(CLI::App& app);
+  void add_thinking(CLI::App& app);  // without --tools
   bool given() const { return !tools.empty() || think || no_think; }
   // Variables for the chat template; reads the file.
   base::Result<base::Json> arguments() const;
