@@ -23,6 +23,7 @@ import numpy as np
 TYPES = {
     "F16": (gguf.GGMLQuantizationType.F16, gguf.LlamaFileType.MOSTLY_F16),
     "BF16": (gguf.GGMLQuantizationType.BF16, gguf.LlamaFileType.MOSTLY_BF16),
+    "Q4_0": (gguf.GGMLQuantizationType.Q4_0, gguf.LlamaFileType.MOSTLY_Q4_0),
     "Q8_0": (gguf.GGMLQuantizationType.Q8_0, gguf.LlamaFileType.MOSTLY_Q8_0),
 }
 # What the classes of the original assume when a configuration leaves the key out.
@@ -113,12 +114,15 @@ def add_tokenizer(out, checkpoint, vocabulary):
         tokens[i] = added["content"]
         kinds[i] = gguf.TokenType.CONTROL if added["special"] else gguf.TokenType.USER_DEFINED
         special[added["content"]] = i
-    merges = tokenizer["model"]["merges"]
+    # A merge that makes the token which lost its place means nothing any more.
+    merges = [m if isinstance(m, str) else " ".join(m) for m in tokenizer["model"]["merges"]]
+    known = set(tokens)
+    merges = [m for m in merges if {m.replace(" ", ""), *m.split(" ")} <= known]
     out.add_tokenizer_model("gpt2")
     out.add_tokenizer_pre("smollm")
     out.add_token_list(tokens)
     out.add_token_types(kinds)
-    out.add_token_merges([m if isinstance(m, str) else " ".join(m) for m in merges])
+    out.add_token_merges(merges)
     names = checkpoint.json("tokenizer_config.json")
     for key, add in (("bos_token", out.add_bos_token_id), ("eos_token", out.add_eos_token_id),
                      ("unk_token", out.add_unk_token_id), ("pad_token", out.add_pad_token_id)):

@@ -15,8 +15,11 @@ using base::Result;
 void EngineFlags::add(CLI::App& app) {
   app.option_defaults()->group("Model and machine");
   app.add_option("-m,--model", model,
-                 "a name in the store or a folder (default: the built-in model)")
+                 "a name in the store, a folder or a .gguf file (default: the built-in model)")
       ->type_name("MODEL");
+  app.add_option("--mmproj", mmproj,
+                 "the vision tower of a .gguf model (default: found beside it), or none")
+      ->type_name("FILE");
   app.add_option("-t,--threads", threads,
                  "threads (default: what the machine and its limits allow)")
       ->type_name("N")
@@ -62,7 +65,7 @@ Result<engine::EngineOptions> EngineFlags::options() const {
 
 Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags) {
   OCELLI_ASSIGN(engine::EngineOptions options, flags.options());
-  OCELLI_ASSIGN(formats::ModelFolder folder, open_model(path));
+  OCELLI_ASSIGN(formats::ModelFolder folder, open_model(path, flags.mmproj));
   if (path.empty() && !flags.quiet) {
     note(std::string("answered by the built-in model ") + engine::kBuiltinName +
          "; choose another one with -m MODEL");

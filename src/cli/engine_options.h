@@ -15,6 +15,7 @@ namespace ocelli::cli {
 
 struct EngineFlags {
   std::string model;    // -m
+  std::string mmproj;   // --mmproj
   int threads = 0;      // -t
   int64_t context = 0;  // -c
   std::string weights;  // --weights

@@ -23,6 +23,12 @@ bool is_model_folder(const std::string& path) {
   return fs::is_regular_file(fs::path(path) / "config.json", ignored);
 }
 
+bool is_gguf_file(const std::string& path) {
+  std::error_code ignored;
+  return formats::is_gguf_name(path) && fs::exists(path, ignored) &&
+         !fs::is_directory(path, ignored);
+}
+
 bool exists(const std::string& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
@@ -100,7 +106,7 @@ Result<std::vector<StoredModel>> stored_models() {
 }
 
 bool is_model(const std::string& word) {
-  if (word == engine::kBuiltinName || is_model_folder(word)) return true;
+  if (word == engine::kBuiltinName || is_model_folder(word) || is_gguf_file(word)) return true;
   const auto models = stored_models();
   if (models.ok() && std::any_of(models->begin(), models->end(),
                                  [&](const StoredModel& m) { return m.name == word; }))
@@ -112,7 +118,7 @@ bool is_model(const std::string& word) {
 
 Result<std::string> resolve_model(const std::string& name) {
   if (name.empty() || name == engine::kBuiltinName) return std::string();
-  if (is_model_folder(name)) return name;
+  if (is_model_folder(name) || is_gguf_file(name)) return name;
   OCELLI_ASSIGN(const std::vector<StoredModel> models, stored_models());
   for (const StoredModel& m : models) {
     if (m.name == name) return m.path;
@@ -130,12 +136,9 @@ Result<std::string> resolve_model(const std::string& name) {
   }
   if (exists(name) && formats::is_pickle_name(name)) return formats::pickled(name);
   if (exists(name)) {
-    const char* gguf =
-        name.ends_with(".gguf") ? "GGUF files cannot be read yet" : "is not a model folder";
     return base::fail(Code::kBadInput,
-                      std::string(gguf) +
-                          "; give a folder in Hugging Face layout (config.json, "
-                          "tokenizer.json, model.safetensors)",
+                      "is not a model; give a folder in Hugging Face layout (config.json, "
+                      "tokenizer.json, model.safetensors) or a .gguf file",
                       name);
   }
   OCELLI_ASSIGN(const std::string hint, nearest_hint(name));
@@ -172,9 +175,11 @@ Result<Target> resolve_target(const std::vector<std::string>& words, const std::
   return out;
 }
 
-Result<formats::ModelFolder> open_model(const std::string& path) {
-  if (path.empty()) return engine::builtin_model();
-  return formats::ModelFolder::open(path);
+Result<formats::ModelFolder> open_model(const std::string& path, const std::string& projector) {
+  if (!path.empty()) return formats::ModelFolder::open(path, projector);
+  if (projector.empty()) return engine::builtin_model();
+  return base::fail(Code::kUsage, "the built-in model has its own vision tower; give a .gguf model",
+                    "--mmproj");
 }
 
 }  // namespace ocelli::cli

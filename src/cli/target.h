@@ -32,7 +32,9 @@ base::Result<std::string> resolve_model(const std::string& name);
 // Whether a word names a model (without an error where it does not).
 bool is_model(const std::string& word);
 
-base::Result<formats::ModelFolder> open_model(const std::string& path);
+// `projector`: see ModelFolder::open().
+base::Result<formats::ModelFolder> open_model(const std::string& path,
+                                              const std::string& projector = "");
 
 struct StoredModel {
   std::string name, path;

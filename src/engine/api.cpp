@@ -46,7 +46,7 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
     o.weights = encoding::from_name(options.weights);
     if (!o.weights) {
       return base::fail(Code::kUsage, "weights \"" + base::printable(options.weights, 40) +
-                                          "\" are not known; f32, bf16, f16 and q8 are");
+                                          "\" are not known; f32, bf16, f16, q8 and q4 are");
     }
   }
   OCELLI_ASSIGN(formats::ModelFolder folder,

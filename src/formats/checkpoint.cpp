@@ -153,6 +153,33 @@ Result<Checkpoint> Checkpoint::from_memory(std::span<const std::byte> file) {
   return checkpoint;
 }
 
+Result<Checkpoint> Checkpoint::of(std::vector<TensorInfo> tensors,
+                                  std::shared_ptr<const void> owner,
+                                  std::vector<const base::MappedFile*> mappings) {
+  Checkpoint checkpoint;
+  checkpoint.tensors_ = std::move(tensors);
+  checkpoint.owner_ = std::move(owner);
+  checkpoint.mappings_ = std::move(mappings);
+  checkpoint.finish();
+  for (size_t i = 1; i < checkpoint.by_name_.size(); ++i) {
+    const std::string& name = checkpoint.tensors_[checkpoint.by_name_[i]].name;
+    if (name == checkpoint.tensors_[checkpoint.by_name_[i - 1]].name) {
+      return fail(Code::kBadInput, "duplicate tensor: two are called " + base::printable(name));
+    }
+  }
+  return checkpoint;
+}
+
+void Checkpoint::release(std::span<const std::byte> bytes) const {
+  const auto try_release = [&](const base::MappedFile& file) {
+    const std::span<const std::byte> all = file.bytes();
+    if (all.empty() || bytes.data() < all.data() || bytes.data() >= all.data() + all.size()) return;
+    file.release(size_t(bytes.data() - all.data()), bytes.size());
+  };
+  for (const SafetensorsFile& file : files_) try_release(file.mapping());
+  for (const base::MappedFile* file : mappings_) try_release(*file);
+}
+
 void Checkpoint::finish() {
   by_name_.resize(tensors_.size());
   std::iota(by_name_.begin(), by_name_.end(), 0u);

@@ -1,6 +1,8 @@
 // Checkpoint: all weights of a model folder, one file or many, as one list of tensors.
 #pragma once
 
+#include <memory>
+
 #include "base/hash.h"
 #include "formats/safetensors.h"
 
@@ -22,6 +24,11 @@ class Checkpoint {
   // One safetensors file in memory, which must outlive the checkpoint.
   static base::Result<Checkpoint> from_memory(std::span<const std::byte> file);
 
+  // Tensors that `owner` keeps in place, in files of another format. No name may come twice.
+  static base::Result<Checkpoint> of(std::vector<TensorInfo> tensors,
+                                     std::shared_ptr<const void> owner,
+                                     std::vector<const base::MappedFile*> mappings);
+
   // File by file, in the order of their bytes. Addresses stay as they are while this object lives,
   // also when it is moved.
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
@@ -35,7 +42,11 @@ class Checkpoint {
   // Bytes of all tensors.
   int64_t total_bytes() const { return total_bytes_; }
 
-  // The files that hold the weights, in the order of tensors().
+  // Tells the system that these bytes of a tensor are not needed soon: memory goes down, the
+  // content stays.
+  void release(std::span<const std::byte> bytes) const;
+
+  // The safetensors files that hold the weights, in the order of tensors().
   const std::vector<SafetensorsFile>& files() const { return files_; }
 
   // A name for these weights that costs little: SHA-256 of every tensor's name, dtype, shape and of
@@ -48,6 +59,8 @@ class Checkpoint {
   void finish();
 
   std::vector<SafetensorsFile> files_;
+  std::shared_ptr<const void> owner_;              // of tensors that are not in files_
+  std::vector<const base::MappedFile*> mappings_;  // of these
   std::vector<TensorInfo> tensors_;
   std::vector<uint32_t> by_name_;  // positions in tensors_, names ascending
   int64_t total_bytes_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "formats/gguf_model.h"
 #include "formats/pieces.h"
 
 namespace ocelli::formats {
@@ -30,12 +31,43 @@ std::optional<std::string> hub_name(const fs::path& folder) {
 
 }  // namespace
 
-Result<ModelFolder> ModelFolder::open(const std::string& path) {
+namespace {
+
+base::Error too_large(const std::string& name, size_t bytes, size_t max_bytes) {
+  return fail(
+      Code::kDoesNotFit,
+      "is too large (" + std::to_string(bytes) + " bytes, limit " + std::to_string(max_bytes) + ")",
+      name);
+}
+
+}  // namespace
+
+bool is_gguf_name(std::string_view path) {
+  constexpr std::string_view kEnding = ".gguf";
+  if (path.size() <= kEnding.size()) return false;
+  const std::string_view end = path.substr(path.size() - kEnding.size());
+  return std::equal(end.begin(), end.end(), kEnding.begin(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? char(a + 32) : a) == b; });
+}
+
+Result<ModelFolder> ModelFolder::open(const std::string& path, const std::string& projector) {
   std::error_code error;
+  if (is_gguf_name(path) && !fs::is_directory(path, error)) {
+    ModelFolder folder;
+    OCELLI_ASSIGN(folder.gguf_, GgufModel::open(path, projector));
+    folder.path_ = path;
+    folder.name_ = fs::path(path).stem().string();
+    return folder;
+  }
+  if (!projector.empty()) {
+    return fail(Code::kUsage, "a vision tower of its own belongs to a .gguf model, not to a folder",
+                path);
+  }
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) return fail(Code::kBadInput, "no such folder; check the name", path);
   if (!fs::is_directory(status)) {
-    return fail(Code::kBadInput, "is not a folder; give the folder that holds config.json", path);
+    return fail(Code::kBadInput,
+                "is not a folder or .gguf file; give the folder that holds config.json", path);
   }
   ModelFolder folder;
   folder.path_ = path;
@@ -60,6 +92,7 @@ const EmbeddedFile* ModelFolder::embedded_file(std::string_view name) const {
 
 bool ModelFolder::has(std::string_view name) const {
   OCELLI_CHECK(name.find('/') == name.npos, "a file of the folder itself");
+  if (gguf_) return gguf_->has(name);
   if (path_.empty()) return embedded_file(name) != nullptr;
   std::error_code error;
   return fs::exists(fs::path(path_) / name, error);
@@ -71,17 +104,17 @@ Result<std::optional<std::string>> ModelFolder::text(const std::string& name,
     if (name == "tokenizer.json" && has(kSentencePieceFile)) return from_pieces(max_bytes);
     return std::optional<std::string>();
   }
+  if (gguf_) {
+    OCELLI_ASSIGN(std::string text, gguf_->text(name).in(path_));
+    if (text.size() <= max_bytes) return std::optional<std::string>(std::move(text));
+    return too_large(name, text.size(), max_bytes);
+  }
   if (!path_.empty()) {
     OCELLI_ASSIGN(std::string text, base::read_file((fs::path(path_) / name).string(), max_bytes));
     return std::optional<std::string>(std::move(text));
   }
   const auto bytes = embedded_file(name)->bytes;
-  if (bytes.size() > max_bytes) {
-    return fail(Code::kDoesNotFit,
-                "is too large (" + std::to_string(bytes.size()) + " bytes, limit " +
-                    std::to_string(max_bytes) + ")",
-                name);
-  }
+  if (bytes.size() > max_bytes) return too_large(name, bytes.size(), max_bytes);
   return std::optional<std::string>(std::in_place, reinterpret_cast<const char*>(bytes.data()),
                                     bytes.size());
 }
@@ -110,6 +143,7 @@ Result<std::optional<std::string>> ModelFolder::from_pieces(size_t max_bytes) co
 }
 
 Result<Checkpoint> ModelFolder::weights() const {
+  if (gguf_) return gguf_->weights().in(path_);
   if (!path_.empty()) return Checkpoint::open(path_);
   const EmbeddedFile* file = embedded_file("model.safetensors");
   if (!file) return fail(Code::kBadInput, "model.safetensors is not part of this build", name_);

@@ -1,4 +1,5 @@
-// ModelFolder: the files of a model in Hugging Face layout, on disk or inside the program.
+// ModelFolder: the files of a model in Hugging Face layout: on disk, inside the program, or made of
+// what a GGUF file holds.
 //
 //   OCELLI_ASSIGN(const ModelFolder folder, ModelFolder::open("models/SmolVLM2-256M"));
 //   OCELLI_ASSIGN(const auto config, folder.text("config.json", kMaxConfigBytes));
@@ -15,10 +16,17 @@ struct EmbeddedFile {
   std::span<const std::byte> bytes;
 };
 
+class GgufModel;
+
+// Whether a path is that of a GGUF file, by its name.
+bool is_gguf_name(std::string_view path);
+
 class ModelFolder {
  public:
-  // `path` must be a folder; what is in it is looked at when asked for.
-  static base::Result<ModelFolder> open(const std::string& path);
+  // `path` must be a folder, whose files are looked at when asked for, or a file that ends in
+  // ".gguf", whose header is read at once. `projector` is the GGUF file of the latter's vision
+  // tower (GgufModel::open() says what "" means); for a folder it must be empty.
+  static base::Result<ModelFolder> open(const std::string& path, const std::string& projector = "");
 
   // `files` must outlive the folder and the checkpoint taken from it.
   static ModelFolder embedded(std::string name, std::span<const EmbeddedFile> files);
@@ -27,6 +35,8 @@ class ModelFolder {
   const std::string& name() const { return name_; }
   // "" for a model that is part of the program.
   const std::string& path() const { return path_; }
+
+  bool is_gguf() const { return gguf_ != nullptr; }
 
   // Whether there is a file of this name (a plain name, no path).
   bool has(std::string_view name) const;
@@ -43,6 +53,7 @@ class ModelFolder {
 
   std::string name_, path_;
   std::span<const EmbeddedFile> files_;
+  std::shared_ptr<const GgufModel> gguf_;
 };
 
 }  // namespace ocelli::formats

@@ -171,13 +171,7 @@ class Loader : public nn::ParameterVisitor {
 
   // Pages of the file that were only read to be converted would otherwise count as ours, together
   // with what was made of them.
-  void release(const TensorInfo& t) {
-    for (const formats::SafetensorsFile& file : loaded_.checkpoint.files()) {
-      const std::span<const std::byte> all = file.bytes();
-      if (t.bytes.data() < all.data() || t.bytes.data() >= all.data() + all.size()) continue;
-      file.mapping().release(size_t(t.bytes.data() - all.data()), t.bytes.size());
-    }
-  }
+  void release(const TensorInfo& t) { loaded_.checkpoint.release(t.bytes); }
 
   void done(const TensorInfo& t) {
     used_.insert(t.name);
@@ -201,6 +195,11 @@ class Loader : public nn::ParameterVisitor {
 
 Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint,
                                base::ThreadPool& pool, const LoadOptions& options) {
+  if (options.weights && !encoding::can_encode(*options.weights)) {
+    return base::fail(Code::kUsage, "weights cannot be converted to " +
+                                        std::string(encoding::name(*options.weights)) +
+                                        "; f32, bf16, f16, q8 and q4 are possible");
+  }
   const auto from_config = [](auto result) {
     return with_advice(std::move(result).in("config.json"), base::kFileAdvice);
   };
