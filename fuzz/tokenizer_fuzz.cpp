@@ -61,6 +61,56 @@ std::string tokenizer_json(const char* pre_tokenizer) {
       .dump();
 }
 
+// Some characters, every byte, a few merges; spaces become U+2581 and back.
+std::string character_tokenizer_json() {
+  Json vocab = Json::object();
+  int64_t id = 0;
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  for (size_t byte = 0; byte < 256; ++byte)
+    vocab.set(std::string("<0x") + kDigits[byte / 16] + kDigits[byte % 16] + ">", Json(id++));
+  for (const char* letter : {"\xE2\x96\x81", "a", "b", "t", "h", "e", "\xC3\xA9"})
+    vocab.set(letter, Json(id++));
+  Json merges = Json::array();
+  for (const auto& [left, right] : {std::pair("a", "a"),
+                                    {"aa", "a"},
+                                    {"t", "h"},
+                                    {"th", "e"},
+                                    {"\xE2\x96\x81", "the"},
+                                    {"\xE2\x96\x81", "\xE2\x96\x81"}}) {
+    vocab.set(std::string(left) + right, Json(id++));
+    merges.push_back(Json::array({Json(left), Json(right)}));
+  }
+  Json json =
+      *Json::parse(R"({"normalizer":{"type":"Replace","pattern":{"String":" "},"content":"_"},
+      "decoder":{"type":"Sequence","decoders":[
+          {"type":"Replace","pattern":{"String":"_"},"content":" "},
+          {"type":"ByteFallback"},{"type":"Fuse"}]}})");
+  json.set("model", Json::object({{"type", Json("BPE")},
+                                  {"byte_fallback", Json(true)},
+                                  {"vocab", vocab},
+                                  {"merges", merges}}));
+  std::string text = json.dump();
+  for (size_t at = 0; (at = text.find("\"_\"", at)) != text.npos;)
+    text.replace(at + 1, 1, "\xE2\x96\x81");
+  return text;
+}
+
+const Tokenizer& character_tokenizer() {
+  static const Tokenizer made = [] {
+    auto tokenizer = Tokenizer::parse(character_tokenizer_json());
+    OCELLI_CHECK(tokenizer.ok(), "the fuzzer's own tokenizer loads");
+    return std::move(*tokenizer);
+  }();
+  return made;
+}
+
+// The text with U+2581 as the space that it is read as.
+std::string with_spaces(std::string text) {
+  for (size_t at = 0; (at = text.find("\xE2\x96\x81", at)) != text.npos; ++at)
+    text.replace(at, 3, " ");
+  return text;
+}
+
 const std::vector<Tokenizer>& tokenizers() {
   static const std::vector<Tokenizer> made = [] {
     std::vector<Tokenizer> list;
@@ -113,6 +163,12 @@ void as_text(std::string_view text, bool parse_special) {
                  "a text comes back from its ids");
     check_streaming(tokenizer, *ids);
   }
+  const auto ids = character_tokenizer().encode(text, {.parse_special = parse_special});
+  OCELLI_CHECK(ids.ok(), "any text has ids");
+  OCELLI_CHECK(
+      *character_tokenizer().decode(*ids) == with_spaces(ocelli::base::replace_invalid_utf8(text)),
+      "a text comes back from its ids");
+  check_streaming(character_tokenizer(), *ids);
 }
 
 }  // namespace

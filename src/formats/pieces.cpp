@@ -55,9 +55,10 @@ Json normalizer(const PieceModel& model) {
 
 Json pre_tokenizer(const PieceModel& model) {
   if (model.style == PieceStyle::kLlama) {
+    const char* prefix = model.prefix_every_text ? "always" : "first";
     return Json::object({{"type", "Metaspace"},
                          {"replacement", kSpace},
-                         {"prepend_scheme", model.add_dummy_prefix ? "first" : "never"},
+                         {"prepend_scheme", model.add_dummy_prefix ? prefix : "never"},
                          {"split", false}});
   }
   if (model.style != PieceStyle::kGemma) return {};

@@ -65,6 +65,7 @@ struct PieceModel {
   MergeOrder order = MergeOrder::kById;
   bool byte_fallback = false;  // kGeneric alone asks; the other styles always fall back to bytes
   bool add_dummy_prefix = true;
+  bool prefix_every_text = false;        // kLlama: not the first text alone ("legacy" of the class)
   bool remove_extra_whitespaces = true;  // read and, as in transformers, not acted upon
   bool escape_whitespaces = true;
   bool treat_whitespace_as_suffix = false;

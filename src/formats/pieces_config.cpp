@@ -87,6 +87,7 @@ Status apply_tokenizer_config(const Json& config, PieceModel& model) {
     model.style = PieceStyle::kLlama;
     // The class does not look at the file here.
     OCELLI_ASSIGN(model.add_dummy_prefix, config.get_bool("add_prefix_space", true));
+    OCELLI_ASSIGN(model.prefix_every_text, config.get_bool("legacy", false));
   } else if (name == "GemmaTokenizer" || name == "GemmaTokenizerFast") {
     model.style = PieceStyle::kGemma;
   }

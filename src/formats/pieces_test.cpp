@@ -227,6 +227,12 @@ TEST(Pieces, TheStyleDecidesWhatStandsAround) {
   EXPECT_TRUE(json.find("model")->find("byte_fallback")->as_bool());
   EXPECT_EQ(json.find("decoder")->find("decoders")->size(), 4u);
 
+  model->prefix_every_text = true;
+  EXPECT_EQ(json_of(*model).find("pre_tokenizer")->find("prepend_scheme")->as_string(), "always");
+  model->add_dummy_prefix = false;
+  EXPECT_EQ(json_of(*model).find("pre_tokenizer")->find("prepend_scheme")->as_string(), "never");
+  model->add_dummy_prefix = true;
+
   model->style = PieceStyle::kPhi3;
   EXPECT_EQ(json_of(*model).find("normalizer")->find("normalizers")->size(), 2u);
 
