@@ -1,6 +1,7 @@
 #include "engine/plan.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -30,6 +31,15 @@ int64_t kernel_scratch(const Engine& engine) {
   return engine.threads() * std::min(kKernelScratchPerThread, bytes);
 }
 
+// The encoding that most bytes of the matrices have.
+encoding::Encoding largest_encoding(const Engine& engine) {
+  std::array<size_t, encoding::kEncodings> bytes{};
+  for (const formats::TensorInfo& t : engine.loaded().checkpoint.tensors()) {
+    if (t.encoding && t.shape.size() > 1) bytes[size_t(*t.encoding)] += t.bytes.size();
+  }
+  return encoding::Encoding(std::max_element(bytes.begin(), bytes.end()) - bytes.begin());
+}
+
 int64_t whole_pages(int64_t bytes) {
   return (bytes + kPage - 1) / kPage * kPage;
 }
@@ -42,10 +52,11 @@ struct Speed {
 
 Speed measure(Engine& engine) {
   constexpr int64_t kRows = 128, kOut = 1024, kIn = 1024, kWide = 16384;
-  const auto wanted = engine.options().weights.value_or(encoding::Encoding::kBF16);
+  const auto wanted = engine.options().weights.value_or(largest_encoding(engine));
   std::vector<std::byte> memory(size_t(kWide * encoding::row_bytes(wanted, kIn)));
   const std::vector<float> row(size_t(kIn), 0.01f);
-  for (int64_t r = 0; r < kWide; ++r) {
+  // What is read from files only is measured on zeros.
+  for (int64_t r = 0; encoding::can_encode(wanted) && r < kWide; ++r) {
     encoding::encode_row(wanted, row.data(), kIn,
                          memory.data() + r * encoding::row_bytes(wanted, kIn));
   }

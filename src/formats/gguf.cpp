@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/advice.h"
 #include "base/bounded_reader.h"
 
 namespace ocelli::formats {
@@ -238,13 +239,13 @@ Status place(std::vector<Entry>& entries, std::span<const std::byte> data, uint6
 Result<GgufFile> GgufFile::open(const std::string& path) {
   GgufFile file;
   OCELLI_ASSIGN(file.mapping_, base::MappedFile::open(path));
-  OCELLI_TRY(file.read(file.mapping_.bytes()).in(path));
+  OCELLI_TRY(with_advice(file.read(file.mapping_.bytes()), base::kFileAdvice).in(path));
   return file;
 }
 
 Result<GgufFile> GgufFile::parse(std::span<const std::byte> bytes) {
   GgufFile file;
-  OCELLI_TRY(file.read(bytes));
+  OCELLI_TRY(with_advice(file.read(bytes), base::kFileAdvice));
   return file;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "base/advice.h"
 #include "formats/gguf_split.h"
 #include "formats/gguf_tokenizer.h"
 
@@ -40,6 +41,12 @@ std::vector<std::string> projectors_beside(const std::string& path) {
   return out;
 }
 
+// With the next step, where the place of the error knew none.
+template <class T>
+Result<T> advised(Result<T> result) {
+  return base::with_advice(std::move(result), base::kFileAdvice);
+}
+
 struct Owner {
   std::shared_ptr<const GgufModel> model;
   OwnedRows rows;
@@ -50,7 +57,7 @@ struct Owner {
 Result<std::shared_ptr<const GgufModel>> GgufModel::open(const std::string& path,
                                                          const std::string& projector) {
   OCELLI_ASSIGN(std::vector<GgufFile> files, open_gguf(path));
-  OCELLI_TRY(gguf_architecture(files[0].metadata()).in(path));
+  OCELLI_TRY(advised(gguf_architecture(files[0].metadata())).in(path));
   auto model = std::make_shared<GgufModel>(Opening{}, std::move(files));
   if (projector == kNoProjector) return std::shared_ptr<const GgufModel>(model);
   if (projector.empty()) {
@@ -58,7 +65,8 @@ Result<std::shared_ptr<const GgufModel>> GgufModel::open(const std::string& path
     return std::shared_ptr<const GgufModel>(model);
   }
   OCELLI_ASSIGN(model->projector_, open_gguf(projector));
-  OCELLI_TRY(check_projector(model->metadata(), model->projector_[0].metadata()).in(projector));
+  OCELLI_TRY(
+      advised(check_projector(model->metadata(), model->projector_[0].metadata())).in(projector));
   return std::shared_ptr<const GgufModel>(model);
 }
 
@@ -98,6 +106,10 @@ bool GgufModel::has(std::string_view name) const {
 }
 
 Result<std::string> GgufModel::text(std::string_view name) const {
+  return advised(make_text(name));
+}
+
+Result<std::string> GgufModel::make_text(std::string_view name) const {
   const GgufMetadata* pictures = projector_.empty() ? nullptr : &projector_[0].metadata();
   if (name == "config.json") return gguf_config_json({metadata(), pictures, tied()});
   if (name == "generation_config.json") return gguf_generation_config(metadata());
@@ -122,13 +134,13 @@ Result<Checkpoint> GgufModel::weights() const {
   GgufTensorOptions options;
   options.pictures = !projector_.empty();
   if (architecture->interleaved_rotary) {
-    OCELLI_ASSIGN(options.interleaved, gguf_heads(metadata()));
+    OCELLI_ASSIGN(options.interleaved, advised(gguf_heads(metadata())));
   }
   std::vector<TensorInfo> tensors;
   std::vector<const base::MappedFile*> mappings;
   for (const std::vector<GgufFile>* part : {&files_, &projector_}) {
     for (const GgufFile& file : *part) {
-      OCELLI_TRY(append_tensors(file, options, tensors, owner->rows));
+      OCELLI_TRY(advised(append_tensors(file, options, tensors, owner->rows)));
       mappings.push_back(&file.mapping());
     }
   }

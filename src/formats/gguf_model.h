@@ -37,6 +37,7 @@ class GgufModel : public std::enable_shared_from_this<GgufModel> {
  private:
   const GgufMetadata& metadata() const { return files_[0].metadata(); }
   base::Status find_projector(const std::string& path);
+  base::Result<std::string> make_text(std::string_view name) const;
   bool tied() const;
 
   std::vector<GgufFile> files_;  // the shards of the text model

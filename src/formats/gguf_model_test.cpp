@@ -224,7 +224,9 @@ TEST_F(GgufModelTest, HyperparametersThatCannotBe) {
     EXPECT_THAT(refusal(text), HasSubstr("epsilon")) << bad;
     Text base;
     base.theta = bad;
-    if (!(bad > 1)) EXPECT_THAT(refusal(base), HasSubstr("freq_base")) << bad;
+    if (!(bad > 1)) {
+      EXPECT_THAT(refusal(base), HasSubstr("freq_base")) << bad;
+    }
   }
 }
 

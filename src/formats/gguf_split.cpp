@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <filesystem>
 
+#include "base/advice.h"
+
 namespace ocelli::formats {
 
 using base::Code;
@@ -25,6 +27,11 @@ std::string ending(int64_t index, int64_t count) {
 
 std::string shard_text(int64_t index, int64_t count) {
   return "shard " + std::to_string(index + 1) + " of " + std::to_string(count);
+}
+
+template <class T>
+Result<T> advised(Result<T> result) {
+  return base::with_advice(std::move(result), base::kFileAdvice);
 }
 
 // That `file` calls itself shard `index` of `count`, of the same model as `first`.
@@ -73,11 +80,11 @@ Result<std::vector<GgufFile>> open_gguf(const std::string& path) {
   std::vector<GgufFile> files;
   OCELLI_ASSIGN(GgufFile first, GgufFile::open(path));
   auto split = first.metadata().integer(kCount, {1, kMaxGgufShards}, 1);
-  OCELLI_ASSIGN(const int64_t count, std::move(split).in(path));
+  OCELLI_ASSIGN(const int64_t count, advised(std::move(split)).in(path));
   files.push_back(std::move(first));
   if (count == 1) return files;
   auto own = files[0].metadata().integer(kNumber, {0, kMaxGgufShards - 1});
-  OCELLI_ASSIGN(const int64_t number, std::move(own).in(path));
+  OCELLI_ASSIGN(const int64_t number, advised(std::move(own)).in(path));
   if (number != 0 || !path.ends_with(ending(0, count))) {
     return fail(Code::kBadInput,
                 "is " + shard_text(number, count) + "; give the first one, whose name ends in " +
@@ -96,10 +103,10 @@ Result<std::vector<GgufFile>> open_gguf(const std::string& path) {
                   name);
     }
     OCELLI_ASSIGN(GgufFile file, GgufFile::open(name).in(shard_text(i, count)));
-    OCELLI_TRY(check_shard(file, files[0], i, count).in(name));
+    OCELLI_TRY(advised(check_shard(file, files[0], i, count)).in(shard_text(i, count)).in(name));
     files.push_back(std::move(file));
   }
-  OCELLI_TRY(check_together(files).in(path));
+  OCELLI_TRY(advised(check_together(files)).in(path));
   return files;
 }
 
