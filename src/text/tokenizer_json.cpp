@@ -67,7 +67,7 @@ Status add_merge(const Json& json, uint32_t rank, std::string& joined, Impl& imp
   joined.assign(parts.first).append(parts.second);
   OCELLI_ASSIGN(const int32_t id, known(joined));
   impl.merges.set(left, right, {rank, id});
-  impl.symbols.note_merge(parts.first, parts.second);
+  if (!impl.pre_tokenizer.byte_level()) impl.symbols.note_merge(parts.first, parts.second);
   return {};
 }
 
@@ -115,7 +115,8 @@ Status parse_model(const Json& model, Impl& impl) {
                   "unk_token " + quoted(unknown.as_string()) + " is not in the vocabulary");
     impl.unknown = *id;
   }
-  impl.symbols = CharSymbols(impl.vocabulary, byte_fallback, impl.unknown, impl.fuse_unknown);
+  if (!impl.pre_tokenizer.byte_level())
+    impl.symbols = CharSymbols(impl.vocabulary, byte_fallback, impl.unknown, impl.fuse_unknown);
   OCELLI_TRY(parse_merges(model, impl));
   for (int byte = 0; byte < 256; ++byte) {
     const char raw = static_cast<char>(byte);
