@@ -146,8 +146,14 @@ Status Chat::answer() {
   const bool whole =
       out.finish == engine::FinishReason::kStop || out.finish == engine::FinishReason::kStopString;
   tell_end(answer);
-  talk_.messages.push_back(
-      {"assistant", std::move(answer.parts.text), {}, !whole, std::move(answer.parts.thinking)});
+  // The prompt has what the model wrote, so that the cache reaches to its end.
+  const bool thought = !answer.parts.thinking.empty();
+  talk_.messages.push_back({"assistant",
+                            std::move(answer.parts.text),
+                            {},
+                            !whole,
+                            std::move(answer.parts.thinking),
+                            thought ? out.text : ""});
   last_ = std::move(answer.out);
   return {};
 }

@@ -115,8 +115,9 @@ Json Conversation::for_template() const {
   Json out = Json::array();
   if (!system.empty()) out.push_back(engine::text_message("system", system));
   for (const Message& m : messages) {
-    out.push_back(m.role == "user" ? engine::user_message(m.text, m.pictures.size())
-                                   : engine::text_message(m.role, m.text));
+    out.push_back(m.role == "user"
+                      ? engine::user_message(m.text, m.pictures.size())
+                      : engine::text_message(m.role, m.as_written.empty() ? m.text : m.as_written));
   }
   return out;
 }

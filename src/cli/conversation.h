@@ -37,7 +37,8 @@ struct Message {
   std::string text;
   std::vector<Picture> pictures;  // of a user
   bool stopped = false;           // an answer that the user or a limit cut
-  std::string thinking{};         // before the answer: kept for the file, not given to the model
+  std::string thinking{};         // before the answer: for the file
+  std::string as_written{};       // with thinking, for the prompt; "": the text
 };
 
 // Opens a picture: "path" to something prepared.

@@ -117,6 +117,39 @@ TEST(ChatTerminal, GoesOnAfterItWasSuspended) {
   EXPECT_EQ(t.ask("you see?"), "turtle\n");
 }
 
+// A model whose answers are known (tools/reference/make_scripted.py): it thinks before it speaks.
+const std::string kThinker = fixture("models/scripted");
+
+TEST(ChatThinking, IsDimmedSavedAndSwitched) {
+  TemporaryFolder f;
+  PseudoTerminal t({"chat", kThinker, "-q"});
+  t.expect(">>> ");
+  t.type("Oslo?\r");
+  t.expect("\033[2mThey ask about Oslo.\033[0m\r\n\r\nLet me look.");
+  t.expect(">>> ");
+  t.ask("/save " + f.file("talk.json"));
+  const base::Json saved = base::Json::parse(read_all(f.file("talk.json"))).value();
+  const base::Json& answer = saved.find("messages")->items().at(1);
+  EXPECT_EQ(answer.get_string("reasoning_content").value(), "They ask about Oslo.");
+  EXPECT_THAT(answer.get_string("content").value(), testing::StartsWith("Let me look."));
+  // The next prompt has the answer as the model wrote it, its thinking included.
+  t.ask("Oslo?");
+  EXPECT_THAT(t.ask("/show"), HasSubstr("of its prompt's 40 tokens"));
+  t.ask("/set think off");
+  EXPECT_THAT(t.ask("Oslo?"), Not(HasSubstr("They ask")));
+  EXPECT_THAT(t.ask("/set think maybe"), HasSubstr("error: think: is on or off"));
+}
+
+TEST(ChatThinking, IsHiddenWhereItIsNotWanted) {
+  PseudoTerminal t({"chat", kThinker, "-q", "--hide-thinking"});
+  t.expect(">>> ");
+  EXPECT_THAT(t.ask("Oslo?"),
+              testing::AllOf(HasSubstr("Let me look."), Not(HasSubstr("They ask"))));
+  PseudoTerminal without({"chat", "-q"});
+  without.expect(">>> ");
+  EXPECT_THAT(without.ask("/set think on"), HasSubstr("no switch for thinking"));
+}
+
 class ChatFaults : public testing::Test {
  protected:
   static bool missing() { return std::system("strace -f -o /dev/null true >/dev/null 2>&1") != 0; }
