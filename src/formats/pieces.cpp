@@ -263,6 +263,11 @@ Result<std::string> tokenizer_json(const PieceModel& given) {
     out += ',';
     out += names[static_cast<size_t>(merge.right)];
     out += ']';
+    if (out.size() > kMaxPieceJsonBytes) {
+      return fail(Code::kBadInput, "the merges of the pieces are too long together (limit " +
+                                       std::to_string(kMaxPieceJsonBytes) +
+                                       " bytes as tokenizer.json)");
+    }
   }
   out += "]}}";
   return out;

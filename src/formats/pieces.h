@@ -21,6 +21,7 @@ namespace ocelli::formats {
 inline constexpr size_t kMaxPieces = size_t{1} << 22;
 inline constexpr size_t kMaxPieceBytes = 1024;
 inline constexpr size_t kMaxPieceMerges = size_t{1} << 22;
+inline constexpr size_t kMaxPieceJsonBytes = size_t{128} << 20;  // as tokenizer.json
 inline constexpr size_t kMaxCharsmapBytes = size_t{16} << 20;
 inline constexpr size_t kMaxSentencePieceBytes = size_t{128} << 20;  // of a tokenizer.model
 
@@ -94,7 +95,8 @@ base::Status apply_tokenizer_config(const base::Json& config, PieceModel& model)
 
 // The tokenizer.json that transformers makes of it. Takes time linear in the bytes of the pieces
 // plus n log n in the merges. Errors: a kind other than BPE, a piece that is empty, too long, not
-// UTF-8 or there twice, an id outside the pieces, too many merges.
+// UTF-8 or there twice, an id outside the pieces, too many merges, a result above
+// kMaxPieceJsonBytes.
 base::Result<std::string> tokenizer_json(const PieceModel& model);
 
 }  // namespace ocelli::formats

@@ -200,6 +200,12 @@ TEST(Pieces, LongPiecesTakeLinearTime) {
   ASSERT_TRUE(merges.ok());
   EXPECT_EQ(merges->size(), kMaxPieceBytes * (kMaxPieceBytes - 1) / 2);
   EXPECT_LT(std::clock() - start, 4 * CLOCKS_PER_SEC);
+  // Written out they would take half a gigabyte.
+  PieceModel model;
+  model.pieces = std::move(pieces);
+  const auto json = tokenizer_json(model);
+  ASSERT_FALSE(json.ok());
+  EXPECT_THAT(json.error().message(), HasSubstr("too long together"));
 }
 
 TEST(Pieces, TheStyleDecidesWhatStandsAround) {
