@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "media/decode.h"
 #include "models/smolvlm_processor.h"
 #include "parity_pictures.h"
 
@@ -99,6 +100,24 @@ std::string name_of(const testing::TestParamInfo<size_t>& info) {
 
 INSTANTIATE_TEST_SUITE_P(Parity, Pictures,
                          testing::Range(size_t{0}, expected().find("pictures")->size()), name_of);
+
+// Files of every format and kind: decoded by us, compared after the processor.
+TEST(ParityProcessor, FilesAreEqual) {
+  const auto text = base::read_file(OCELLI_FIXTURES "/processor/files.json", 1 << 20);
+  ASSERT_TRUE(text.ok());
+  const auto records = Json::parse(*text);
+  ASSERT_TRUE(records.ok());
+  ASSERT_GE(records->size(), 12u);
+  for (const Json& record : records->items()) {
+    const std::string& name = record.find("file")->as_string();
+    SCOPED_TRACE(name);
+    const auto file = base::MappedFile::open(OCELLI_FIXTURES "/media/" + name);
+    ASSERT_TRUE(file.ok());
+    const auto image = media::decode(file->bytes());
+    ASSERT_TRUE(image.ok()) << image.error().message();
+    compare(*image, *record.find("case"));
+  }
+}
 
 TEST(ParityProcessor, PromptTextIsEqual) {
   for (const Json& wanted : expected().find("expansions")->items()) {

@@ -78,7 +78,7 @@ struct Answer {
   double first_token_seconds = 0, seconds = 0;
 };
 
-// A picture: a path, or the bytes of a file (JPEG, PNG, WebP).
+// A picture: a path, or the bytes of a file (JPEG, PNG, WebP, GIF, BMP, TIFF, HEIC, AVIF).
 class Picture {
  public:
   Picture(const char* path) : path_(path) {}

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/utf8.h"
+#include "cli/inputs.h"
 #include "cli/report.h"
 #include "cli/terminal.h"
 #include "engine/session.h"
@@ -134,11 +135,11 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
   int status = 0;
   int64_t skipped = 0;
   for (size_t i = 0; i < files.size(); ++i) {
-    if (lines.answers(engine.name(), files[i], options.question)) {
+    if (lines.answers(engine.name(), input_name(files[i]), options.question)) {
       ++skipped;
       continue;
     }
-    bar.update(double(i) / double(files.size()), files[i]);
+    bar.update(double(i) / double(files.size()), input_name(files[i]));
     auto out = answer(engine, options, files[i], session);
     const bool stopped = session.cancel.requested();
     if (stopped) {  // a half answer is no answer
@@ -155,7 +156,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
     } else {
       if (status == 0) status = int(out.error().code);
       Json paths = Json::array();
-      for (const auto& f : named) paths.push_back(base::replace_invalid_utf8(f));
+      for (const auto& f : named) paths.push_back(base::replace_invalid_utf8(input_name(f)));
       json = Json::object({{"model", engine.name()},
                            {"files", std::move(paths)},
                            {"question", base::replace_invalid_utf8(options.question)},

@@ -41,6 +41,9 @@ Json report() {
   const base::SystemMemory memory = base::system_memory();
   media::DecoderProcess decoder;
   const base::Status confined = decoder.start();
+  Json formats = Json::array();
+  for (const media::Format format : media::kPictureFormats)
+    formats.push_back(media::format_name(format));
   return Json::object({{"version", version()},
                        {"compiler", __VERSION__},
                        {"cpu", cpu_name()},
@@ -52,6 +55,7 @@ Json report() {
                        {"memory_available_bytes", memory.available},
                        {"picture_decoder", confined.ok() ? "confined child process"
                                                          : "error: " + confined.error().message()},
+                       {"picture_formats", std::move(formats)},
                        {"models", folder_json(store_dir())},
                        {"config", folder_json(base::config_dir())},
                        {"cache", folder_json(base::cache_dir())},

@@ -3,10 +3,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
+#include "cli/inputs.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
@@ -94,12 +94,15 @@ std::string forecast_text(const engine::Forecast& f) {
 }
 
 Result<int> plan(PlanFlags& flags) {
-  OCELLI_ASSIGN(const Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
+  OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
+  std::vector<std::string> notes;
+  OCELLI_ASSIGN(target.files, expand_folders(target.files, notes));
+  OCELLI_TRY(check_picture_count(target.files.size()));
   std::vector<engine::PictureSize> pictures;
   for (const std::string& path : target.files) {
-    OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
+    OCELLI_ASSIGN(const Input file, Input::open(path));
     OCELLI_ASSIGN(const media::Header header,
-                  std::move(media::read_header(file.bytes(), {})).in(path));
+                  std::move(media::read_header(file.bytes(), {})).in(input_name(path)));
     pictures.push_back({header.upright_width(), header.upright_height()});
   }
   for (const std::string& text : flags.sizes) {

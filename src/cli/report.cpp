@@ -1,8 +1,8 @@
 #include "cli/report.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "cli/inputs.h"
 #include "engine/messages.h"
 #include "engine/tools.h"
 
@@ -15,10 +15,11 @@ Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string
                                        const std::string& question,
                                        const std::vector<std::string>& files,
                                        engine::ImageTimes* times, const Json& arguments) {
+  OCELLI_TRY(check_picture_count(files.size()));
   std::vector<std::shared_ptr<const engine::PreparedImage>> images;
   for (const std::string& path : files) {
-    OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
-    OCELLI_ASSIGN(auto image, engine.prepare_image(file.bytes(), path, times));
+    OCELLI_ASSIGN(const Input file, Input::open(path));
+    OCELLI_ASSIGN(auto image, engine.prepare_image(file.bytes(), input_name(path), times));
     images.push_back(std::move(image));
   }
   Json messages = Json::array();
@@ -43,7 +44,7 @@ Json answer_json(const engine::Engine& engine, const std::string& question,
   const engine::ParsedAnswer parsed = engine::parse_answer(format, out.text);
   const bool calls = !parsed.calls.empty() && out.finish == engine::FinishReason::kStop;
   Json paths = Json::array();
-  for (const std::string& f : files) paths.push_back(base::replace_invalid_utf8(f));
+  for (const std::string& f : files) paths.push_back(base::replace_invalid_utf8(input_name(f)));
   Json json = Json::object({{"model", engine.name()},
                             {"files", std::move(paths)},
                             {"question", base::replace_invalid_utf8(question)},

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/generate_options.h"
+#include "cli/inputs.h"
 #include "cli/report.h"
 #include "cli/show_prompt.h"
 #include "cli/target.h"
@@ -121,6 +122,11 @@ Result<int> run(Session& session, RunFlags& flags) {
                       "--raw");
   }
   OCELLI_ASSIGN(const Json arguments, flags.tools.arguments());
+  std::vector<std::string> notes;
+  OCELLI_ASSIGN(target.files, expand_folders(target.files, notes));
+  for (const std::string& text : notes)
+    if (!flags.engine.quiet) note(text);
+  if (!flags.jsonl) OCELLI_TRY(check_picture_count(target.files.size()));
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (flags.jsonl) {
@@ -138,9 +144,11 @@ Result<int> run(Session& session, RunFlags& flags) {
 Run make_run(CLI::App& app) {
   auto flags = std::make_shared<RunFlags>();
   app.description(
-      "Answer a question about one picture, several or none.\n\n"
+      "Answer a question about one picture, several or none. FILE is a picture, a folder of\n"
+      "pictures, a data URI or - (standard input).\n\n"
       "  ocelli run photo.jpg \"What is in the picture?\"\n"
       "  ocelli run ./SmolVLM2-256M-Video-Instruct left.png right.png \"What differs?\"\n"
+      "  ocelli run photos/ \"Which one shows a cat?\"\n"
       "  ocelli run *.jpg -p \"Describe the picture.\" --jsonl -o answers.jsonl");
   app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
   app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");

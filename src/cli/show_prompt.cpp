@@ -31,7 +31,7 @@ std::vector<std::string> surprises(const PreparedImage& image) {
     out.push_back(
         "is transparent; as in the original the hidden colours show (--alpha white blends)");
   if (image.facts.sixteen_bit_grey)
-    out.push_back("is 16-bit grey; as in the original everything above 255 is white");
+    out.push_back("has grey of 16-bit or more; as in the original everything above 255 is white");
   if (image.facts.animated) out.push_back("is animated; only the first frame is seen");
   if (image.facts.damaged) out.push_back("is damaged; the decoder repaired something");
   return out;

@@ -6,6 +6,7 @@
 
 #include "base/folders.h"
 #include "base/nearest.h"
+#include "cli/inputs.h"
 #include "cli/store.h"
 #include "engine/builtin.h"
 #include "formats/pickled.h"
@@ -43,9 +44,9 @@ bool looks_like_file(const std::string& word) {
   std::string ending = fs::path(word).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return char(std::tolower(c)); });
-  constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png",  ".webp", ".gif",        ".bmp",
-                                           ".tif", ".tiff", ".heic", ".pdf",  ".mp4",        ".mov",
-                                           ".mkv", ".wav",  ".mp3",  ".gguf", ".safetensors"};
+  constexpr std::string_view kEndings[] = {
+      ".jpg",  ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",       ".heif",
+      ".avif", ".pdf",  ".mp4", ".mov",  ".mkv", ".wav", ".mp3", ".gguf", ".safetensors"};
   return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
 }
 
@@ -159,7 +160,7 @@ Result<Target> resolve_target(const std::vector<std::string>& words, const std::
     first = 1;
   }
   for (size_t i = first; i < last; ++i) {
-    if (exists(words[i])) {
+    if (is_inline_input(words[i]) || exists(words[i])) {
       out.files.push_back(words[i]);
     } else if (i + 1 == last && !question && !looks_like_file(words[i])) {
       out.question = words[i];

@@ -4,8 +4,9 @@
 //
 // The first word is a model only if it names one in the store, or is a folder with a config.json;
 // it may be left out for the built-in model. A word that is neither a model, an existing file nor
-// the last one is an error, so that a mistyped model is never taken for a question; so is a last
-// word that can only be meant as a file (photo.jpg, ./photo).
+// the last one is an error (a data URI and "-" count as files, a folder as its pictures), so that a
+// mistyped model is never taken for a question; so is a last word that can only be meant as a file
+// (photo.jpg, ./photo).
 #pragma once
 
 #include <optional>

@@ -36,6 +36,9 @@ base::Status decode_bmp(std::span<const std::byte> bytes, const DecodeOptions& o
 // The first directory, not turned upright.
 base::Status decode_tiff(std::span<const std::byte> bytes, const DecodeOptions& options,
                          const Canvas& out, ImageFacts& facts);
+// HEIC or AVIF (facts.format), upright.
+base::Status decode_heif(std::span<const std::byte> bytes, const DecodeOptions& options,
+                         const Canvas& out, ImageFacts& facts);
 
 // "broken PNG file (DETAIL); save the picture again".
 base::Error broken_file(Format format, std::string_view detail);

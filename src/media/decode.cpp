@@ -50,6 +50,9 @@ base::Status decode_by_format(Format format, std::span<const std::byte> bytes,
       return decode_bmp(bytes, options, out, facts);
     case Format::kTiff:
       return decode_tiff(bytes, options, out, facts);
+    case Format::kHeic:
+    case Format::kAvif:
+      return decode_heif(bytes, options, out, facts);
     case Format::kUnknown:
       break;
   }

@@ -31,9 +31,9 @@ struct DecodeOptions {
 };
 
 // JPEG (baseline, extended, progressive; grey, colour, CMYK), PNG (every kind), WebP (lossy,
-// lossless), GIF, BMP (what Pillow reads); the first frame of an animated file. Other kinds,
-// damaged and truncated files and whatever is over a limit are errors (kBadInput). May be called
-// from several threads.
+// lossless), GIF, BMP, TIFF (what Pillow reads), HEIC, AVIF; the first frame of an animated file.
+// Other kinds, damaged and truncated files and whatever is over a limit are errors (kBadInput). May
+// be called from several threads.
 base::Result<Image> decode(std::span<const std::byte> bytes, const DecodeOptions& options = {});
 
 // The same into memory of the caller, which must have room for exactly the upright picture:

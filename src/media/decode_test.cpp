@@ -100,14 +100,6 @@ TEST(Decode, NamesOtherKinds) {
       {"<?xml version=\"1.0\"?>\n<!-- x -->\n<svg/>", "SVG"},
       {"  <!DOCTYPE html><html></html>", "HTML"},
       {std::string("\0\0\0\x18"
-                   "ftypheic\0\0",
-                   14),
-       "HEIC"},
-      {std::string("\0\0\0\x18"
-                   "ftypavif\0\0",
-                   14),
-       "AVIF"},
-      {std::string("\0\0\0\x18"
                    "ftypisom\0\0",
                    14),
        "MP4 video"},

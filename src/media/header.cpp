@@ -7,6 +7,7 @@
 #include "media/bmp_layout.h"
 #include "media/bytes.h"
 #include "media/gif_layout.h"
+#include "media/heif_layout.h"
 #include "media/sniff.h"
 #include "media/tiff_layout.h"
 
@@ -222,12 +223,19 @@ Result<Found> read_tiff(Bytes b, const DecodeLimits& limits) {
   return found;
 }
 
+// libheif applies the crop and turns that the boxes tell; EXIF counts for nothing here.
+Result<Found> read_heif(Format format, Bytes b) {
+  OCELLI_ASSIGN(const HeifLayout heif, read_heif_layout(format, b));
+  return Found{format, heif.width, heif.height, heif.animated};
+}
+
 Result<Found> read_by_format(Format format, Bytes bytes, const DecodeLimits& limits) {
   if (format == Format::kJpeg) return read_jpeg(bytes);
   if (format == Format::kPng) return read_png(bytes);
   if (format == Format::kGif) return read_gif(bytes);
   if (format == Format::kBmp) return read_bmp(bytes);
   if (format == Format::kTiff) return read_tiff(bytes, limits);
+  if (format == Format::kHeic || format == Format::kAvif) return read_heif(format, bytes);
   return read_webp(bytes);
 }
 

@@ -16,6 +16,10 @@ const char* format_name(Format format) {
       return "BMP";
     case Format::kTiff:
       return "TIFF";
+    case Format::kHeic:
+      return "HEIC";
+    case Format::kAvif:
+      return "AVIF";
     case Format::kUnknown:
       break;
   }

@@ -7,9 +7,14 @@
 
 namespace ocelli::media {
 
-enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp, kGif, kBmp, kTiff };
+enum class Format : uint8_t { kUnknown, kJpeg, kPng, kWebp, kGif, kBmp, kTiff, kHeic, kAvif };
 
-// "JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF".
+// All that are decoded.
+inline constexpr Format kPictureFormats[] = {Format::kJpeg, Format::kPng, Format::kWebp,
+                                             Format::kGif,  Format::kBmp, Format::kTiff,
+                                             Format::kHeic, Format::kAvif};
+
+// "JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF".
 const char* format_name(Format format);
 
 // How the file stored its pixels, in Pillow's words.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "media/heif_layout.h"
+
 namespace ocelli::media {
 namespace {
 
@@ -32,15 +34,6 @@ constexpr std::array kUnsupported = {
     Magic{0, "P6\n"sv, "PPM"},
     Magic{0, "v/1\x01"sv, "OpenEXR"},
     Magic{0, "\xd7\xcd\xc6\x9a"sv, "WMF"},
-    Magic{4, "ftypheic"sv, "HEIC"},
-    Magic{4, "ftypheix"sv, "HEIC"},
-    Magic{4, "ftypheim"sv, "HEIC"},
-    Magic{4, "ftypheis"sv, "HEIC"},
-    Magic{4, "ftyphevc"sv, "HEIC"},
-    Magic{4, "ftypmif1"sv, "HEIF"},
-    Magic{4, "ftypmsf1"sv, "HEIF"},
-    Magic{4, "ftypavif"sv, "AVIF"},
-    Magic{4, "ftypavis"sv, "AVIF"},
     Magic{4, "ftyp"sv, "MP4 video"},
     Magic{0, "\x1a\x45\xdf\xa3"sv, "Matroska or WebM video"},
     Magic{0, "OggS"sv, "Ogg"},
@@ -90,6 +83,7 @@ Sniffed sniff(std::span<const std::byte> bytes) {
   if (text.starts_with("BM")) return {Format::kBmp, {}};
   for (const std::string_view tiff : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})
     if (text.starts_with(tiff)) return {Format::kTiff, {}};
+  if (const Format heif = heif_format(bytes); heif != Format::kUnknown) return {heif, {}};
   for (const Magic& magic : kUnsupported) {
     if (text.size() > magic.offset && text.substr(magic.offset).starts_with(magic.bytes)) {
       return {Format::kUnknown, magic.name};

@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
-"""Makes the GIF, BMP and TIFF pictures of tests/fixtures/media, and what Pillow says about them.
+"""Makes the GIF, BMP, TIFF, HEIC and AVIF pictures and rare JPEG and PNG kinds of tests/fixtures/media, and what Pillow says about them.
 
     python3 tools/reference/make_images_more.py [--out tests/fixtures/media]
 
 As make_images.py (whose drawing and description of a picture it uses); writes the pictures,
-decode_more.tsv (the columns of decode.tsv) and ../fuzz/image_FORMAT/.
+decode_more.tsv (the columns of decode.tsv), heif.tsv and ../fuzz/image_FORMAT/. HEIC and AVIF are not compared bit
+for bit: heif.tsv has file, width, height, has alpha, and the drawn colours at the middle of the quarters (top left, top
+right, bottom left, bottom right) of the upright picture. HEIC needs heif-enc (package libheif-examples).
 """
 import argparse
+import io
 import pathlib
 import struct
+import subprocess
+import tempfile
 import warnings
 import zlib
 
 import numpy as np
 import PIL
-from PIL import Image
+from PIL import Image, ImageOps
 
-from make_images import MEDIA, PILLOW, alpha_plane, decode_row, drawing, rgb, saved, xmp
+from make_images import MEDIA, PILLOW, alpha_plane, decode_row, drawing, png, rgb, saved, tiff, xmp
 
 WIDTH, HEIGHT = 61, 37
 
@@ -416,7 +421,95 @@ def tiffs():
         yield f"size_{width}x{height}.tiff", saved(rgb(width, height), format="TIFF")
 
 
-FORMATS = {"gif": gifs, "bmp": bmps, "tiff": tiffs}
+# ---------------------------------------------------------------------------------- HEIC, AVIF
+
+
+def quarters(width, height):
+    """Four flat colours, which no codec gets far wrong."""
+    out = np.zeros((height, width, 3), np.uint8)
+    h, w = height // 2, width // 2
+    out[:h, :w], out[:h, w:], out[h:, :w], out[h:, w:] = (220, 40, 30), (30, 180, 60), (40, 60, 210), (230, 210, 40)
+    return Image.fromarray(out)
+
+
+def heif_enc(im, suffix, *options):
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = pathlib.Path(folder) / "in.png", pathlib.Path(folder) / f"out{suffix}"
+        im.save(source)
+        subprocess.run(["heif-enc", *options, "-o", target, source], check=True, capture_output=True)
+        return target.read_bytes()
+
+
+def heifs():
+    """(file, bytes, upright drawing)"""
+    im = quarters(64, 48)
+    grey, seen = im.convert("L"), quarters(64, 48)
+    seen.putalpha(Image.fromarray(alpha_plane(64, 48), "L"))
+    yield "plain.heic", heif_enc(im, ".heic", "-q", "90"), im
+    yield "lossless.heic", heif_enc(im, ".heic", "-L", "-p", "chroma=444"), im
+    yield "grey.heic", heif_enc(grey, ".heic", "-q", "90"), grey
+    yield "alpha.heic", heif_enc(seen, ".heic", "-q", "90"), seen
+    yield "odd.heic", heif_enc(quarters(75, 35), ".heic", "-q", "90"), quarters(75, 35)
+    yield "plain.avif", saved(im, format="AVIF", quality=90), im
+    yield "full_chroma.avif", saved(im, format="AVIF", quality=100, subsampling="4:4:4"), im
+    yield "half_chroma.avif", saved(im, format="AVIF", quality=90, subsampling="4:2:2"), im
+    yield "grey.avif", saved(grey, format="AVIF", quality=90, subsampling="4:0:0"), grey
+    yield "alpha.avif", saved(seen, format="AVIF", quality=90), seen
+    yield "narrow_range.avif", saved(im, format="AVIF", quality=90, range="limited"), im
+    yield "ten_bits.avif", heif_enc(im, ".avif", "-A", "-q", "90", "-b", "10"), im
+    yield "odd.avif", saved(quarters(35, 75), format="AVIF", quality=90), quarters(35, 75)
+    yield "sequence.avif", saved(im, format="AVIF", quality=90, save_all=True, append_images=[im.rotate(180)]), im
+    for n in range(2, 9):
+        exif = Image.Exif()
+        exif[274] = n
+        turned = im.copy()
+        turned.getexif()[274] = n
+        yield f"exif_{n}.avif", saved(im, format="AVIF", quality=90, exif=exif), ImageOps.exif_transpose(turned)
+
+
+def heif_row(name, data, drawn):
+    colours = drawn.convert("RGB")
+    places = [(x, y) for y in (drawn.height // 4, drawn.height * 3 // 4)
+              for x in (drawn.width // 4, drawn.width * 3 // 4)]
+    if name.endswith(".avif"):  # the drawing is what Pillow sees
+        theirs = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        assert theirs.size == drawn.size, name
+        for place in places:
+            far = max(abs(a - b) for a, b in zip(theirs.getpixel(place), colours.getpixel(place)))
+            assert far <= 6, (name, place, far)
+    alpha = "A" in drawn.getbands()
+    return "\t".join(map(str, [name, drawn.width, drawn.height, int(alpha),
+                               *("%02x%02x%02x" % colours.getpixel(p) for p in places)]))
+
+
+# ---------------------------------------------------------------------------------- rare JPEG and PNG
+
+
+def adobe(data, transform):
+    """The JPEG with the colour transform of its Adobe segment changed; None removes the segment."""
+    at = data.index(b"\xff\xee\0\x0eAdobe")
+    return data[:at] + (b"" if transform is None else data[at:at + 15] + bytes([transform])) + data[at + 16:]
+
+
+def jpegs():
+    cmyk = rgb(WIDTH, HEIGHT).convert("CMYK")
+    yield "ycck.jpg", adobe(saved(cmyk, format="JPEG", quality=85), 2)
+    yield "ycck_progressive.jpg", adobe(saved(cmyk, format="JPEG", quality=85, progressive=True), 2)
+    yield "cmyk_no_adobe.jpg", adobe(saved(cmyk, format="JPEG", quality=85), None)
+    yield "exif_then_xmp.jpg", saved(rgb(30, 20), format="JPEG", exif=b"Exif\0\0" + tiff(3), xmp=xmp(6))
+
+
+def pngs():
+    g = grey()[:, :, None].astype(np.uint32)
+    some = [(b"tRNS", bytes(range(0, 200, 2)))]
+    yield "palette_trns_interlaced.png", png(g // 2, 8, 3, interlaced=True, plte=palette(256).tobytes(), before=some)
+    yield "palette4_trns.png", png(g >> 4, 4, 3, plte=palette(16).tobytes(), before=[(b"tRNS", b"\xff\0\x80")])
+    yield "grey16_trns.png", png(g * 257, 16, 0, before=[(b"tRNS", struct.pack(">H", int(g[5, 5, 0]) * 257))])
+    yield "rgb16_trns_interlaced.png", png(np.repeat(g * 257, 3, 2), 16, 2, interlaced=True,
+                                           before=[(b"tRNS", struct.pack(">HHH", 0, 0, 0))])
+
+
+FORMATS = {"jpeg": jpegs, "png": pngs, "gif": gifs, "bmp": bmps, "tiff": tiffs}
 MOST_SEED_BYTES = 1400
 
 
@@ -438,8 +531,17 @@ def main():
             rows.append(decode_row(file, data))
             total += len(data)
     head = f"# tools/reference/make_images_more.py, Pillow {PILLOW}\n"
+    lines = []
+    for file, data, drawn in heifs():
+        seeds = out.parent / "fuzz" / ("image_" + file.rsplit(".", 1)[1])
+        seeds.mkdir(parents=True, exist_ok=True)
+        for folder in (out, seeds):
+            (folder / file).write_bytes(data)
+        lines.append(heif_row(file, data, drawn))
+        total += len(data)
+    (out / "heif.tsv").write_text(f"# tools/reference/make_images_more.py, Pillow {PILLOW}\n" + "\n".join(lines) + "\n")
     (out / "decode_more.tsv").write_text(head + "\n".join(rows) + "\n")
-    print(f"{len(rows)} pictures ({total} bytes)")
+    print(f"{len(rows) + len(lines)} pictures ({total} bytes)")
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_conversations \
   make_tokenizers make_sentencepiece \
   make_processor \
+  make_processor_files \
   make_smolvlm \
   make_smollm3 \
   make_scripted \

@@ -1,0 +1,145 @@
+#include "media/heif_layout.h"
+
+#include <optional>
+#include <vector>
+
+#include "media/codecs.h"
+
+namespace ocelli::media {
+
+using base::Result;
+
+namespace {
+
+struct Box {
+  std::string_view type;
+  Bytes content;
+};
+
+// Boxes one after another; nothing at the end or where one lies outside.
+class Boxes {
+ public:
+  explicit Boxes(Bytes bytes) : left_(bytes) {}
+
+  std::optional<Box> next() {
+    if (left_.size() < 8) return std::nullopt;
+    uint64_t size = big32(left_, 0), head = 8;
+    const std::string_view type = text_of(left_).substr(4, 4);
+    if (size == 1) {
+      if (left_.size() < 16) return std::nullopt;
+      size = uint64_t{big32(left_, 8)} << 32 | big32(left_, 12);
+      head = 16;
+    } else if (size == 0) {
+      size = left_.size();
+    }
+    if (size < head || size > left_.size()) return std::nullopt;
+    const Bytes content = left_.subspan(head, size - head);
+    left_ = left_.subspan(size);
+    return Box{type, content};
+  }
+
+ private:
+  Bytes left_;
+};
+
+std::optional<Bytes> find(Bytes bytes, std::string_view type) {
+  Boxes boxes(bytes);
+  while (const auto box = boxes.next())
+    if (box->type == type) return box->content;
+  return std::nullopt;
+}
+
+std::optional<uint32_t> primary_item(Bytes pitm) {
+  if (pitm.size() < 6) return std::nullopt;
+  if (byte_at(pitm, 0) == 0) return big16(pitm, 4);
+  return pitm.size() < 8 ? std::nullopt : std::optional<uint32_t>(big32(pitm, 4));
+}
+
+// Numbers (from 1) of the properties of an item, in their order.
+std::vector<uint32_t> properties_of(Bytes ipma, uint32_t wanted) {
+  std::vector<uint32_t> out;
+  if (ipma.size() < 8) return out;
+  const size_t id_bytes = byte_at(ipma, 0) == 0 ? 2 : 4;
+  const size_t index_bytes = (byte_at(ipma, 3) & 1) != 0 ? 2 : 1;
+  size_t at = 8;
+  for (uint32_t entry = big32(ipma, 4); entry > 0 && ipma.size() - at > id_bytes; --entry) {
+    const uint32_t id = id_bytes == 2 ? big16(ipma, at) : big32(ipma, at);
+    const size_t count = byte_at(ipma, at + id_bytes);
+    at += id_bytes + 1;
+    if (ipma.size() - at < count * index_bytes) break;
+    for (size_t i = 0; i < count && id == wanted; ++i) {
+      out.push_back(index_bytes == 2 ? big16(ipma, at + 2 * i) & 0x7FFF
+                                     : byte_at(ipma, at + i) & 0x7F);
+    }
+    at += count * index_bytes;
+  }
+  return out;
+}
+
+// A clean aperture's side: numerator / denominator, rounded; the full side where it makes no sense.
+uint32_t cropped(Bytes clap, size_t at, uint32_t full) {
+  const uint64_t numerator = big32(clap, at), denominator = big32(clap, at + 4);
+  if (denominator == 0) return full;
+  const uint64_t side = (2 * numerator + denominator) / (2 * denominator);
+  return side == 0 || side > full ? full : uint32_t(side);
+}
+
+void apply(const Box& property, HeifLayout& out) {
+  const Bytes c = property.content;
+  if (property.type == "ispe" && c.size() >= 12) {
+    out.width = big32(c, 4);
+    out.height = big32(c, 8);
+  } else if (property.type == "clap" && c.size() >= 32) {
+    out.width = cropped(c, 0, out.width);
+    out.height = cropped(c, 8, out.height);
+  } else if (property.type == "irot" && !c.empty() && (byte_at(c, 0) & 1) != 0) {
+    std::swap(out.width, out.height);
+  }
+}
+
+}  // namespace
+
+Format heif_format(Bytes bytes) {
+  Boxes boxes(bytes);
+  const auto first = boxes.next();
+  if (!first || first->type != "ftyp" || first->content.size() < 8) return Format::kUnknown;
+  const std::string_view brands = text_of(first->content);
+  Format format = Format::kUnknown;
+  for (size_t at = 0; at + 4 <= brands.size(); at += at == 0 ? 8 : 4) {  // major, version, others
+    const std::string_view brand = brands.substr(at, 4);
+    if (brand == "avif" || brand == "avis") return Format::kAvif;
+    const bool heic = brand == "heic" || brand == "heix" || brand == "heim" || brand == "heis" ||
+                      brand == "hevc" || brand == "hevx";
+    if (heic || (at == 0 && (brand == "mif1" || brand == "msf1"))) format = Format::kHeic;
+    if (at == 0 && format == Format::kUnknown) return format;  // a video, perhaps with a still
+  }
+  return format;
+}
+
+Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
+  const auto broken = [&](const char* why) { return broken_file(format, why); };
+  const auto meta = find(bytes, "meta");
+  if (!meta || meta->size() < 4) return broken("it ends before the picture or has none");
+  const Bytes inside = meta->subspan(4);  // behind version and flags
+  const auto pitm = find(inside, "pitm");
+  const auto item = pitm ? primary_item(*pitm) : std::nullopt;
+  if (!item) return broken("it names no primary picture");
+  const auto iprp = find(inside, "iprp");
+  const auto ipco = iprp ? find(*iprp, "ipco") : std::nullopt;
+  if (!ipco) return broken("it has no properties");
+  std::vector<Box> properties;
+  Boxes all(*ipco);
+  while (const auto box = all.next()) properties.push_back(*box);
+  HeifLayout out;
+  Boxes parts(*iprp);
+  while (const auto part = parts.next()) {
+    if (part->type != "ipma") continue;
+    for (const uint32_t number : properties_of(part->content, *item))
+      if (number >= 1 && number <= properties.size()) apply(properties[number - 1], out);
+  }
+  if (out.width == 0 || out.height == 0) return broken("its primary picture has no size");
+  out.animated = find(bytes, "moov").has_value();
+  return out;
+}
+
+}  // namespace ocelli::media
