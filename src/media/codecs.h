@@ -46,6 +46,9 @@ base::Error broken_file(Format format, std::string_view detail);
 // One colour sample with the given opacity over white, rounded as Pillow's alpha_composite.
 uint8_t over_white(uint8_t sample, uint8_t alpha);
 
+// Every pixel of this colour (0xRRGGBB) becomes white.
+void whiten(const Canvas& canvas, uint32_t colour);
+
 // `count` pixels R, G, B, A at `in` to R, G, B at `out`.
 void drop_or_blend(const uint8_t* in, size_t count, Alpha alpha, uint8_t* out);
 

@@ -27,6 +27,14 @@ uint8_t over_white(uint8_t sample, uint8_t alpha) {
   return uint8_t(((sum >> 8) + sum) >> 8 >> 7);
 }
 
+void whiten(const Canvas& canvas, uint32_t colour) {
+  const uint8_t r = uint8_t(colour >> 16), g = uint8_t(colour >> 8), b = uint8_t(colour);
+  for (size_t i = 0; i + 2 < canvas.rgb.size(); i += 3) {
+    uint8_t* pixel = &canvas.rgb[i];
+    if (pixel[0] == r && pixel[1] == g && pixel[2] == b) pixel[0] = pixel[1] = pixel[2] = 255;
+  }
+}
+
 void drop_or_blend(const uint8_t* in, size_t count, Alpha alpha, uint8_t* out) {
   for (size_t i = 0; i < count; ++i, in += 4, out += 3) {
     for (int c = 0; c < 3; ++c) out[c] = alpha == Alpha::kWhite ? over_white(in[c], in[3]) : in[c];

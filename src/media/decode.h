@@ -1,8 +1,10 @@
 // Picture files to pixels, in this process.
 //
-// The pixels are those of Pillow 13.0.0: ImageOps.exif_transpose(Image.open(f)).convert("RGB").
-// That drops an alpha channel unblended and turns 16-bit grey above 255 white; the options below
-// are the sane behaviour. decoder_process.h does the same work in a confined child.
+// The pixels are those of Pillow 13.0.0: ImageOps.exif_transpose(Image.open(f)).convert("RGB"),
+// and then what transformers' processors do first: where one colour stands for transparent (GIF,
+// PNG), all pixels of that colour become white. An alpha channel is dropped unblended and 16-bit
+// grey above 255 turns white; the options below are the sane behaviour. decoder_process.h does the
+// same work in a confined child.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +17,7 @@
 namespace ocelli::media {
 
 enum class Alpha : uint8_t {
-  kDrop,   // as Pillow's convert("RGB"): hidden colours of transparent areas show
+  kDrop,   // as the original: hidden colours of transparent areas show
   kWhite,  // blended over white, as Pillow's alpha_composite
 };
 

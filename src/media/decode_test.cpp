@@ -66,6 +66,7 @@ TEST(Decode, GivesPillowsPixels) {
 TEST(Decode, BlendsOverWhiteOnRequest) {
   int blended = 0;
   for (const Expected& e : manifest()) {
+    if (e.sha_over_white == "?") continue;  // Pillow misreads its transparent colour
     const auto image = decode(read_fixture(e.file), {.alpha = Alpha::kWhite});
     ASSERT_TRUE(image.ok()) << e.file;
     EXPECT_EQ(sha256_hex(image->rgb), e.sha_over_white == "-" ? e.sha : e.sha_over_white) << e.file;

@@ -132,7 +132,14 @@ base::Status decode_gif(std::span<const std::byte> bytes, const DecodeOptions& o
       DGifGetImageDesc(gif.get()) != GIF_OK) {
     return damaged(gif.get());
   }
-  return read_rows(gif.get(), layout, palette, options.alpha, out);
+  OCELLI_TRY(read_rows(gif.get(), layout, palette, options.alpha, out));
+  if (layout.transparent && options.alpha == Alpha::kDrop) {
+    const uint32_t index = *layout.transparent;
+    const uint8_t* rgb = &palette.rgb[size_t{index} * 3];
+    whiten(out, palette.grey ? index * 0x010101
+                             : uint32_t{rgb[0]} << 16 | uint32_t{rgb[1]} << 8 | rgb[2]);
+  }
+  return {};
 }
 
 }  // namespace ocelli::media

@@ -2,6 +2,7 @@
 // ignored, as Pillow does, and compressed text is never unpacked.
 #include <png.h>
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstring>
@@ -51,6 +52,7 @@ struct Plan {
   bool had_alpha = false;
   size_t row_bytes = 0;
   int passes = 1;
+  int hidden = -1;  // the one transparent colour, 0xRRGGBB, where Pillow knows one
   std::array<uint8_t, 256 * 3> palette = {};  // entries beyond the file's are black, as in Pillow
   std::array<uint8_t, 256> palette_alpha = {};
 };
@@ -85,6 +87,31 @@ void read_palette(Session& s, Plan& plan) {
   png_get_tRNS(s.png, s.info, &alphas, &count, nullptr);
   for (int i = 0; alphas != nullptr && i < std::min(count, 256); ++i)
     plan.palette_alpha[size_t(i)] = alphas[i];
+}
+
+// Pillow reduces tRNS to one colour where it can: a palette with one fully transparent entry and no
+// others; and, misreading depths other than 8, the low bytes of a grey or RGB value.
+int hidden_colour(Session& s, int colour, int depth, const Plan& plan) {
+  png_bytep alphas = nullptr;
+  png_color_16p value = nullptr;
+  int count = 0;
+  if (png_get_tRNS(s.png, s.info, &alphas, &count, &value) == 0) return -1;
+  if (colour == PNG_COLOR_TYPE_PALETTE) {
+    int index = -1;
+    for (int i = 0; i < std::min(count, 256); ++i) {
+      if (alphas[i] == 255) continue;
+      if (alphas[i] != 0 || index >= 0) return -1;
+      index = i;
+    }
+    const uint8_t* rgb = &plan.palette[size_t(std::max(index, 0)) * 3];
+    return index < 0 ? -1 : rgb[0] << 16 | rgb[1] << 8 | rgb[2];
+  }
+  if (value == nullptr) return -1;
+  if (colour == PNG_COLOR_TYPE_RGB)
+    return (value->red & 255) << 16 | (value->green & 255) << 8 | (value->blue & 255);
+  if (depth == 16) return (value->gray & 255) << 16;
+  if (depth == 1) return value->gray != 0 ? 0xFF0000 : 0;
+  return std::min<int>(value->gray, 255) * 0x010101;
 }
 
 Layout layout_of(Session& s, int colour, int depth, bool expand_transparency) {
@@ -122,6 +149,7 @@ bool read_file_header(Session& s, const DecodeOptions& options, Plan& plan) {
   plan.mode = mode_of(colour, depth);
   plan.had_alpha = (colour & PNG_COLOR_MASK_ALPHA) != 0 || transparent_colour;
   if (colour == PNG_COLOR_TYPE_PALETTE) read_palette(s, plan);
+  if (transparent_colour) plan.hidden = hidden_colour(s, colour, depth, plan);
   plan.layout = layout_of(s, colour, depth, transparent_colour && options.alpha != Alpha::kDrop);
   plan.passes = png_set_interlace_handling(s.png);
   png_read_update_info(s.png, s.info);
@@ -202,6 +230,7 @@ base::Status decode_png(std::span<const std::byte> bytes, const DecodeOptions& o
   std::vector<uint8_t> scratch(plan.row_bytes * size_t(plan.passes == 1 ? 1 : out.height));
   if (!read_rows(s, plan, options, scratch.data(), out))
     return broken_file(Format::kPng, s.message);
+  if (options.alpha == Alpha::kDrop && plan.hidden >= 0) whiten(out, uint32_t(plan.hidden));
   return {};
 }
 

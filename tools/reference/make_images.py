@@ -7,7 +7,8 @@ Needs numpy and Pillow 13.0.0 (pinned: its pixels are the contract). Writes
 
   *.jpg *.png *.webp  small pictures of every kind that media::decode accepts
   decode.tsv          per picture: file, width, height, Pillow mode, orientation, has alpha,
-                      SHA-256 of exif_transpose(im).convert("RGB"), SHA-256 over white or "-"
+                      SHA-256 of exif_transpose(im).convert("RGB") with a single transparent colour
+                      made white, SHA-256 over white or "-"
   ../fuzz/image_*/    copies of a few small ones, to start a fuzzer from
   resize.tsv          per case: filter, source size, target size, SHA-256 of the result, x, y and
                       the 12 bytes of a 2x2 crop there (or as much as fits) in hexadecimal
@@ -298,7 +299,10 @@ def decode_row(name, data):
         orientation = before if im.format == "TIFF" else im.getexif().get(274, 1)
         alpha = mode in ("LA", "PA", "RGBA") or "transparency" in im.info
         upright = ImageOps.exif_transpose(im)
-        pixels = upright.convert("RGB")
+        pixels = upright.convert("RGB")  # transformers' load_image
+        if pixels.info.get("transparency") is not None:  # its convert_to_rgb: one colour is transparent
+            backdrop = Image.new("RGBA", pixels.size, "white")
+            pixels = Image.alpha_composite(backdrop, pixels.convert("RGBA")).convert("RGB")
         white = "-"
         if alpha:
             over = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))

@@ -440,6 +440,16 @@ def heif_enc(im, suffix, *options):
         return target.read_bytes()
 
 
+def without_times(data):
+    """A sequence without the moment of its making."""
+    out = bytearray(data)
+    for name in (b"mvhd", b"tkhd", b"mdhd"):
+        at = out.index(name) + 4
+        size = 16 if out[at] == 1 else 8
+        out[at + 4:at + 4 + size] = bytes(size)
+    return bytes(out)
+
+
 def heifs():
     """(file, bytes, upright drawing)"""
     im = quarters(64, 48)
@@ -458,7 +468,8 @@ def heifs():
     yield "narrow_range.avif", saved(im, format="AVIF", quality=90, range="limited"), im
     yield "ten_bits.avif", heif_enc(im, ".avif", "-A", "-q", "90", "-b", "10"), im
     yield "odd.avif", saved(quarters(35, 75), format="AVIF", quality=90), quarters(35, 75)
-    yield "sequence.avif", saved(im, format="AVIF", quality=90, save_all=True, append_images=[im.rotate(180)]), im
+    moving = saved(im, format="AVIF", quality=90, save_all=True, append_images=[im.rotate(180)])
+    yield "sequence.avif", without_times(moving), im
     for n in range(2, 9):
         exif = Image.Exif()
         exif[274] = n
@@ -504,6 +515,13 @@ def pngs():
     some = [(b"tRNS", bytes(range(0, 200, 2)))]
     yield "palette_trns_interlaced.png", png(g // 2, 8, 3, interlaced=True, plte=palette(256).tobytes(), before=some)
     yield "palette4_trns.png", png(g >> 4, 4, 3, plte=palette(16).tobytes(), before=[(b"tRNS", b"\xff\0\x80")])
+    for depth in (1, 2, 4):
+        for value in (0, 1):
+            yield f"grey{depth}_trns{value}.png", png(g >> (8 - depth), depth, 0,
+                                                      before=[(b"tRNS", struct.pack(">H", value))])
+    yield "grey16_trns0.png", png(g // 64 * 256, 16, 0, before=[(b"tRNS", struct.pack(">H", 256))])
+    yield "rgb16_trns.png", png(np.repeat(g // 64 * 257, 3, 2), 16, 2, before=[(b"tRNS", struct.pack(">HHH", 257, 257, 257))])
+    yield "palette_trns_two.png", png(g // 2, 8, 3, plte=palette(256).tobytes(), before=[(b"tRNS", b"\xff\0\xff\0")])
     yield "grey16_trns.png", png(g * 257, 16, 0, before=[(b"tRNS", struct.pack(">H", int(g[5, 5, 0]) * 257))])
     yield "rgb16_trns_interlaced.png", png(np.repeat(g * 257, 3, 2), 16, 2, interlaced=True,
                                            before=[(b"tRNS", struct.pack(">HHH", 0, 0, 0))])
@@ -511,6 +529,8 @@ def pngs():
 
 FORMATS = {"jpeg": jpegs, "png": pngs, "gif": gifs, "bmp": bmps, "tiff": tiffs}
 MOST_SEED_BYTES = 1400
+# Pillow compares the transparent colour of these with samples of another depth; over white we do not follow ("?").
+MISREAD = {"grey2_trns1.png", "grey4_trns1.png", "grey16_trns0.png"}
 
 
 def main():
@@ -528,7 +548,8 @@ def main():
             (out / file).write_bytes(data)
             if len(data) <= MOST_SEED_BYTES:
                 (seeds / file).write_bytes(data)
-            rows.append(decode_row(file, data))
+            row = decode_row(file, data)
+            rows.append(row.rsplit("\t", 1)[0] + "\t?" if file in MISREAD else row)
             total += len(data)
     head = f"# tools/reference/make_images_more.py, Pillow {PILLOW}\n"
     lines = []

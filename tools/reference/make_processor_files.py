@@ -17,7 +17,7 @@ import make_processor
 MEDIA = make_processor.OUT.parents[1] / "media"
 FILES = [
     "cmyk_progressive.jpg", "exif_6.jpg", "grey16.png", "palette_trns.png", "rgb16_interlaced.png", "la8.png",
-    "lossy_alpha.webp", "exif_5.webp", "interlaced.gif", "inside_local.gif", "outside.gif", "rle8.bmp",
+    "lossy_alpha.webp", "exif_5.webp", "interlaced.gif", "inside_transparent.gif", "animated.gif", "palette_trns_one.png", "rle8.bmp",
     "rgb565.bmp", "bgra.bmp", "jpeg_ycc.tiff", "jpeg_cmyk.tiff", "grey16_big.tiff", "float32.tiff",
     "rgba_premultiplied.tiff", "tiles_bits.tiff", "exif_6.tiff",
 ]  # fmt: skip
