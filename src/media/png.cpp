@@ -15,6 +15,7 @@ namespace {
 
 constexpr png_alloc_size_t kMaxChunkBytes = 8 << 20;
 constexpr png_uint_32 kMaxStoredChunks = 16;
+constexpr size_t kMostBehind = 64 << 10;  // of packed data behind the last row, beside the row
 
 // libpng reports errors by a jump. Everything it jumps over is plain data: the functions that call
 // setjmp hold no object with a destructor.
@@ -197,6 +198,20 @@ void convert_row(const Plan& plan, const DecodeOptions& options, const uint8_t* 
   }
 }
 
+// Bytes of picture data from `at` on, in chunks that follow each other.
+size_t data_left(std::span<const std::byte> file, size_t at) {
+  constexpr size_t kMagic = 8, kAround = 12;  // length, name and sum of a chunk
+  size_t left = 0;
+  for (size_t chunk = kMagic; chunk + kAround <= file.size();) {
+    const auto* p = reinterpret_cast<const uint8_t*>(file.data()) + chunk;
+    const size_t length = size_t(p[0]) << 24 | size_t(p[1]) << 16 | size_t(p[2]) << 8 | p[3];
+    const size_t end = chunk + kAround + std::min(length, file.size() - chunk - kAround);
+    if (std::memcmp(p + 4, "IDAT", 4) == 0 && end > at) left += end - std::max(at, chunk);
+    chunk = end;
+  }
+  return left;
+}
+
 // Rows as they come; `scratch` holds one row, or all of them for an interlaced file.
 bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8_t* scratch,
                const Canvas& out) {
@@ -205,6 +220,11 @@ bool read_rows(Session& s, const Plan& plan, const DecodeOptions& options, uint8
   for (int pass = 0; pass < plan.passes; ++pass) {
     for (int y = 0; y < out.height; ++y) {
       uint8_t* row = scratch + (plan.passes == 1 ? 0 : size_t(y) * plan.row_bytes);
+      // Behind the last row libpng unpacks what is left, however much that is: minutes for 20 MB.
+      if (pass + 1 == plan.passes && y + 1 == out.height &&
+          data_left(s.input, s.at) > 2 * plan.row_bytes + kMostBehind) {
+        png_error(s.png, "it holds more data than pixels");
+      }
       png_read_row(s.png, row, nullptr);
       if (pass + 1 == plan.passes) convert_row(plan, options, row, width, out.row(y));
     }

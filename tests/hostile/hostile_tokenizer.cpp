@@ -193,8 +193,8 @@ void steps(Tokenizers& t) {
           "post_processor");
 
   // Backtracking patterns load; the text that would cost years is refused at once.
-  for (const char* regex : {"(a+)+$", "(a|a)*b", "(.*)*x", "(?=(a+))*?\\1b",
-                            "((a{0,9}){0,9}){0,9}c"}) {
+  for (const char* regex :
+       {"(a+)+$", "(a|a)*b", "(.*)*x", "(?=(a+))*?\\1b", "((a{0,9}){0,9}){0,9}c"}) {
     Case& c = t.add(
         std::string("pattern ") + regex,
         [=](const Folder& f) {
