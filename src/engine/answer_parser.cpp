@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 namespace ocelli::engine {
 
@@ -13,9 +14,9 @@ using Kind = AnswerPart::Kind;
 
 namespace {
 
-constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
-constexpr std::string_view kCall = "<tool_call>", kCallEnd = "</tool_call>";
-constexpr std::string_view kCode = "<code>", kCodeEnd = "</code>";
+constexpr std::string_view kThink = kAnswerTags[0], kThinkEnd = kAnswerTags[1];
+constexpr std::string_view kCall = kAnswerTags[2], kCallEnd = kAnswerTags[3];
+constexpr std::string_view kCode = kAnswerTags[4], kCodeEnd = kAnswerTags[5];
 constexpr std::string_view kSpaces = " \t\r\n";
 constexpr size_t kMaxNameBytes = 256;
 // Searching and erasing go over no more than this for each tag, so that a text of nothing but tags
@@ -156,7 +157,8 @@ bool AnswerParser::add_call(std::string_view body, std::vector<AnswerPart>& out)
     const size_t line = body.substr(0, size_t(code.data() - body.data())).rfind('\n');
     const size_t begin = line == std::string_view::npos ? 0 : line + 1;
     const size_t end = size_t(code.data() + code.size() - body.data());
-    const Json arguments = Json::object({{"code", body.substr(begin, end - begin)}});
+    const std::string python = base::replace_invalid_utf8(body.substr(begin, end - begin));
+    const Json arguments = Json::object({{"code", python}});
     call = ToolCall{"python", arguments.dump()};
   }
   if (!call) return false;

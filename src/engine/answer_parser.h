@@ -27,6 +27,11 @@ struct AnswerFormat {
   bool code = false;             // <code>Python</code>
 };
 
+// What the parser looks for. Some tokenizers have these as special tokens, which are no text
+// otherwise.
+inline constexpr std::string_view kAnswerTags[] = {"<think>",      "</think>", "<tool_call>",
+                                                   "</tool_call>", "<code>",   "</code>"};
+
 struct ToolCall {
   std::string name;       // "python" for code
   std::string arguments;  // JSON text of an object; {"code": ...} for code

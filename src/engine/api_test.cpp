@@ -1,7 +1,9 @@
 // The public interface, with the built-in model.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -209,6 +211,39 @@ TEST(Api, ToolsAreCalledAndAnswered) {
   EXPECT_THAT(none.error().message(), HasSubstr("takes no \"tools\""));
   options.tools = "[";
   EXPECT_FALSE(model->ask("Oslo?", {}, options).ok());
+}
+
+// The same where the tokenizer calls the tags special, as some models' do.
+TEST(Api, SpecialTagsAreSeenToo) {
+  namespace fs = std::filesystem;
+  const fs::path folder =
+      fs::path(testing::TempDir()) / ("ocelli-tags-" + std::to_string(getpid()));
+  fs::copy(OCELLI_FIXTURES "/models/scripted", folder);
+  std::ifstream in(folder / "tokenizer.json");
+  std::string tokenizer{std::istreambuf_iterator<char>(in), {}};
+  const std::string plain = "\"special\": false", special = "\"special\": true";
+  int tags = 0;
+  for (const char* tag : {"<think>", "</think>", "<tool_call>", "</tool_call>"}) {
+    const size_t at = tokenizer.find("\"content\": \"" + std::string(tag) + '"');
+    ASSERT_NE(at, std::string::npos) << tag;
+    const size_t flag = tokenizer.find(plain, at);
+    ASSERT_LT(flag, at + 200) << tag;
+    tokenizer.replace(flag, plain.size(), special);
+    ++tags;
+  }
+  fs::permissions(folder / "tokenizer.json", fs::perms::owner_write, fs::perm_options::add);
+  std::ofstream(folder / "tokenizer.json") << tokenizer;
+  const auto model = Model::load(folder.string(), {.threads = 1});
+  ASSERT_TRUE(model.ok()) << model.error().message();
+  AskOptions options;
+  options.tools = R"([{"type": "function", "function": {"name": "get_weather"}}])";
+  const auto answer = model->ask("Oslo?", {}, options);
+  ASSERT_TRUE(answer.ok()) << answer.error().message();
+  EXPECT_EQ(answer->thinking, "They ask about Oslo.");
+  EXPECT_EQ(answer->text, "Let me look.");
+  EXPECT_EQ(answer->tool_calls.size(), 1u);
+  EXPECT_EQ(tags, 4);
+  fs::remove_all(folder);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "engine/answer_parser.h"
 #include "engine/stop_matcher.h"
 #include "text/detokenizer.h"
 
@@ -24,6 +25,18 @@ std::string_view name(FinishReason reason) {
   }
   return "";
 }
+
+namespace {
+
+std::vector<int32_t> answer_tag_ids(const text::Tokenizer& tokenizer) {
+  std::vector<int32_t> ids;
+  for (const std::string_view tag : kAnswerTags) {
+    if (const auto id = tokenizer.id_of(tag)) ids.push_back(*id);
+  }
+  return ids;
+}
+
+}  // namespace
 
 Result<Session> Session::create(Engine& engine) {
   OCELLI_ASSIGN(nn::KvCache cache, engine.make_cache());
@@ -117,7 +130,7 @@ Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Ge
 Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Generated& out,
                        std::vector<float>& logits) {
   Sampler sampler(options.sampling);
-  text::Detokenizer detokenizer(engine_->tokenizer());
+  text::Detokenizer detokenizer(engine_->tokenizer(), true, answer_tag_ids(engine_->tokenizer()));
   StopMatcher stops(options.stop);
   const auto& eos = engine_->stop_ids();
   const int64_t room = engine_->context() - out.prompt_tokens;
@@ -137,8 +150,8 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
       break;
     }
     const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
-    OCELLI_ASSIGN(Sampled sampled, sampler.sample(logits, prompt.ids, out.ids, position)
-                                       .in(engine_->name()));
+    OCELLI_ASSIGN(Sampled sampled,
+                  sampler.sample(logits, prompt.ids, out.ids, position).in(engine_->name()));
     const int32_t id = sampled.token.id;
     if (options.on_token) options.on_token(sampled);
     if (!options.ignore_eos && std::find(eos.begin(), eos.end(), id) != eos.end()) {

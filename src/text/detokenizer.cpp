@@ -1,5 +1,6 @@
 #include "text/detokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/utf8.h"
@@ -7,8 +8,11 @@
 
 namespace ocelli::text {
 
-Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool skip_special)
-    : tokenizer_(&tokenizer), skip_special_(skip_special), joiner_(tokenizer.impl_->decoder) {}
+Detokenizer::Detokenizer(const Tokenizer& tokenizer, bool skip_special, std::vector<int32_t> keep)
+    : tokenizer_(&tokenizer),
+      skip_special_(skip_special),
+      keep_(std::move(keep)),
+      joiner_(tokenizer.impl_->decoder) {}
 
 std::string Detokenizer::push(int32_t id) {
   std::string out;
@@ -24,7 +28,8 @@ std::string Detokenizer::finish() {
 
 void Detokenizer::push(int32_t id, std::string& out) {
   const Tokenizer::Impl& impl = *tokenizer_->impl_;
-  if (skip_special_ && tokenizer_->is_special(id)) return;
+  const auto kept = [&] { return std::find(keep_.begin(), keep_.end(), id) != keep_.end(); };
+  if (skip_special_ && tokenizer_->is_special(id) && !kept()) return;
   if (!impl.vocabulary.has(id)) return;
   const std::string_view bytes = tokenizer_->bytes_of(id);
   if (impl.decoder.byte_level()) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "text/decoder.h"
 #include "text/tokenizer.h"
@@ -11,8 +12,9 @@ namespace ocelli::text {
 // What push() and finish() give, put together, is what Tokenizer::decode gives for all ids.
 class Detokenizer {
  public:
-  // The tokenizer must outlive this.
-  explicit Detokenizer(const Tokenizer& tokenizer, bool skip_special = true);
+  // The tokenizer must outlive this. `keep`: special tokens that are text all the same.
+  explicit Detokenizer(const Tokenizer& tokenizer, bool skip_special = true,
+                       std::vector<int32_t> keep = {});
 
   // The text that is certain now: whole characters, broken bytes as U+FFFD. May be empty.
   // An id without token gives nothing. With byte fallback bytes wait for the token behind them.
@@ -27,6 +29,7 @@ class Detokenizer {
  private:
   const Tokenizer* tokenizer_;
   bool skip_special_;
+  std::vector<int32_t> keep_;
   std::string pending_;  // byte level: at most 3 bytes, the start of a character
   TokenJoiner joiner_;   // else
 };
