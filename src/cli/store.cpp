@@ -21,14 +21,12 @@ namespace {
 
 // Fills family and problem from what the path holds.
 void describe(StoreEntry& entry) {
-  if (hub::lower(entry.path).ends_with(".gguf")) {
-    entry.family = "gguf";
-    return;
-  }
-  const auto text = base::read_file(entry.path + "/config.json", models::kMaxConfigBytes);
-  const auto json = text.ok() ? Json::parse(*text) : Result<Json>(text.error());
+  const auto folder = formats::ModelFolder::open(entry.path);
+  const auto text = folder.ok() ? folder->text("config.json", models::kMaxConfigBytes)
+                                : Result<std::optional<std::string>>(folder.error());
+  const auto json = text.ok() ? Json::parse(text->value_or("")) : Result<Json>(text.error());
   if (!json.ok()) {
-    entry.problem = "config.json: " + json.error().what;
+    entry.problem = json.error().what;
     return;
   }
   entry.family = base::printable(

@@ -112,6 +112,8 @@ class Fetch {
         client_, options_.retry, file_.path, [&] { return attempt(url); }, [&] { return most_; });
   }
   int64_t fetched() const { return fetched_; }
+  // Answers that brought bytes.
+  int parts() const { return parts_; }
 
  private:
   Answer attempt(const std::string& url) {
@@ -174,6 +176,7 @@ class Fetch {
                                       std::to_string(file_.size - partial_.have()) +
                                       "); try again later");
     }
+    ++parts_;
     etag_ = strong_etag(head.headers.find("etag"));
     return {};
   }
@@ -184,6 +187,7 @@ class Fetch {
   const DownloadOptions& options_;
   std::string etag_;
   int64_t fetched_ = 0, most_ = 0;
+  int parts_ = 0;
   bool ranges_ = true, asked_ = false, again_ = false;
 };
 
@@ -204,8 +208,7 @@ Status complete(HttpClient& client, const RemoteFile& file, const std::string& u
   const Status done = fetch.run(url);
   fetched += fetch.fetched();
   OCELLI_TRY(done);
-  // More than the file's size came: some of it came twice, in pieces.
-  const bool pieces = resumed || fetch.fetched() != file.size;
+  const bool pieces = resumed || fetch.parts() > 1;
   if (partial.hash_is_right()) return {};
   OCELLI_TRY(partial.restart());
   if (pieces) {

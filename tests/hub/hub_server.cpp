@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -135,6 +136,11 @@ void HubConnection::answer(int status, const std::vector<std::string>& lines,
   for (const std::string& line : lines) head += line + "\r\n";
   head += "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n";
   if (send(head)) send(body);
+}
+
+void HubConnection::wait_for_close(int milliseconds) const {
+  pollfd wait{fd_, POLLRDHUP, 0};
+  poll(&wait, 1, milliseconds);
 }
 
 HubServer::HubServer(int port, const std::string& address) : address_(address) {

@@ -31,6 +31,8 @@ class HubConnection {
   bool send(std::string_view bytes);  // false when the other side has gone
   // A whole answer with Content-Length.
   void answer(int status, const std::vector<std::string>& lines, std::string_view body);
+  // Waits until the other side has gone, or so long.
+  void wait_for_close(int milliseconds) const;
   void close_now() { keep_ = false; }
   bool keep() const { return keep_; }
 

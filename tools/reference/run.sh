@@ -27,6 +27,12 @@ for script in make_gguf_blocks make_gguf_seeds \
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
 done
+if [ -x build/release/tests/hub/ocelli_hub_server ]; then
+  echo "== hub_roundtrip"
+  "$python" tools/reference/hub_roundtrip.py build/release
+else
+  echo "hub_roundtrip is left out: make build first"
+fi
 if git diff --quiet -- tests/fixtures src; then
   echo "every fixture is what the originals say"
 else
