@@ -1,5 +1,6 @@
 #include "hub/verify.h"
 
+#include <algorithm>
 #include <map>
 
 #include "hub/content_hash.h"
@@ -34,6 +35,13 @@ void check_links(const StoredRepo& repo, Verified& out) {
         out.problems.push_back({file_name(s, f), "is missing: its link leads to nothing"});
       if (f.size && f.blob.empty()) ++out.unknown;
     }
+    // A shard that the index names; what has no config.json need not be a model.
+    const bool is_model = std::any_of(s.files.begin(), s.files.end(),
+                                      [](const auto& f) { return f.path == "config.json"; });
+    const auto path = is_model && out.problems.empty()
+                          ? model_path(repo, s, {repo.repo, "", "", ""})
+                          : Result<std::string>(std::string());
+    if (!path.ok()) out.problems.push_back({s.commit.substr(0, 8), path.error().what});
   }
 }
 

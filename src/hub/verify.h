@@ -20,7 +20,7 @@ struct Verified {
 };
 
 // Reads every blob. Problems: another hash than the name says, a link that leads to nothing, a
-// shard or a snapshot that is missing, a download that was not finished.
+// shard that is missing, a download that was not finished.
 base::Result<Verified> verify_repo(const StoredRepo& repo, const base::CancelToken* cancel,
                                    const std::function<void(int64_t bytes)>& on_progress = {});
 

@@ -199,6 +199,48 @@ TEST_F(Pull, AnyStepMayBeTheLast) {
   EXPECT_GT(killed, 10);
 }
 
+// The disk says no at the n-th call of its kind.
+TEST_F(Pull, AFullDiskAtAnyStepIsStatus4) {
+  if (*OCELLI_SANITIZE)
+    GTEST_SKIP() << "8 checks skipped: leak checking does not work under strace";
+  if (std::system("strace -f -o /dev/null true >/dev/null 2>&1") != 0)
+    GTEST_SKIP() << "8 checks skipped: strace is not here or may not trace";
+  for (const char* call : {"pwrite64", "fsync", "renameat", "symlinkat"}) {
+    for (const int nth : {1, 3}) {
+      SCOPED_TRACE(std::string(call) + " " + std::to_string(nth));
+      RunOptions traced = options();
+      traced.wrapper = {
+          "strace",
+          "-f",
+          "-qq",
+          "-o",
+          "/dev/null",
+          "-e",
+          std::string("trace=") + call,
+          "-e",
+          std::string("inject=") + call + ":error=ENOSPC:when=" + std::to_string(nth)};
+      const Finished f = run(words({"-q"}), traced);
+      EXPECT_EQ(f.status, 4) << f.err;
+      EXPECT_THAT(f.err, HasSubstr("the disk is full; free some space"));
+      EXPECT_EQ(pull({"-q"}).status, 0);
+      expect_whole();
+      fs::remove_all(cache());
+    }
+  }
+}
+
+TEST_F(Pull, NobodyAnswers) {
+  RunOptions o = options();
+  o.environment["HF_ENDPOINT"] = "http://127.0.0.1:1";
+  const Finished f = run(words({"--retries", "1"}), o);
+  EXPECT_EQ(f.status, 5);
+  EXPECT_THAT(f.err, HasSubstr("cannot be reached; check the network, or HF_ENDPOINT"));
+  o.environment["https_proxy"] = "http://127.0.0.1:9";  // not used, but mentioned
+  EXPECT_THAT(run(words({"--retries", "0"}), o).err, HasSubstr("--proxy"));
+  o.environment["HF_ENDPOINT"] = "ftp://127.0.0.1";
+  EXPECT_EQ(run(words({}), o).status, 2);
+}
+
 TEST_F(Pull, TwoAtOnceBothSucceed) {
   on_large([this](HubRequest& r, HubConnection& c, int) {
     const size_t first = r.range_begin();

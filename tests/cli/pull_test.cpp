@@ -174,5 +174,69 @@ TEST_F(Pull, GgufByQuantizationWithItsPictures) {
   EXPECT_THAT(none.err, HasSubstr("choose one of BF16, Q4_K_M, Q8_0"));
 }
 
+// The files of a model of tests/fixtures.
+HubRepo served(const std::string& name) {
+  HubRepo out;
+  for (const auto& entry : fs::directory_iterator(fixture(name)))
+    out.files[entry.path().filename().string()] = read_all(entry.path().string());
+  return out;
+}
+
+TEST_F(Pull, WhatWasPulledRunsByItsName) {
+  server_.set("org/tiny-llm", served("models/smollm2"));
+  ASSERT_EQ(run({"pull", "org/tiny-llm"}, options()).status, 0);
+  server_.clear_log();
+  for (const char* name : {"org/tiny-llm", "tiny-llm", "org/tiny-llm@main"}) {
+    const Finished f = run({"run", name, "--raw", "Hello", "-n", "2", "--json"}, options());
+    EXPECT_EQ(f.status, 0) << name << f.err;
+    EXPECT_EQ(f.json().find("model")->as_string(), "org/tiny-llm");
+  }
+  EXPECT_EQ(run({"show", "tiny-llm", "--json"}, options()).json().find("family")->as_string(),
+            "llama");
+  // Two owners: the short name means neither.
+  server_.set("other/tiny-llm", served("models/smollm2"));
+  ASSERT_EQ(run({"pull", "other/tiny-llm"}, options()).status, 0);
+  EXPECT_EQ(run({"show", "tiny-llm"}, options()).status, 2);
+  EXPECT_EQ(run({"show", "other/tiny-llm"}, options()).status, 0);
+}
+
+TEST_F(Pull, NoOtherCommandDownloads) {
+  const Finished f = run({"run", "org/model", "Hello"}, options());
+  EXPECT_EQ(f.status, 2);
+  EXPECT_THAT(f.err, HasSubstr("ocelli pull org/model downloads it"));
+  for (const char* command : {"show", "plan", "bench", "tokenize"})
+    EXPECT_NE(run({command, "-m", "org/model"}, options()).status, 0);
+  EXPECT_TRUE(server_.log().empty());
+}
+
+TEST_F(Pull, GgufFilesRunByTheirName) {
+  HubRepo repo = served("gguf/smolvlm2-a");
+  for (const char* part : {"1", "2"}) {
+    const std::string name = std::string("smollm3-yarn-0000") + part + "-of-00002.gguf";
+    repo.files[name] = read_all(fixture("gguf/" + name));
+  }
+  server_.set("org/some-gguf", repo);
+  ASSERT_EQ(run({"pull", "org/some-gguf", "--include", "*.gguf"}, options()).status, 0);
+  const std::string split = "org/some-gguf/smollm3-yarn-00001-of-00002.gguf";
+  const Finished f = run({"run", split, "--raw", "Hello", "-n", "2", "--json"}, options());
+  EXPECT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(run({"list"}, options()).out, HasSubstr("org/some-gguf\t"));
+}
+
+TEST_F(Pull, AMissingShardIsNamed) {
+  const HubRepo sharded = served("models/smolvlm2-c");
+  server_.set("org/sharded", sharded);
+  ASSERT_EQ(run({"pull", "org/sharded"}, options()).status, 0);
+  const fs::path snapshot = fs::path(cache()) / "models--org--sharded/snapshots" / sharded.commit;
+  const std::string shard = "model-00002-of-00003.safetensors";
+  ASSERT_TRUE(fs::remove(snapshot / shard));
+  const Finished f = run({"run", "org/sharded", "Hello"}, options());
+  EXPECT_EQ(f.status, 3);
+  EXPECT_THAT(f.err, HasSubstr(shard + " is missing; ocelli pull org/sharded"));
+  EXPECT_EQ(run({"verify"}, options()).status, 3);
+  EXPECT_EQ(run({"pull", "org/sharded"}, options()).status, 0);
+  EXPECT_EQ(run({"verify"}, options()).status, 0);
+}
+
 }  // namespace
 }  // namespace ocelli::test
