@@ -217,7 +217,7 @@ TEST(Run, FilesThatAreBrokenAreStatus3) {
   expect_error(run({"run", "--image", t.file("none.png"), "What?"}), 3, "none.png: ");
   expect_error(run({"run", kPicture, "What?", "-m", t.path().string()}), 3,
                "config.json is missing");
-  expect_error(run({"run", "Hi", "-m", kPicture}), 3, "is not a model folder");
+  expect_error(run({"run", "Hi", "-m", kPicture}), 3, "is not a model");
   expect_error(run({"run", fixture("models/smollm2"), kPicture, "Hi"}), 2, "takes no pictures");
 }
 
