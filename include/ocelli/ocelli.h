@@ -36,7 +36,7 @@ std::string_view version();
 
 struct LoadOptions {
   int threads = 0;        // 0: as many as the machine and its limits allow
-  std::string weights{};  // "": as in the file; "f32", "bf16", "f16", "q8": converted while loading
+  std::string weights{};  // "": as in the file; else converted to "f32", "bf16", "f16", "q8", "q4"
   int64_t context = 0;    // most tokens of a conversation; 0: what the model was trained with
   bool exact = false;  // float32 arithmetic and cache throughout: slower, reproduces the original
 };

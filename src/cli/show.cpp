@@ -1,6 +1,7 @@
 // ocelli show: what a model is.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 
 #include "cli/command.h"
 #include "cli/engine_options.h"
@@ -16,7 +17,7 @@ using base::Result;
 struct ShowFlags {
   EngineFlags engine;
   std::string word;
-  bool json = false, tensors = false;
+  bool json = false, tensors = false, metadata = false, chat_template = false;
 };
 
 Json shape_json(std::span<const int64_t> shape) {
@@ -25,15 +26,45 @@ Json shape_json(std::span<const int64_t> shape) {
   return out;
 }
 
-Json describe(const engine::Engine& e, bool tensors) {
+// Bytes of each dtype.
+Json dtypes_json(const formats::Checkpoint& checkpoint) {
+  std::map<std::string, int64_t> bytes;
+  for (const formats::TensorInfo& t : checkpoint.tensors()) {
+    bytes[t.dtype] += int64_t(t.bytes.size());
+  }
+  Json out = Json::object();
+  for (const auto& [dtype, n] : bytes) out.set(dtype, n);
+  return out;
+}
+
+void add_details(const ShowFlags& flags, const engine::Engine& e, Json& out) {
+  const formats::Checkpoint& checkpoint = e.loaded().checkpoint;
+  if (flags.metadata) {
+    Json list = Json::object();
+    for (const auto& [key, value] : checkpoint.metadata()) list.set(key, value);
+    out.set("metadata", std::move(list));
+  }
+  if (flags.chat_template) out.set("template", e.template_source());
+  if (!flags.tensors) return;
+  Json list = Json::array();
+  for (const formats::TensorInfo& t : checkpoint.tensors()) {
+    list.push_back(
+        Json::object({{"name", t.name}, {"dtype", t.dtype}, {"shape", shape_json(t.shape)}}));
+  }
+  out.set("tensors", std::move(list));
+}
+
+Json describe(const engine::Engine& e, const ShowFlags& flags) {
   const models::ModelInfo& info = e.info();
   const models::LoadedModel& loaded = e.loaded();
   Json stops = Json::array();
   for (const int32_t id : e.stop_ids()) stops.push_back(std::string(e.tokenizer().token(id)));
   Json out = Json::object(
       {{"name", e.name()},
+       {"format", loaded.checkpoint.format()},
        {"family", info.family},
        {"parameters", loaded.parameters},
+       {"dtypes", dtypes_json(loaded.checkpoint)},
        {"weights_bytes", loaded.mapped_bytes + loaded.storage_bytes},
        {"context", info.context},
        {"vocabulary", info.vocab},
@@ -52,26 +83,50 @@ Json describe(const engine::Engine& e, bool tensors) {
   Json unused = Json::array();
   for (const std::string& name : loaded.unused) unused.push_back(name);
   out.set("unused_tensors", std::move(unused));
-  if (!tensors) return out;
-  Json list = Json::array();
-  for (const formats::TensorInfo& t : loaded.checkpoint.tensors()) {
-    list.push_back(
-        Json::object({{"name", t.name}, {"dtype", t.dtype}, {"shape", shape_json(t.shape)}}));
+  add_details(flags, e, out);
+  return out;
+}
+
+// "BF16 1.0 MiB, F32 12 KiB"
+std::string dtypes_text(const Json& dtypes) {
+  std::string out;
+  for (const auto& [dtype, bytes] : dtypes.members()) {
+    out += (out.empty() ? "" : ", ") + base::printable(dtype) + " " + bytes_text(bytes.as_int());
   }
-  return out.set("tensors", std::move(list));
+  return out;
+}
+
+// Line by line, so that nothing in a foreign text reaches the terminal as a command.
+std::string lines_text(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    out += base::printable(line, line.size()) + "\n";
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+  }
+  return out;
 }
 
 std::string as_text(const Json& json) {
   std::string out;
   for (const auto& [key, value] : json.members()) {
-    if (key == "tensors" || (value.is_array() && value.size() == 0)) continue;
+    if (key == "tensors" || key == "metadata" || key == "template" ||
+        (value.is_array() && value.size() == 0))
+      continue;
     std::string text = value.is_string() ? value.as_string() : value.dump();
     if (value.is_int()) {
       text = key.ends_with("_bytes") || key.starts_with("cache_bytes") ? bytes_text(value.as_int())
                                                                        : count_text(value.as_int());
     }
+    if (key == "dtypes") text = dtypes_text(value);
     out += label_text(key, 24) + base::printable(text, 400) + "\n";
   }
+  if (const Json* metadata = json.find("metadata")) {
+    for (const auto& [key, value] : metadata->members()) {
+      out += base::printable(key) + "\t" + base::printable(value.as_string()) + "\n";
+    }
+  }
+  if (const Json* text = json.find("template")) out += lines_text(text->as_string());
   if (const Json* tensors = json.find("tensors")) {
     for (const Json& t : tensors->items()) {
       out += t.find("dtype")->as_string() + "\t" + t.find("shape")->dump() + "\t" +
@@ -86,7 +141,7 @@ Result<int> show(ShowFlags& flags) {
                 resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   flags.engine.quiet = flags.engine.quiet || path.empty();
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
-  const Json json = describe(*open.engine, flags.tensors);
+  const Json json = describe(*open.engine, flags);
   OCELLI_TRY(print(flags.json ? json.dump(2) + "\n" : as_text(json)));
   return 0;
 }
@@ -98,6 +153,8 @@ Run make_show(CLI::App& app) {
   app.description("What a model is.\n\n  ocelli show ./SmolVLM2-256M-Video-Instruct --tensors");
   app.add_option("model", flags->word, "[MODEL]");
   app.add_flag("--json", flags->json, "as one JSON object");
+  app.add_flag("--metadata", flags->metadata, "what the file says about itself");
+  app.add_flag("--template", flags->chat_template, "the chat template");
   app.add_flag("--tensors", flags->tensors, "list every tensor of the file");
   flags->engine.add(app);
   return [flags](Session&) { return show(*flags); };

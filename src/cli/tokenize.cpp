@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
+#include "formats/gguf_model.h"
 #include "text/tokenizer.h"
 
 namespace ocelli::cli {
@@ -23,7 +24,9 @@ struct TokenizeFlags {
 };
 
 Result<text::Tokenizer> load_tokenizer(const std::string& path) {
-  OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(path));
+  // A tokenizer needs no vision tower, whichever lie beside the model.
+  const std::string_view projector = formats::is_gguf_name(path) ? formats::kNoProjector : "";
+  OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(path, std::string(projector)));
   OCELLI_ASSIGN(const std::optional<std::string> json,
                 folder.text("tokenizer.json", text::kMaxTokenizerBytes));
   if (!json) return base::fail(Code::kBadInput, "tokenizer.json is missing", folder.name());

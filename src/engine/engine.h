@@ -58,6 +58,9 @@ class Engine {
   int64_t context() const { return context_; }
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   bool has_template() const { return template_.has_value(); }
+  // The Jinja source of the chat template, and behind it of the one with tools where there is one; ""
+  // where there is none.
+  const std::string& template_source() const { return template_source_; }
   // Whether a word stands in the chat template's source: "tools", "enable_thinking".
   bool template_mentions(std::string_view word) const;
   double load_seconds() const { return load_seconds_; }

@@ -153,13 +153,10 @@ Result<Checkpoint> Checkpoint::from_memory(std::span<const std::byte> file) {
   return checkpoint;
 }
 
-Result<Checkpoint> Checkpoint::of(std::vector<TensorInfo> tensors,
-                                  std::shared_ptr<const void> owner,
-                                  std::vector<const base::MappedFile*> mappings) {
+Result<Checkpoint> Checkpoint::of(Foreign foreign) {
   Checkpoint checkpoint;
-  checkpoint.tensors_ = std::move(tensors);
-  checkpoint.owner_ = std::move(owner);
-  checkpoint.mappings_ = std::move(mappings);
+  checkpoint.tensors_ = std::move(foreign.tensors);
+  checkpoint.foreign_ = std::move(foreign);
   checkpoint.finish();
   for (size_t i = 1; i < checkpoint.by_name_.size(); ++i) {
     const std::string& name = checkpoint.tensors_[checkpoint.by_name_[i]].name;
@@ -177,7 +174,7 @@ void Checkpoint::release(std::span<const std::byte> bytes) const {
     file.release(size_t(bytes.data() - all.data()), bytes.size());
   };
   for (const SafetensorsFile& file : files_) try_release(file.mapping());
-  for (const base::MappedFile* file : mappings_) try_release(*file);
+  for (const base::MappedFile* file : foreign_.mappings) try_release(*file);
 }
 
 void Checkpoint::finish() {

@@ -24,10 +24,25 @@ class Checkpoint {
   // One safetensors file in memory, which must outlive the checkpoint.
   static base::Result<Checkpoint> from_memory(std::span<const std::byte> file);
 
-  // Tensors that `owner` keeps in place, in files of another format. No name may come twice.
-  static base::Result<Checkpoint> of(std::vector<TensorInfo> tensors,
-                                     std::shared_ptr<const void> owner,
-                                     std::vector<const base::MappedFile*> mappings);
+  // Texts that a file says about itself, in its order.
+  using Metadata = std::vector<std::pair<std::string, std::string>>;
+
+  // Tensors in files of another format.
+  struct Foreign {
+    std::string format;
+    Metadata metadata;
+    std::vector<TensorInfo> tensors;                // no name twice
+    std::shared_ptr<const void> owner;              // keeps their bytes in place
+    std::vector<const base::MappedFile*> mappings;  // the files
+  };
+  static base::Result<Checkpoint> of(Foreign foreign);
+
+  // "safetensors", "GGUF 3"
+  const std::string& format() const { return foreign_.format; }
+  // Of the first file.
+  const Metadata& metadata() const {
+    return files_.empty() ? foreign_.metadata : files_[0].metadata();
+  }
 
   // File by file, in the order of their bytes. Addresses stay as they are while this object lives,
   // also when it is moved.
@@ -59,8 +74,7 @@ class Checkpoint {
   void finish();
 
   std::vector<SafetensorsFile> files_;
-  std::shared_ptr<const void> owner_;              // of tensors that are not in files_
-  std::vector<const base::MappedFile*> mappings_;  // of these
+  Foreign foreign_{"safetensors", {}, {}, {}, {}};  // its tensors are moved to tensors_
   std::vector<TensorInfo> tensors_;
   std::vector<uint32_t> by_name_;  // positions in tensors_, names ascending
   int64_t total_bytes_ = 0;

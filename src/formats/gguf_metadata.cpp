@@ -148,6 +148,20 @@ std::string type_text(const GgufValue& value) {
   return (value.array ? "an array of " : "of type ") + std::string(kTypeNames[size_t(value.type)]);
 }
 
+std::string value_text(const GgufValue& value) {
+  constexpr size_t kLongest = 200;
+  if (value.array) return type_text(value) + ", " + number(value.count) + " of them";
+  if (value.type == GgufType::kText) {
+    BoundedReader in(value.bytes);
+    const auto text = read_text(in, "text", kMaxGgufTextBytes);
+    return text.ok() ? base::printable(*text, kLongest) : std::string();
+  }
+  if (value.type == GgufType::kBool) return at<uint8_t>(value, 0) ? "true" : "false";
+  if (const auto whole = integer_at(value, 0)) return std::to_string(*whole);
+  const double n = number_at(value, 0).value_or(0);
+  return std::isfinite(n) ? base::Json(n).dump() : std::to_string(n);
+}
+
 Result<GgufMetadata> GgufMetadata::read(BoundedReader& in, uint64_t count) {
   constexpr uint64_t kLeast = 8 + 1 + 4 + 1;  // bytes of a key and its value
   if (count > kMaxGgufKeys || count > in.remaining() / kLeast) {

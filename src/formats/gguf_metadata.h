@@ -85,6 +85,10 @@ class GgufMetadata {
   std::vector<std::pair<uint64_t, uint32_t>> by_hash_;  // of the key, position; ascending
 };
 
+// What a value says, for a person: numbers and texts as they are, of arrays the length. Texts
+// longer than 200 bytes are cut.
+std::string value_text(const GgufValue& value);
+
 // "an array of text", for messages.
 std::string type_text(const GgufValue& value);
 

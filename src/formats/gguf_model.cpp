@@ -136,15 +136,19 @@ Result<Checkpoint> GgufModel::weights() const {
   if (architecture->interleaved_rotary) {
     OCELLI_ASSIGN(options.interleaved, advised(gguf_heads(metadata())));
   }
-  std::vector<TensorInfo> tensors;
-  std::vector<const base::MappedFile*> mappings;
+  Checkpoint::Foreign foreign;
+  foreign.format = "GGUF " + std::to_string(files_[0].version());
+  for (const GgufValue& value : metadata().values()) {
+    foreign.metadata.emplace_back(std::string(value.key), value_text(value));
+  }
   for (const std::vector<GgufFile>* part : {&files_, &projector_}) {
     for (const GgufFile& file : *part) {
-      OCELLI_TRY(advised(append_tensors(file, options, tensors, owner->rows)));
-      mappings.push_back(&file.mapping());
+      OCELLI_TRY(advised(append_tensors(file, options, foreign.tensors, owner->rows)));
+      foreign.mappings.push_back(&file.mapping());
     }
   }
-  return Checkpoint::of(std::move(tensors), std::move(owner), std::move(mappings));
+  foreign.owner = std::move(owner);
+  return Checkpoint::of(std::move(foreign));
 }
 
 }  // namespace ocelli::formats

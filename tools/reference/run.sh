@@ -33,6 +33,12 @@ if [ -x build/release/tests/hub/ocelli_hub_server ]; then
 else
   echo "hub_roundtrip is left out: make build first"
 fi
+if [ -n "${LLAMA_CPP:-}" ]; then  # its converter and LLAMA_QUANTIZE, its quantizer
+  echo "== make_gguf"
+  (cd tools/reference && HF_HUB_OFFLINE=1 "$python" make_gguf.py)
+else
+  echo "make_gguf is left out: LLAMA_CPP does not say where llama.cpp's source is"
+fi
 if git diff --quiet -- tests/fixtures src; then
   echo "every fixture is what the originals say"
 else
