@@ -2,7 +2,8 @@
 # make check: what `make test` does not do. Long; each part can be named: tools/check.sh asan isa
 #   asan  every test under AddressSanitizer and UBSan      tsan  under ThreadSanitizer
 #   isa   models and kernels with each instruction set forced in turn; NEON under qemu
-#   fuzz  one minute of libFuzzer for each target (SECONDS_EACH=...)
+#   fuzz  libFuzzer: 120 seconds for each target (SECONDS_EACH=...), or RUNS_EACH=1000000 runs;
+#         FUZZ_TARGETS="json gguf" picks some. A table of what they did comes at the end
 set -eu
 cd "$(dirname "$0")/.."
 jobs=$(nproc)
@@ -35,12 +36,29 @@ for part in $parts; do
       tools/check_arm.sh build/arm ;;
     fuzz)
       build fuzz
+      limit="-max_total_time=${SECONDS_EACH:-120}"
+      [ -n "${RUNS_EACH:-}" ] && limit="-runs=$RUNS_EACH"
+      table=$(mktemp)
+      findings=0
       for target in build/fuzz/fuzz/*_fuzz; do
         name=$(basename "$target" _fuzz)
-        mkdir -p "build/corpus/$name"
-        "$target" -max_total_time="${SECONDS_EACH:-60}" -timeout=5 -rss_limit_mb=2048 "build/corpus/$name" \
-          $( [ -d "tests/fixtures/fuzz/$name" ] && echo "tests/fixtures/fuzz/$name" )
-      done ;;
+        case " ${FUZZ_TARGETS:-$name} " in *" $name "*) ;; *) continue ;; esac
+        mkdir -p "build/corpus/$name" "build/findings/$name"
+        seeds="tests/fixtures/fuzz/$name"
+        [ -d "$seeds" ] || seeds=""
+        began=$(date +%s)
+        result=clean
+        # shellcheck disable=SC2086
+        "$target" "$limit" -timeout=5 -rss_limit_mb=2048 -print_final_stats=1 \
+          -artifact_prefix="build/findings/$name/" "build/corpus/$name" $seeds \
+          >"build/findings/$name.log" 2>&1 || { result="FOUND: build/findings/$name.log"; findings=1; }
+        runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "build/findings/$name.log")
+        printf '%-16s %12s %8s  %s\n' "$name" "${runs:-?}" "$(($(date +%s) - began))" "$result" | tee -a "$table"
+      done
+      printf '\n%-16s %12s %8s  %s\n' target runs seconds findings
+      cat "$table"
+      rm -f "$table"
+      [ "$findings" -eq 0 ] ;;
     *)
       echo "error: no such part: $part" >&2
       exit 2 ;;
