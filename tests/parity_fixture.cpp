@@ -18,11 +18,12 @@ std::string folder(const std::string& model) {
   return std::string(OCELLI_FIXTURES) + "/models/" + model;
 }
 
-Fixture::Fixture(const std::string& model)
+Fixture::Fixture(const std::string& model, const std::string& files)
     : name(model),
-      json(
-          Json::parse(base::read_file(folder(model) + "/expected.json", 16 << 20).value()).value()),
-      tensors(formats::SafetensorsFile::open(folder(model) + "/expected.safetensors").value()) {}
+      json(Json::parse(base::read_file(folder(model) + "/" + files + ".json", 16 << 20).value())
+               .value()),
+      tensors(
+          formats::SafetensorsFile::open(folder(model) + "/" + files + ".safetensors").value()) {}
 
 std::vector<float> Fixture::numbers(const std::string& tensor) const {
   const formats::TensorInfo* t = tensors.find(tensor);

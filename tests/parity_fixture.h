@@ -20,7 +20,7 @@ struct Fixture {
   base::Json json;
   formats::SafetensorsFile tensors;
 
-  explicit Fixture(const std::string& model);
+  explicit Fixture(const std::string& model, const std::string& files = "expected");
   // All numbers of a tensor as float32.
   std::vector<float> numbers(const std::string& tensor) const;
 };

@@ -66,7 +66,7 @@ Result<std::unique_ptr<Chat>> Chat::create(engine::Engine& engine, const ChatSig
 Result<Picture> Chat::open_picture(const std::string& path, bool video) const {
   OCELLI_ASSIGN(const base::MappedFile file, base::MappedFile::open(path));
   Picture out{absolute(path), video, nullptr};
-  OCELLI_ASSIGN(out.prepared, engine_.prepare_image(file.bytes(), path));
+  OCELLI_ASSIGN(out.prepared, engine_.prepare_file(file.bytes(), path));
   return out;
 }
 

@@ -76,6 +76,11 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
                                                  const media::DecodeOptions& o) {
     return decoder->decode(bytes, o);
   };
+  options.read_video = [decoder = out.decoder.get()](
+                           std::span<const std::byte> bytes, const media::FrameChooser& choose,
+                           const media::FrameSink& sink, const media::VideoLimits& limits) {
+    return decoder->read_video(bytes, choose, sink, limits);
+  };
   ProgressBar bar(!flags.quiet);
   options.progress = &bar;
   auto engine = engine::Engine::load(std::move(folder), options);

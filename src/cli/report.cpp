@@ -19,7 +19,7 @@ Result<engine::Prompt> question_prompt(engine::Engine& engine, const std::string
   std::vector<std::shared_ptr<const engine::PreparedImage>> images;
   for (const std::string& path : files) {
     OCELLI_ASSIGN(const Input file, Input::open(path));
-    OCELLI_ASSIGN(auto image, engine.prepare_image(file.bytes(), input_name(path), times));
+    OCELLI_ASSIGN(auto image, engine.prepare_file(file.bytes(), input_name(path), times));
     images.push_back(std::move(image));
   }
   Json messages = Json::array();

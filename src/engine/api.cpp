@@ -192,7 +192,7 @@ Result<Answer> Conversation::ask(std::string_view question, std::vector<Picture>
       OCELLI_ASSIGN(file, base::MappedFile::open(picture.path()));
       bytes = file.bytes();
     }
-    OCELLI_ASSIGN(auto image, engine.prepare_image(bytes, picture.path()));
+    OCELLI_ASSIGN(auto image, engine.prepare_file(bytes, picture.path()));
     images.push_back(std::move(image));
   }
   messages.push_back(engine::user_message(question, pictures.size()));

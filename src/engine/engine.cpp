@@ -49,12 +49,7 @@ Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(media::Image 
   }
   const base::Stopwatch watch;
   auto prepared = std::make_shared<PreparedImage>();
-  const auto parallel = [this](int64_t count, const std::function<void(int64_t, int64_t)>& body) {
-    pool_.parallel_for(
-        count, [&](int64_t begin, int64_t end) { body(begin, end); },
-        std::max<int64_t>(1, count / 64));
-  };
-  OCELLI_ASSIGN(prepared->tiles, std::move(processor_->process(image, parallel)).in(name));
+  OCELLI_ASSIGN(prepared->tiles, std::move(processor_->process(image, parallel_rows())).in(name));
   prepared->name = std::move(name);
   prepared->facts = image.facts;
   prepared->width = image.width;
@@ -75,8 +70,8 @@ Result<Prompt> Engine::build_prompt(const Json& messages,
   const int64_t per_tile = info().vision ? info().vision->tokens_per_tile : 0;
   const Json* tools = template_arguments.find("tools");
   const auto& chosen = tool_template_ && tools && tools->size() > 0 ? tool_template_ : template_;
-  const PromptBuilder builder(*tokenizer_, chosen ? &*chosen : nullptr, processor_.get(),
-                              per_tile);
+  PromptBuilder builder(*tokenizer_, chosen ? &*chosen : nullptr, processor_.get(), per_tile);
+  builder.take_videos(video_processor_.get(), video_template_ ? &*video_template_ : nullptr);
   text::RenderOptions render = render_;
   render.variables = template_arguments;
   return builder.build(messages, std::move(images), render);
@@ -128,8 +123,7 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
     const Tensor pixels = c.output({int64_t(count), 3, side, side}, {});
     for (size_t i = 0; i < count; ++i) {
       const Tile tile = todo[first + i];
-      processor_->normalize(images[tile.image]->tiles, tile.index, 1,
-                            pixels.f32() + int64_t(i) * plane);
+      normalize(*images[tile.image], tile.index, pixels.f32() + int64_t(i) * plane);
     }
     const Tensor y = loaded_.model->encode_tiles(c, pixels);
     for (size_t i = 0; i < count; ++i) {

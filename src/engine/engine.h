@@ -15,6 +15,7 @@
 #include "formats/model_folder.h"
 #include "media/decode.h"
 #include "models/loader.h"
+#include "models/registry.h"
 #include "tensor/backend.h"
 
 namespace ocelli::engine {
@@ -34,6 +35,12 @@ struct EngineOptions {
   // Decodes a picture file; unset: in this process. The program hands in its confined child.
   std::function<base::Result<media::Image>(std::span<const std::byte>, const media::DecodeOptions&)>
       decode;
+  models::VideoSampling video_sampling;  // which frames of clips; unset: as the model says
+  media::VideoLimits video_limits;
+  // Reads a video file; unset: in this process. The program hands in its confined child.
+  std::function<base::Status(std::span<const std::byte>, const media::FrameChooser&,
+                             const media::FrameSink&, const media::VideoLimits&)>
+      read_video;
 };
 
 // Seconds spent.
@@ -51,6 +58,8 @@ class Engine {
   const models::LoadedModel& loaded() const { return loaded_; }
   const text::Tokenizer& tokenizer() const { return *tokenizer_; }
   const models::ImageProcessor* processor() const { return processor_.get(); }
+  // Null where the model takes no clips.
+  const models::VideoProcessor* video_processor() const { return video_processor_.get(); }
   const EngineOptions& options() const { return options_; }
   const std::string& name() const { return name_; }
   tensor::Backend& backend() const { return *backend_; }
@@ -75,6 +84,17 @@ class Engine {
   base::Result<std::shared_ptr<const PreparedImage>> prepare_image(media::Image image,
                                                                    std::string name,
                                                                    ImageTimes* times = nullptr);
+
+  // The same for a clip: its frames are read one by one and kept as the model sees them.
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_video(std::span<const std::byte> file,
+                                                                   std::string name,
+                                                                   ImageTimes* times = nullptr);
+  // A picture or a clip, by its first bytes.
+  base::Result<std::shared_ptr<const PreparedImage>> prepare_file(std::span<const std::byte> file,
+                                                                  std::string name,
+                                                                  ImageTimes* times = nullptr);
+  // What a clip is and which of its frames the model would see, without their pixels.
+  base::Result<Clip> plan_video(std::span<const std::byte> file, const std::string& name);
 
   base::Result<Prompt> build_prompt(const base::Json& messages,
                                     std::vector<std::shared_ptr<const PreparedImage>> images,
@@ -109,6 +129,17 @@ class Engine {
   }
   base::Status load_text(const formats::ModelFolder& folder);
   base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
+  base::Status load_video_processor(const formats::ModelFolder& folder,
+                                    const models::Family& family, const base::Json& preprocessor,
+                                    const base::Json& processor);
+  base::Status read_video(std::span<const std::byte> file, const media::FrameChooser& choose,
+                          const media::FrameSink& sink) const;
+  base::Result<std::vector<int64_t>> choose_frames(const media::VideoInfo& info, Clip& clip) const;
+  void tell_times(Clip& clip) const;
+  base::Status check_takes_videos(const std::string& name) const;
+  media::ParallelFor parallel_rows();
+  // Tile `index` of a picture or clip as the tower takes it.
+  void normalize(const PreparedImage& image, int64_t index, float* out) const;
   base::Status check_picture_tokens() const;
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
@@ -124,8 +155,10 @@ class Engine {
   std::optional<text::ChatTemplate> template_;
   std::optional<text::ChatTemplate> tool_template_;  // where there is another one with tools
   std::string template_source_;                      // of both
-  text::RenderOptions render_;  // special tokens for the template
+  text::RenderOptions render_;                       // special tokens for the template
   std::unique_ptr<models::ImageProcessor> processor_;
+  std::unique_ptr<models::VideoProcessor> video_processor_;
+  std::optional<text::ChatTemplate> video_template_;  // of messages with a clip
   ImageCache image_cache_;
   std::vector<int32_t> stop_ids_;
   int64_t context_ = 0;

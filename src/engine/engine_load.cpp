@@ -104,18 +104,50 @@ Status Engine::load_processor(const ModelFolder& folder, const Json& config) {
   if (options_.split_images) preprocessor.set("do_image_splitting", *options_.split_images);
   OCELLI_ASSIGN(
       processor_,
-      with_advice(std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"),
-                  base::kFileAdvice));
+      with_advice(
+          std::move(family->make_processor(preprocessor, processor)).in("preprocessor_config.json"),
+          base::kFileAdvice));
   const models::TilePlan plan = processor_->plan(64, 64);
   if (plan.side != info().vision->tile) {
     return base::fail(Code::kBadInput,
                       "tiles of " + std::to_string(plan.side) +
                           " pixels do not fit the tower, which takes " +
-                          std::to_string(info().vision->tile) +
-                          "; they belong to different models",
+                          std::to_string(info().vision->tile) + "; they belong to different models",
                       "preprocessor_config.json");
   }
-  return check_picture_tokens();
+  OCELLI_TRY(check_picture_tokens());
+  return load_video_processor(folder, *family, preprocessor, processor);
+}
+
+// As the original: a part of processor_config.json, a file of its own, or the one of pictures.
+Status Engine::load_video_processor(const ModelFolder& folder, const models::Family& family,
+                                    const Json& preprocessor, const Json& processor) {
+  if (!family.make_video_processor) return {};
+  OCELLI_ASSIGN(Json video, read_json(folder, "video_preprocessor_config.json"));
+  std::string place = "video_preprocessor_config.json";
+  const Json* nested = processor.find("video_processor");
+  if (nested && nested->is_object()) {
+    video = *nested;
+    place = "processor_config.json";
+  } else if (video.is_null()) {
+    video = preprocessor;
+    place = "preprocessor_config.json";
+  }
+  OCELLI_ASSIGN(video_processor_,
+                with_advice(std::move(family.make_video_processor(video, processor)).in(place),
+                            base::kFileAdvice));
+  if (video_processor_->side() != info().vision->tile) {
+    return base::fail(Code::kBadInput,
+                      "frames of " + std::to_string(video_processor_->side()) +
+                          " pixels do not fit the tower, which takes " +
+                          std::to_string(info().vision->tile) + "; they belong to different models",
+                      place);
+  }
+  const std::string source(video_processor_->chat_template());
+  if (!source.empty()) {
+    OCELLI_ASSIGN(video_template_, text::ChatTemplate::parse(source));
+  }
+  return {};
 }
 
 // The tokens that stand for a picture must be the model's, in name and number.
@@ -175,9 +207,10 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   const models::ModelInfo& info = engine->info();
   engine->stop_ids_ = info.eos_ids;
   OCELLI_ASSIGN(const Json generation, read_json(folder, "generation_config.json"));
-  OCELLI_ASSIGN(const std::vector<int32_t> stops,
-                with_advice(models::read_eos_ids(generation, info.vocab).in("generation_config.json"),
-                            base::kFileAdvice));
+  OCELLI_ASSIGN(
+      const std::vector<int32_t> stops,
+      with_advice(models::read_eos_ids(generation, info.vocab).in("generation_config.json"),
+                  base::kFileAdvice));
   if (!stops.empty()) engine->stop_ids_ = stops;
   if (options.context < 0 || options.context > models::kMaxContext) {
     return base::fail(Code::kUsage, "the context must be from 1 to " +

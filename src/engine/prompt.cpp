@@ -12,9 +12,11 @@ namespace {
 
 constexpr size_t kMaxMessages = 4096;
 
+using Images = std::vector<std::shared_ptr<const PreparedImage>>;
+
 struct MessageTexts {
   std::vector<std::string_view> all;
-  size_t images = 0;
+  std::vector<bool> videos;  // of each picture or clip, in order: whether it is called a clip
 };
 
 // Every string within a value, keys too.
@@ -71,15 +73,16 @@ Result<MessageTexts> inspect(const Json& messages) {
     for (const Json& part : content->items()) {
       OCELLI_ASSIGN(const std::string type, part.get_string("type"));
       const Json* text = part.find("text");
-      if (type == "image") {
-        ++out.images;
+      if (type == "image" || type == "video") {
+        out.videos.push_back(type == "video");
       } else if (type == "text" && text && text->is_string()) {
         out.all.push_back(text->as_string());
       } else {
-        return base::fail(Code::kUsage,
-                          "a part of type \"" + base::printable(type, 40) +
-                              "\" is not supported; use \"text\" with a text, or \"image\"",
-                          role);
+        return base::fail(
+            Code::kUsage,
+            "a part of type \"" + base::printable(type, 40) +
+                "\" is not supported; use \"text\" with a text, \"image\" or \"video\"",
+            role);
       }
     }
   }
@@ -88,7 +91,9 @@ Result<MessageTexts> inspect(const Json& messages) {
 
 // The content in the form that the template was written for: a list of parts where the model takes
 // pictures, text where it does not.
-Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard) {
+// `next`: the pictures and clips that are still to come.
+Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard,
+                     Images::const_iterator& next) {
   if (content.is_string()) {
     Json text(guard.guard(content.as_string()));
     if (!as_parts) return text;
@@ -97,8 +102,8 @@ Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard) {
   Json parts = Json::array();
   std::string joined;
   for (const Json& part : content.items()) {
-    if (part.get_string("type").value() == "image") {
-      parts.push_back(Json::object({{"type", "image"}}));
+    if (part.get_string("type").value() != "text") {
+      parts.push_back(Json::object({{"type", (*next++)->clip ? "video" : "image"}}));
       continue;
     }
     std::string text = guard.guard(part.find("text")->as_string());
@@ -108,13 +113,15 @@ Json guarded_content(const Json& content, bool as_parts, LiteralGuard& guard) {
   return as_parts ? parts : Json(std::move(joined));
 }
 
-Json guarded_messages(const Json& messages, bool as_parts, LiteralGuard& guard) {
+Json guarded_messages(const Json& messages, bool as_parts, LiteralGuard& guard,
+                      const Images& images) {
   Json out = Json::array();
+  auto next = images.begin();
   for (const Json& message : messages.items()) {
     std::vector<Json::Member> members = message.members();
     for (auto& [key, value] : members) {
       if (key == "content" && !value.is_null()) {
-        value = guarded_content(value, as_parts, guard);
+        value = guarded_content(value, as_parts, guard, next);
       } else if (key != "role") {
         value = guarded(value, guard);
       }
@@ -155,6 +162,28 @@ base::Status PromptBuilder::add_around(Prompt& prompt) const {
   return {};
 }
 
+// Pictures and clips against what the messages and the model say of them.
+base::Status PromptBuilder::check_images(const std::vector<bool>& videos,
+                                         const Images& images) const {
+  if (videos.size() != images.size()) {
+    return base::fail(Code::kUsage, "the messages name " + std::to_string(videos.size()) +
+                                        " pictures but " + std::to_string(images.size()) +
+                                        " were given; name each of them once");
+  }
+  if (!videos.empty() && !processor_)
+    return base::fail(Code::kUsage, "this model takes no pictures; choose one with a vision tower");
+  for (size_t i = 0; i < images.size(); ++i) {
+    if (videos[i] && !images[i]->clip) {
+      return base::fail(Code::kUsage, "is a picture but called a video; call it \"image\"",
+                        images[i]->name);
+    }
+    if (images[i]->clip && !video_processor_)
+      return base::fail(Code::kUsage, "this model takes no videos; give a picture",
+                        images[i]->name);
+  }
+  return {};
+}
+
 Result<Prompt> PromptBuilder::build(const Json& messages,
                                     std::vector<std::shared_ptr<const PreparedImage>> images,
                                     const text::RenderOptions& options) const {
@@ -166,24 +195,23 @@ Result<Prompt> PromptBuilder::build(const Json& messages,
   OCELLI_ASSIGN(MessageTexts texts, inspect(messages));
   gather(options.tools, texts.all);
   gather(options.variables, texts.all);
-  if (texts.images != images.size()) {
-    return base::fail(Code::kUsage, "the messages name " + std::to_string(texts.images) +
-                                        " pictures but " + std::to_string(images.size()) +
-                                        " were given");
-  }
-  if (texts.images > 0 && !processor_)
-    return base::fail(Code::kUsage, "this model takes no pictures");
+  OCELLI_TRY(check_images(texts.videos, images));
+  const bool has_clip =
+      std::any_of(images.begin(), images.end(), [](const auto& image) { return image->clip; });
+  const text::ChatTemplate* chosen = has_clip && video_template_ ? video_template_ : template_;
   std::vector<std::string> controls;
   for (int32_t id = 0; id < tokenizer_.id_limit(); ++id) {
     if (tokenizer_.is_special(id)) controls.emplace_back(tokenizer_.token(id));
   }
   if (processor_) controls.emplace_back(processor_->marker());
+  if (video_processor_) controls.emplace_back(video_processor_->marker());
   OCELLI_ASSIGN(LiteralGuard guard, LiteralGuard::create(std::move(controls), texts.all));
   text::RenderOptions safe = options;
   safe.tools = guarded(options.tools, guard);
   safe.variables = guarded(options.variables, guard);
-  OCELLI_ASSIGN(text::Rendered rendered,
-                template_->render(guarded_messages(messages, processor_ != nullptr, guard), safe));
+  OCELLI_ASSIGN(
+      text::Rendered rendered,
+      chosen->render(guarded_messages(messages, processor_ != nullptr, guard, images), safe));
 
   Prompt prompt;
   prompt.images = std::move(images);
@@ -199,17 +227,22 @@ Result<std::string> PromptBuilder::expand(
   std::string expanded;
   size_t next = 0, at = 0;
   while (processor_) {
-    const size_t found = text.find(processor_->marker(), at);
+    const size_t picture = text.find(processor_->marker(), at);
+    const size_t video =
+        video_processor_ ? text.find(video_processor_->marker(), at) : std::string_view::npos;
+    const size_t found = std::min(picture, video);
     if (found == std::string_view::npos) break;
-    if (next == images.size()) {
-      return base::fail(Code::kBadInput, "the chat template asks for more pictures than there are");
+    if (next == images.size() || images[next]->clip.has_value() != (video < picture)) {
+      return base::fail(Code::kBadInput,
+                        "the chat template asks for more pictures than there are; choose another");
     }
+    const PreparedImage& image = *images[next++];
     expanded.append(text.substr(at, found - at))
-        .append(processor_->prompt(images[next++]->tiles.plan));
-    at = found + processor_->marker().size();
+        .append(image.clip ? image.clip->prompt : processor_->prompt(image.tiles.plan));
+    at = found + (image.clip ? video_processor_->marker() : processor_->marker()).size();
   }
   if (next != images.size())
-    return base::fail(Code::kBadInput, "the chat template leaves pictures out");
+    return base::fail(Code::kBadInput, "the chat template leaves pictures out; choose another");
   return expanded.append(text.substr(at));
 }
 

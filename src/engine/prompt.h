@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,17 +15,28 @@
 #include "base/json.h"
 #include "engine/literal_guard.h"
 #include "models/image_processor.h"
+#include "models/video_processor.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace ocelli::engine {
 
-// A picture of a request: decoded, cut, and known by content.
+// What is known of a clip besides its pixels.
+struct Clip {
+  media::VideoInfo info;
+  std::vector<int64_t> indices;     // of the frames that the model sees, one tile each
+  std::vector<double> seconds;      // their times in the file
+  std::vector<std::string> labels;  // their times as the model is told
+  std::string prompt;               // what stands in the prompt for the clip
+};
+
+// A picture or a clip of a request: decoded, cut, and known by content.
 struct PreparedImage {
   std::string name;  // for people: the file
   media::ImageFacts facts;
   int width = 0, height = 0;  // upright
   models::Tiles tiles;
+  std::optional<Clip> clip;
   base::Digest256 key;  // of the tiles and of everything that decides their embeddings
 };
 
@@ -45,9 +57,16 @@ class PromptBuilder {
         template_(chat_template),
         processor_(processor),
         tokens_per_tile_(tokens_per_tile) {}
+  // For a model that takes clips. `chat_template` is that of messages with a clip; null: the same.
+  void take_videos(const models::VideoProcessor* processor,
+                   const text::ChatTemplate* chat_template) {
+    video_processor_ = processor;
+    video_template_ = chat_template;
+  }
 
-  // messages: [{"role": ..., "content": text | [{"type": "text", "text": ...}, {"type":
-  // "image"}]}]. `images` are those of the "image" parts, in order; their number must agree.
+  // messages: [{"role": ..., "content": text | [{"type": "text", "text": ...}, {"type": "image"},
+  // {"type": "video"}]}]. `images` are those of the "image" and "video" parts, in order; their
+  // number must agree. An "image" that is a clip is taken as "video".
   base::Result<Prompt> build(const base::Json& messages,
                              std::vector<std::shared_ptr<const PreparedImage>> images,
                              const text::RenderOptions& options) const;
@@ -55,6 +74,8 @@ class PromptBuilder {
   base::Result<Prompt> raw(std::string_view text) const;
 
  private:
+  base::Status check_images(const std::vector<bool>& videos,
+                            const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
   base::Result<std::string> expand(
       std::string_view rendered,
       const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
@@ -65,6 +86,8 @@ class PromptBuilder {
   const text::Tokenizer& tokenizer_;
   const text::ChatTemplate* template_;
   const models::ImageProcessor* processor_;
+  const models::VideoProcessor* video_processor_ = nullptr;
+  const text::ChatTemplate* video_template_ = nullptr;
   int64_t tokens_per_tile_;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <span>
 
 #include "base/check.h"
 #include "media/limits.h"
@@ -10,8 +11,11 @@
 namespace ocelli::media {
 namespace {
 
-// 8 bits of result and 2 bits of headroom: sums of coefficients with negative lobes leave [0, 1].
-constexpr int kPrecisionBits = 32 - 8 - 2;
+// Fractional bits of a coefficient: 8 bits of result and 2 bits of headroom, because sums of
+// coefficients with negative lobes leave [0, 1].
+constexpr int kPillowBits = 32 - 8 - 2;
+// PyTorch takes as many, but no more than leave its coefficients 16 bits.
+constexpr double kTorchLimit = 1 << 15;
 
 double bilinear(double x) {
   x = std::abs(x);
@@ -54,7 +58,7 @@ FilterShape shape_of(Filter filter) {
   return {bilinear, 1.0};
 }
 
-// Output i is the sum over t < count of input[first + t] * weights[t], in units of 2^-22.
+// Output i is the sum over t < count of input[first + t] * weights[t], in units of 2^-bits.
 struct Taps {
   int first, count;
   const int32_t* weights;
@@ -62,18 +66,26 @@ struct Taps {
 
 class AxisPlan {
  public:
-  AxisPlan(int in, int out, FilterShape shape);
+  AxisPlan(int in, int out, FilterShape shape, Arithmetic arithmetic);
+  int bits() const { return bits_; }
   Taps operator[](int i) const {
     return {bounds_[size_t(i)].first, bounds_[size_t(i)].second, &weights_[size_t(i) * stride_]};
   }
 
  private:
   size_t stride_;
+  int bits_ = kPillowBits;
   std::vector<std::pair<int, int>> bounds_;  // first input, number of inputs
   std::vector<int32_t> weights_;
 };
 
-AxisPlan::AxisPlan(int in, int out, FilterShape shape) {
+int torch_bits(double largest) {
+  int bits = 0;
+  while (bits < kPillowBits && int(0.5 + largest * (1 << (bits + 1))) < kTorchLimit) ++bits;
+  return bits;
+}
+
+AxisPlan::AxisPlan(int in, int out, FilterShape shape, Arithmetic arithmetic) {
   const double scale = double(in) / out;
   const double stretch = std::max(scale, 1.0);  // enlarging uses the filter as it is
   const double support = shape.support * stretch;
@@ -81,42 +93,52 @@ AxisPlan::AxisPlan(int in, int out, FilterShape shape) {
   stride_ = size_t(std::ceil(support)) * 2 + 1;
   bounds_.resize(size_t(out));
   weights_.assign(size_t(out) * stride_, 0);
-  std::vector<double> weights(stride_);
+  std::vector<double> weights(size_t(out) * stride_);
+  double largest = 0;
   for (int i = 0; i < out; ++i) {
     const double center = (i + 0.5) * scale;
     // The cast rounds towards zero; the order of the additions is Pillow's.
     const int first = std::max(int(center - support + 0.5), 0);
     const int count = std::min(int(center + support + 0.5), in) - first;
+    const std::span<double> row = std::span(weights).subspan(size_t(i) * stride_, size_t(count));
     double sum = 0.0;
     for (int t = 0; t < count; ++t) {
-      weights[size_t(t)] = shape.weight((t + first - center + 0.5) * per_input);
-      sum += weights[size_t(t)];
+      row[size_t(t)] = shape.weight((t + first - center + 0.5) * per_input);
+      sum += row[size_t(t)];
     }
     bounds_[size_t(i)] = {first, count};
-    for (int t = 0; t < count; ++t) {
-      const double w =
-          (sum != 0.0 ? weights[size_t(t)] / sum : weights[size_t(t)]) * (1 << kPrecisionBits);
-      weights_[size_t(i) * stride_ + size_t(t)] = int32_t(w < 0 ? -0.5 + w : 0.5 + w);
+    for (double& w : row) {
+      if (sum != 0.0) w /= sum;
+      largest = std::max(largest, w);
     }
+  }
+  if (arithmetic == Arithmetic::kTorch) bits_ = torch_bits(largest);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const double w = weights[i] * (1 << bits_);
+    weights_[i] = int32_t(w < 0 ? -0.5 + w : 0.5 + w);
   }
 }
 
-uint8_t clip8(int32_t sum) {
-  return uint8_t(std::clamp(sum >> kPrecisionBits, 0, 255));
+uint8_t clip8(int32_t sum, int bits) {
+  return uint8_t(std::clamp(sum >> bits, 0, 255));
 }
 
-constexpr int32_t kHalf = 1 << (kPrecisionBits - 1);
+// Half of the last place, which rounds.
+int32_t half(int bits) {
+  return bits > 0 ? 1 << (bits - 1) : 0;
+}
 
 // Two rows at once: `pairs` holds (first row's byte) + (second row's byte << 32) for each channel
 // of each pixel, and one 64-bit product then serves both. Each half of a sum fits 32 bits, as in
 // Pillow; a negative low half borrows from the high one, which the end undoes.
 void resize_row_pair(const uint64_t* pairs, int out_width, const AxisPlan& plan, uint8_t* out0,
                      uint8_t* out1) {
-  constexpr uint64_t kHalves = uint64_t(kHalf) << 32 | uint64_t(kHalf);
+  const int bits = plan.bits();
+  const uint64_t halves = uint64_t(half(bits)) << 32 | uint64_t(half(bits));
   for (int x = 0; x < out_width; ++x) {
     const Taps taps = plan[x];
     const uint64_t* pixel = pairs + size_t(taps.first) * 3;
-    uint64_t sums[3] = {kHalves, kHalves, kHalves};
+    uint64_t sums[3] = {halves, halves, halves};
     for (int t = 0; t < taps.count; ++t, pixel += 3) {
       const auto w = uint64_t(int64_t{taps.weights[t]});
       sums[0] += pixel[0] * w;
@@ -126,26 +148,26 @@ void resize_row_pair(const uint64_t* pairs, int out_width, const AxisPlan& plan,
     for (size_t c = 0; c < 3; ++c) {
       const auto low = int32_t(uint32_t(sums[c]));
       const auto high = int32_t(uint32_t((sums[c] - uint64_t(int64_t{low})) >> 32));
-      out0[size_t(x) * 3 + c] = clip8(low);
-      out1[size_t(x) * 3 + c] = clip8(high);
+      out0[size_t(x) * 3 + c] = clip8(low, bits);
+      out1[size_t(x) * 3 + c] = clip8(high, bits);
     }
   }
 }
 
 // One output row: rows `taps.first`... of `in` (row_bytes apart), weighted. Works in strips that
 // stay in the first-level cache.
-void blend_rows(const uint8_t* in, size_t row_bytes, Taps taps, uint8_t* out) {
+void blend_rows(const uint8_t* in, size_t row_bytes, Taps taps, int bits, uint8_t* out) {
   constexpr size_t kStrip = 1024;
   int32_t sums[kStrip];
   for (size_t at = 0; at < row_bytes; at += kStrip) {
     const size_t n = std::min(kStrip, row_bytes - at);
-    std::fill_n(sums, n, kHalf);
+    std::fill_n(sums, n, half(bits));
     for (int t = 0; t < taps.count; ++t) {
       const uint8_t* row = in + size_t(taps.first + t) * row_bytes + at;
       const int32_t w = taps.weights[t];
       for (size_t i = 0; i < n; ++i) sums[i] += row[i] * w;
     }
-    for (size_t i = 0; i < n; ++i) out[at + i] = clip8(sums[i]);
+    for (size_t i = 0; i < n; ++i) out[at + i] = clip8(sums[i], bits);
   }
 }
 
@@ -161,9 +183,14 @@ Image empty_like(const Image& source, int width, int height) {
   return out;
 }
 
-Image resize_width(const Image& in, int width, FilterShape shape, const ParallelFor& parallel) {
+struct How {
+  FilterShape shape;
+  Arithmetic arithmetic;
+};
+
+Image resize_width(const Image& in, int width, How how, const ParallelFor& parallel) {
   Image out = empty_like(in, width, in.height);
-  const AxisPlan plan(in.width, width, shape);
+  const AxisPlan plan(in.width, width, how.shape, how.arithmetic);
   run(parallel, in.height, [&](int64_t begin, int64_t end) {
     std::vector<uint64_t> pairs(in.row_bytes());
     for (int y = int(begin); y < int(end); y += 2) {
@@ -176,12 +203,12 @@ Image resize_width(const Image& in, int width, FilterShape shape, const Parallel
   return out;
 }
 
-Image resize_height(const Image& in, int height, FilterShape shape, const ParallelFor& parallel) {
+Image resize_height(const Image& in, int height, How how, const ParallelFor& parallel) {
   Image out = empty_like(in, in.width, height);
-  const AxisPlan plan(in.height, height, shape);
+  const AxisPlan plan(in.height, height, how.shape, how.arithmetic);
   run(parallel, height, [&](int64_t begin, int64_t end) {
     for (int y = int(begin); y < int(end); ++y) {
-      blend_rows(in.rgb.data(), in.row_bytes(), plan[y], out.row(y));
+      blend_rows(in.rgb.data(), in.row_bytes(), plan[y], plan.bits(), out.row(y));
     }
   });
   return out;
@@ -189,23 +216,23 @@ Image resize_height(const Image& in, int height, FilterShape shape, const Parall
 
 }  // namespace
 
-Image resize(const Image& source, int width, int height, Filter filter,
-             const ParallelFor& parallel) {
+Image resize(const Image& source, int width, int height, Filter filter, const ParallelFor& parallel,
+             Arithmetic arithmetic) {
   const auto side_ok = [](int side) { return side >= 1 && side <= kMaxSide; };
   OCELLI_CHECK(side_ok(source.width) && side_ok(source.height), "the source has a bad size");
   OCELLI_CHECK(side_ok(width) && side_ok(height), "the target has a bad size");
   OCELLI_CHECK(source.rgb.size() == source.row_bytes() * size_t(source.height), "rgb is w * h * 3");
-  const FilterShape shape = shape_of(filter);
+  const How how{shape_of(filter), arithmetic};
   if (width == source.width && height == source.height) return source;
-  if (width == source.width) return resize_height(source, height, shape, parallel);
-  if (height == source.height) return resize_width(source, width, shape, parallel);
+  if (width == source.width) return resize_height(source, height, how, parallel);
+  if (height == source.height) return resize_width(source, width, how, parallel);
   // Pillow 13 takes the rows first where the height shrinks by more than twice what the width does
   // (python-pillow pull request 9549); the bytes between the passes make the order visible.
   const int rows_lost = source.height - height, columns_lost = source.width - width;
-  if (rows_lost > 0 && rows_lost > 2 * columns_lost) {
-    return resize_width(resize_height(source, height, shape, parallel), width, shape, parallel);
+  if (arithmetic == Arithmetic::kPillow && rows_lost > 0 && rows_lost > 2 * columns_lost) {
+    return resize_width(resize_height(source, height, how, parallel), width, how, parallel);
   }
-  return resize_height(resize_width(source, width, shape, parallel), height, shape, parallel);
+  return resize_height(resize_width(source, width, how, parallel), height, how, parallel);
 }
 
 }  // namespace ocelli::media

@@ -5,6 +5,7 @@
 #include "models/smollm3.h"
 #include "models/smolvlm.h"
 #include "models/smolvlm_processor.h"
+#include "models/smolvlm_video.h"
 
 namespace ocelli::models {
 namespace {
@@ -23,10 +24,15 @@ Result<std::unique_ptr<ImageProcessor>> smolvlm_processor(const Json& preprocess
   return std::unique_ptr<ImageProcessor>(std::make_unique<SmolVlmProcessor>(config));
 }
 
+Result<std::unique_ptr<VideoProcessor>> smolvlm_video(const Json& video, const Json& processor) {
+  OCELLI_ASSIGN(const SmolVlmVideoConfig config, SmolVlmVideoConfig::parse(video, processor));
+  return std::unique_ptr<VideoProcessor>(std::make_unique<SmolVlmVideoProcessor>(config));
+}
+
 constexpr Family kFamilies[] = {
     {"llama", llama, nullptr},
     {"smollm3", make_smollm3, nullptr},
-    {"smolvlm", make_smolvlm, smolvlm_processor},
+    {"smolvlm", make_smolvlm, smolvlm_processor, smolvlm_video},
     {"idefics3", make_smolvlm, smolvlm_processor},
 };
 

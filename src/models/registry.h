@@ -7,6 +7,7 @@
 #include "formats/checkpoint.h"
 #include "models/image_processor.h"
 #include "models/model.h"
+#include "models/video_processor.h"
 
 namespace ocelli::models {
 
@@ -17,6 +18,10 @@ struct Family {
   // Null for text-only families. Arguments: preprocessor_config.json, processor_config.json.
   base::Result<std::unique_ptr<ImageProcessor>> (*make_processor)(const base::Json& preprocessor,
                                                                   const base::Json& processor);
+  // Null for families without clips. Arguments: the configuration of clips (see
+  // SmolVlmVideoConfig), processor_config.json.
+  base::Result<std::unique_ptr<VideoProcessor>> (*make_video_processor)(
+      const base::Json& video, const base::Json& processor) = nullptr;
 };
 
 std::span<const Family> families();

@@ -23,7 +23,8 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_smolvlm \
   make_smollm3 \
   make_scripted \
-  make_video; do
+  make_video \
+  make_clips; do
   echo "== $script"
   (cd tools/reference && HF_HUB_OFFLINE=1 "$python" "$script.py")
 done
