@@ -39,6 +39,13 @@ void EngineFlags::add(CLI::App& app) {
   app.add_option("--alpha", alpha, "transparent pictures: drop (as the original) or white")
       ->type_name("HOW")
       ->check(CLI::IsMember({"drop", "white"}));
+  app.add_option("--fps", fps, "videos: frames a second to look at (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::Range(0.001, 1000.0));
+  app.add_option("--max-frames", max_frames,
+                 "videos: most frames to look at (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::Range(size_t{1}, media::kMaxSampledFrames));
   app.add_flag("-q,--quiet", quiet, "no notes and no progress on stderr");
   app.option_defaults()->group("Options");
 }
@@ -50,6 +57,7 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   o.exact = exact;
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
   if (no_split) o.split_images = false;
+  o.video_sampling = {fps, max_frames};
   if (alpha == "white") o.decode_options.alpha = media::Alpha::kWhite;
   if (!weights.empty()) {
     o.weights = encoding::from_name(weights);

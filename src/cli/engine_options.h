@@ -23,6 +23,8 @@ struct EngineFlags {
   bool exact = false;
   bool no_split = false;
   std::string alpha = "drop";
+  std::optional<double> fps;          // --fps
+  std::optional<int64_t> max_frames;  // --max-frames
   bool quiet = false;
 
   void add(CLI::App& app);

@@ -11,6 +11,7 @@
 #include "cli/target.h"
 #include "cli/terminal.h"
 #include "media/header.h"
+#include "media/video_kinds.h"
 
 namespace ocelli::cli {
 namespace {
@@ -99,8 +100,14 @@ Result<int> plan(PlanFlags& flags) {
   OCELLI_ASSIGN(target.files, expand_folders(target.files, notes));
   OCELLI_TRY(check_picture_count(target.files.size()));
   std::vector<engine::PictureSize> pictures;
+  // Videos last: which of their frames are seen is the model's choice.
+  std::vector<std::string> videos;
   for (const std::string& path : target.files) {
     OCELLI_ASSIGN(const Input file, Input::open(path));
+    if (media::sniff_video(file.bytes()) != nullptr) {
+      videos.push_back(path);
+      continue;
+    }
     OCELLI_ASSIGN(const media::Header header,
                   std::move(media::read_header(file.bytes(), {})).in(input_name(path)));
     pictures.push_back({header.upright_width(), header.upright_height()});
@@ -111,6 +118,12 @@ Result<int> plan(PlanFlags& flags) {
   }
   flags.engine.quiet = flags.engine.quiet || flags.json;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
+  for (const std::string& path : videos) {
+    OCELLI_ASSIGN(const Input file, Input::open(path));
+    OCELLI_ASSIGN(engine::Clip clip, open.engine->plan_video(file.bytes(), input_name(path)));
+    const media::VideoInfo info = clip.info;
+    pictures.push_back({info.width, info.height, std::move(clip), int64_t(file.bytes().size())});
+  }
   OCELLI_ASSIGN(
       const engine::Forecast f,
       engine::forecast(*open.engine, pictures, target.question.value_or(""), flags.max_tokens));

@@ -28,7 +28,7 @@ struct RunFlags {
   EngineFlags engine;
   GenerateFlags generate;
   ToolFlags tools;
-  std::vector<std::string> words, images;
+  std::vector<std::string> words, images, videos;
   std::optional<std::string> prompt;
   std::string system, output, prompt_file;
   bool json = false, jsonl = false, show_prompt = false, raw = false;
@@ -51,6 +51,11 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   engine::ImageTimes times;
   OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, arguments, &times));
   if (flags.show_prompt) {
+    if (!flags.output.empty()) {
+      OCELLI_ASSIGN(const std::vector<std::byte> png, contact_sheet(prompt));
+      const auto* bytes = reinterpret_cast<const char*>(png.data());
+      OCELLI_TRY(base::write_file_atomically(flags.output, {bytes, png.size()}));
+    }
     return print(flags.json ? prompt_json(engine, prompt).dump(2) + "\n"
                             : prompt_text(engine, prompt));
   }
@@ -94,6 +99,7 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
 Result<int> run(Session& session, RunFlags& flags) {
   OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
   target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
+  target.files.insert(target.files.end(), flags.videos.begin(), flags.videos.end());
   if (!flags.prompt_file.empty()) {
     if (target.question)
       return base::fail(Code::kUsage, "there is a question already; leave one of them out",
@@ -105,10 +111,10 @@ Result<int> run(Session& session, RunFlags& flags) {
                       "nothing to do; ask something: ocelli run photo.jpg \"What is this?\"");
   }
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
-  if (!flags.output.empty() && !flags.jsonl) {
+  if (!flags.output.empty() && !flags.jsonl && !flags.show_prompt) {
     return base::fail(
         Code::kUsage,
-        "answers are added to a file with --jsonl only; add it, or redirect the output",
+        "takes answers of --jsonl or the frames of --show-prompt; add one, or redirect the output",
         "--output");
   }
   if (flags.jsonl && (flags.raw || flags.show_prompt)) {
@@ -144,10 +150,11 @@ Result<int> run(Session& session, RunFlags& flags) {
 Run make_run(CLI::App& app) {
   auto flags = std::make_shared<RunFlags>();
   app.description(
-      "Answer a question about one picture, several or none. FILE is a picture, a folder of\n"
-      "pictures, a data URI or - (standard input).\n\n"
+      "Answer a question about pictures and videos, or without any. FILE is a picture, a video, a\n"
+      "folder of pictures, a data URI or - (standard input).\n\n"
       "  ocelli run photo.jpg \"What is in the picture?\"\n"
       "  ocelli run ./SmolVLM2-256M-Video-Instruct left.png right.png \"What differs?\"\n"
+      "  ocelli run ./SmolVLM2-256M-Video-Instruct clip.mp4 \"What happens?\"\n"
       "  ocelli run photos/ \"Which one shows a cat?\"\n"
       "  ocelli run *.jpg -p \"Describe the picture.\" --jsonl -o answers.jsonl");
   app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
@@ -157,13 +164,17 @@ Run make_run(CLI::App& app) {
   app.add_option("--image", flags->images, "a picture (may be given several times)")
       ->type_name("FILE")
       ->allow_extra_args(false);
+  app.add_option("--video", flags->videos, "a video (may be given several times)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   app.add_option("--system,--system-prompt", flags->system,
                  "what the model is told before the question")
       ->type_name("TEXT");
   app.add_flag("--json", flags->json, "one JSON object with answer, tokens and times");
   app.add_flag("--jsonl", flags->jsonl, "one request and one JSON line for each file");
   app.add_option("-o,--output", flags->output,
-                 "with --jsonl: add to this file, skipping what it already answers")
+                 "with --jsonl: add to this file, skipping what it already answers; with "
+                 "--show-prompt: the frames of videos, as a PNG picture")
       ->type_name("FILE");
   app.add_flag("--show-prompt", flags->show_prompt,
                "print exactly what the model would see, and stop");

@@ -10,5 +10,8 @@ namespace ocelli::cli {
 std::string prompt_text(const engine::Engine& engine, const engine::Prompt& prompt);
 // For programs: the whole text, all ids, tiles.
 base::Json prompt_json(const engine::Engine& engine, const engine::Prompt& prompt);
+// The frames of all clips as the model sees them, with their times: a PNG file. Errors (kUsage): no
+// clip.
+base::Result<std::vector<std::byte>> contact_sheet(const engine::Prompt& prompt);
 
 }  // namespace ocelli::cli

@@ -44,9 +44,10 @@ bool looks_like_file(const std::string& word) {
   std::string ending = fs::path(word).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(),
                  [](unsigned char c) { return char(std::tolower(c)); });
-  constexpr std::string_view kEndings[] = {
-      ".jpg",  ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic",       ".heif",
-      ".avif", ".pdf",  ".mp4", ".mov",  ".mkv", ".wav", ".mp3", ".gguf", ".safetensors"};
+  constexpr std::string_view kEndings[] = {".jpg", ".jpeg", ".png",  ".webp", ".gif",        ".bmp",
+                                           ".tif", ".tiff", ".heic", ".heif", ".avif",       ".pdf",
+                                           ".mp4", ".webm", ".avi",  ".m4v",  ".flv",        ".mov",
+                                           ".mkv", ".wav",  ".mp3",  ".gguf", ".safetensors"};
   return std::find(std::begin(kEndings), std::end(kEndings), ending) != std::end(kEndings);
 }
 

@@ -74,8 +74,8 @@ Result<Image> Engine::prepare_video(std::span<const std::byte> file, std::string
     return {};
   };
   OCELLI_TRY(std::move(read_video(file, choose, keep)).in(name));
-  const int side = video_processor_->side();
-  tiles.plan = {0, 0, side, side, int64_t(clip.indices.size()), side};
+  tiles.plan =
+      video_processor_->plan(clip.info.width, clip.info.height, int64_t(clip.indices.size()));
   tell_times(clip);
   prepared->name = std::move(name);
   prepared->width = clip.info.width;

@@ -93,7 +93,10 @@ Result<Prompt> prompt_of(Engine& engine, std::span<const PictureSize> pictures,
     auto image = std::make_shared<PreparedImage>();
     image->width = size.width;
     image->height = size.height;
-    image->tiles.plan = engine.processor()->plan(size.width, size.height);
+    image->clip = size.clip;
+    image->tiles.plan = size.clip ? engine.video_processor()->plan(
+                                        size.width, size.height, int64_t(size.clip->indices.size()))
+                                  : engine.processor()->plan(size.width, size.height);
     images.push_back(std::move(image));
   }
   base::Json messages = base::Json::array();
@@ -101,7 +104,8 @@ Result<Prompt> prompt_of(Engine& engine, std::span<const PictureSize> pictures,
   return engine.build_prompt(messages, std::move(images));
 }
 
-void count_pictures(const Engine& engine, const Prompt& prompt, Forecast& f) {
+void count_pictures(const Engine& engine, std::span<const PictureSize> pictures,
+                    const Prompt& prompt, Forecast& f) {
   for (const auto& image : prompt.images) {
     const models::TilePlan& plan = image->tiles.plan;
     const int64_t pixels = int64_t{image->width} * image->height * 3;
@@ -114,6 +118,7 @@ void count_pictures(const Engine& engine, const Prompt& prompt, Forecast& f) {
     f.decoding = std::max(f.decoding, 2 * pixels + 2 * resized);
   }
   f.pictures = int64_t(prompt.images.size());
+  for (const PictureSize& size : pictures) f.decoding += size.file_bytes;
 }
 
 }  // namespace
@@ -128,7 +133,7 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
   f.text_tokens = total - f.picture_tokens;
   f.context = engine.context();
   f.answer_tokens = std::max<int64_t>(0, std::min(answer_tokens, f.context - total));
-  count_pictures(engine, prompt, f);
+  count_pictures(engine, pictures, prompt, f);
 
   OCELLI_ASSIGN(DryRun dry, DryRun::create(engine));
   for (int64_t left = f.tiles; left > 0; left -= engine.tiles_together()) {

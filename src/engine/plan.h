@@ -12,7 +12,7 @@ namespace ocelli::engine {
 using count::Work;
 
 struct Forecast {
-  int64_t pictures = 0, tiles = 0;
+  int64_t pictures = 0, tiles = 0;  // a clip is a picture whose frames are tiles
   int64_t picture_tokens = 0, text_tokens = 0, answer_tokens = 0, context = 0;
   Work vision, prefill, decode_token;  // decode_token: one token at the end of the answer
   // Bytes.
@@ -36,6 +36,8 @@ struct Forecast {
 // Sizes of the pictures of a request, upright.
 struct PictureSize {
   int width = 0, height = 0;
+  std::optional<Clip> clip = {};  // of a video: what Engine::plan_video says
+  int64_t file_bytes = 0;         // of a video: shared with the decoder
 };
 
 base::Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,

@@ -52,11 +52,13 @@ Status Session::check_length(const Prompt& prompt) const {
   const int64_t pictures = prompt.image_tokens();
   std::string what = "the prompt does not fit the context (" + std::to_string(tokens) +
                      " tokens, limit " + std::to_string(engine_->context()) + "): ";
+  const bool clips = std::any_of(prompt.images.begin(), prompt.images.end(),
+                                 [](const auto& image) { return image->clip.has_value(); });
   if (pictures > 0) {
     what += std::to_string(prompt.images.size()) +
             (prompt.images.size() == 1 ? " picture takes " : " pictures take ") +
             std::to_string(pictures) + " tokens, text takes " + std::to_string(tokens - pictures) +
-            "; use fewer pictures or --no-split";
+            (clips ? "; use --max-frames or fewer files" : "; use fewer pictures or --no-split");
   } else {
     what += "it is all text; shorten it";
   }

@@ -264,7 +264,8 @@ Result<Header> read_header(Bytes bytes, const DecodeLimits& limits) {
   if (kind.format == Format::kUnknown) {
     if (kind.name.empty()) {
       return fail(Code::kBadInput,
-                  "not a picture (its first bytes match no known format); use JPEG, PNG or WebP");
+                  "not a picture or video (its first bytes match no known format); use JPEG, PNG "
+                  "or WebP, or MP4");
     }
     return fail(Code::kBadInput,
                 "unsupported: " + std::string(kind.name) + "; convert it to JPEG, PNG or WebP");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -144,6 +145,38 @@ TEST(Video, OtherCodecsAreNamed) {
   ASSERT_NE(at, reinterpret_cast<char*>(clip.data() + clip.size()));
   std::memcpy(at, other.data(), other.size());
   EXPECT_NE(error_of(clip).find("unsupported: video codec jpeg2000"), std::string::npos);
+}
+
+// The unit of time of an MP4's tracks, in ticks a second.
+std::vector<std::byte> with_timescale(std::vector<std::byte> clip, uint32_t ticks) {
+  const std::string_view name = "mdhd";
+  const auto at =
+      std::string_view(reinterpret_cast<const char*>(clip.data()), clip.size()).find(name);
+  EXPECT_NE(at, std::string_view::npos);
+  for (size_t i = 0; i < 4; ++i) clip[at + 16 + i] = std::byte(ticks >> (24 - 8 * i) & 255);
+  return clip;
+}
+
+TEST(Video, LyingTimesEndWell) {
+  const auto hour = read_clip("hour.mp4");
+  EXPECT_NE(error_of(with_timescale(hour, 1000)).find("the video is too long ("),
+            std::string::npos);
+  for (const uint32_t ticks : {0u, 1u, 2u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
+    const std::string error = error_of(with_timescale(read_clip("h264.mp4"), ticks));
+    if (error.empty()) continue;
+    EXPECT_NE(error.find("video"), std::string::npos) << ticks << ": " << error;
+  }
+}
+
+// A file with sound alone, or with nothing that is shown.
+TEST(Video, NoVideoInTheFile) {
+  auto clip = read_clip("h264.mp4");
+  const std::string_view kind("\0\0\0\0vide", 8), sound("\0\0\0\0soun", 8);  // of its hdlr box
+  auto* begin = reinterpret_cast<char*>(clip.data());
+  auto* at = std::search(begin, begin + clip.size(), kind.begin(), kind.end());
+  ASSERT_NE(at, begin + clip.size());
+  std::memcpy(at, sound.data(), sound.size());
+  EXPECT_NE(error_of(clip).find("no video stream"), std::string::npos) << error_of(clip);
 }
 
 TEST(Video, AnythingCutAnywhereEndsWell) {

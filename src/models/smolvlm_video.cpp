@@ -141,6 +141,17 @@ Result<std::vector<int64_t>> SmolVlmVideoProcessor::sample(const media::VideoInf
   return spread(first, last, count);
 }
 
+// get_resize_output_image_size
+TilePlan SmolVlmVideoProcessor::plan(int width, int height, int64_t frames) const {
+  const int edge = std::min(kMaxFrameSize, config_.frame.longest_edge);
+  const double aspect = double(width) / double(height);
+  TilePlan out{0, 0, edge, edge, frames, side()};
+  int& shorter = width >= height ? out.resized_height : out.resized_width;
+  shorter = int(width >= height ? edge / aspect : edge * aspect);
+  shorter = std::max(shorter + shorter % 2, 1);
+  return out;
+}
+
 // resize of the original: to the longest edge, then squashed to a square.
 Result<std::vector<uint8_t>> SmolVlmVideoProcessor::process(
     const media::Image& frame, const media::ParallelFor& parallel) const {
@@ -152,20 +163,11 @@ Result<std::vector<uint8_t>> SmolVlmVideoProcessor::process(
                                      " pixels is not possible (limit " +
                                      std::to_string(media::kMaxSide) + " a side)");
   }
-  const int edge = std::min(kMaxFrameSize, config_.frame.longest_edge);
-  const double aspect = double(frame.width) / double(frame.height);
-  int width = edge, height = edge;
-  if (frame.width >= frame.height) {
-    height = int(edge / aspect);
-    height += height % 2;
-  } else {
-    width = int(edge * aspect);
-    width += width % 2;
-  }
+  const TilePlan size = plan(frame.width, frame.height, 1);
   const auto resized = [&](const media::Image& image, int w, int h) {
     return media::resize(image, w, h, config_.frame.filter, parallel, media::Arithmetic::kTorch);
   };
-  return resized(resized(frame, std::max(width, 1), std::max(height, 1)), side(), side()).rgb;
+  return resized(resized(frame, size.resized_width, size.resized_height), side(), side()).rgb;
 }
 
 void SmolVlmVideoProcessor::normalize(std::span<const uint8_t> rgb, float* out) const {

@@ -28,6 +28,7 @@ class SmolVlmVideoProcessor : public VideoProcessor {
   base::Result<std::vector<int64_t>> sample(const media::VideoInfo& info,
                                             const VideoSampling& wanted) const override;
   int side() const override { return config_.frame.tile; }
+  TilePlan plan(int width, int height, int64_t frames) const override;
   base::Result<std::vector<uint8_t>> process(const media::Image& frame,
                                              const media::ParallelFor& parallel) const override;
   void normalize(std::span<const uint8_t> rgb, float* out) const override;

@@ -12,6 +12,7 @@
 #include "media/image.h"
 #include "media/resample.h"
 #include "media/video.h"
+#include "models/image_processor.h"
 
 namespace ocelli::models {
 
@@ -29,6 +30,8 @@ class VideoProcessor {
                                                     const VideoSampling& wanted) const = 0;
   // Pixels of a frame's sides as the tower takes it.
   virtual int side() const = 0;
+  // `frames` frames of this size, one tile each.
+  virtual TilePlan plan(int width, int height, int64_t frames) const = 0;
   // A frame as uint8 [side, side, 3]. An error where a side is longer than media::kMaxSide.
   virtual base::Result<std::vector<uint8_t>> process(
       const media::Image& frame, const media::ParallelFor& parallel = {}) const = 0;
