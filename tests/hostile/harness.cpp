@@ -248,7 +248,7 @@ class Summary : public testing::Environment {
 std::vector<Case> all_cases() {
   std::vector<Case> out;
   for (const auto& group : {safetensors_cases, config_cases, tokenizer_cases, template_cases,
-                            image_cases, gguf_cases}) {
+                            image_cases, gguf_cases, video_cases}) {
     for (Case& c : group()) out.push_back(std::move(c));
   }
   return out;

@@ -78,6 +78,7 @@ std::vector<Case> tokenizer_cases();
 std::vector<Case> template_cases();
 std::vector<Case> image_cases();
 std::vector<Case> gguf_cases();
+std::vector<Case> video_cases();
 
 // `json` with `value` at `path`, or without the member where there is none.
 Json at_path(const Json& json, std::string_view path, const Json* value);
