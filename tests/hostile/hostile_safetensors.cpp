@@ -281,9 +281,6 @@ void bombs(Weights& t) {
   t.add(
       "100000 tensors that mean nothing", [](const Folder& f) { many_tensors(f, 100'000, false); },
       "^error: .*missing tensor model\\.embed_tokens\\.weight");
-  t.add(
-      "a million tensors that mean nothing",
-      [](const Folder& f) { many_tensors(f, 1'000'000, false); }, kHere + "too many tensors");
 }
 
 void index_files(Weights& t) {

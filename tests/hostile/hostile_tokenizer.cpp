@@ -231,7 +231,6 @@ void added_tokens(Tokenizers& t) {
         "^error: .*(added_tokens|embedding has 592 rows|tokenizer\\.json)");
   };
   many("100000 added tokens", 100'000, [](int i) { return "<x" + std::to_string(i) + ">"; });
-  many("200000 added tokens", 200'000, [](int i) { return "<x" + std::to_string(i) + ">"; });
   many("added tokens of 5 MB", 500,
        [](int i) { return std::string(10'000, 'x') + std::to_string(i); });
 }

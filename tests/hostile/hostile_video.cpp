@@ -147,7 +147,8 @@ void headers(Clips& t) {
       },
       "x\\.mp4: .*(large|limit)");
   t.clip(
-      "a clip of 10 hours", "x.mp4", [] { return patch(patch(clip("hour.mp4"), "mdhd", 12, be32(1638)), "mvhd", 12, be32(100)); },
+      "a clip of 10 hours", "x.mp4",
+      [] { return patch(patch(clip("hour.mp4"), "mdhd", 12, be32(1638)), "mvhd", 12, be32(100)); },
       "(seconds|long|limit)");
   t.row("V08");
   for (const char* codec : {"mjp2", "avs2", "drac", "xxxx"})
