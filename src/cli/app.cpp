@@ -1,4 +1,6 @@
 // The program: subcommands, errors, exit statuses, signals.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
@@ -6,6 +8,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
+#include <new>
 
 #include "base/thread_pool.h"
 #include "cli/command.h"
@@ -45,6 +49,23 @@ void handle_signal(int) {
   if (signals > 0) std::_Exit(int(base::Code::kInterrupted));
   signals = 1;
   if (on_signal) on_signal->request();
+}
+
+// Where nobody is left to return an error to: memory that ran out in the middle of something, in any
+// thread. Allocates nothing.
+[[noreturn]] void end_with_words() {
+  std::string_view words =
+      "error: ocelli: an exception that nobody took; please report it\n";
+  base::Code code = base::Code::kInternal;
+  try {
+    if (std::current_exception()) std::rethrow_exception(std::current_exception());
+  } catch (const std::bad_alloc&) {
+    words = "error: memory: there is not enough of it; close other programs or raise ulimit -v\n";
+    code = base::Code::kDoesNotFit;
+  } catch (...) {
+  }
+  if (write(STDERR_FILENO, words.data(), words.size()) < 0) code = base::Code::kInternal;
+  std::_Exit(int(code));
 }
 
 int fail_with(const base::Error& error) {
@@ -92,6 +113,7 @@ std::vector<std::string> arguments(int argc, char** argv) {
 
 int run_program(int argc, char** argv) {
   if (const auto status = media::run_as_decoder(argc, argv)) return *status;
+  std::set_terminate(end_with_words);
   Session session;
   on_signal = &session.cancel;
   std::signal(SIGINT, handle_signal);
