@@ -86,10 +86,10 @@ void whole_files(Ggufs& t) {
        {uint64_t{1} << 63, uint64_t{1} << 32, UINT64_MAX, uint64_t{1'000'000}, uint64_t{200'000}}) {
     t.doc(
          std::to_string(n) + " tensors", [=](GgufDoc& d) { d.tensor_count = n; }, "tensors")
-        .megabytes = 40;
+        .megabytes = 60;
     t.doc(
          std::to_string(n) + " keys", [=](GgufDoc& d) { d.key_count = n; }, "keys")
-        .megabytes = 40;
+        .megabytes = 60;
   }
   t.doc(
        "a tensor less than there are", [](GgufDoc& d) { d.tensor_count = d.tensors.size() - 1; },
