@@ -125,15 +125,16 @@ class Converter {
   }
 
   void indexed_pixel(const uint8_t* in, size_t x, uint8_t* out) const {
-    uint32_t index = in[x * t_.samples];
-    if (t_.bits < 8) {
-      const size_t per_byte = 8 / t_.bits;
-      const size_t shift = 8 - t_.bits - (x % per_byte) * t_.bits;
-      index = (uint32_t{in[x / per_byte]} >> shift) & ((1u << t_.bits) - 1);
-    }
-    const uint8_t* entry = &table_[index * 3];
+    const uint8_t* entry = &table_[index_at(in, x) * 3];
     const uint8_t alpha = t_.extra == TiffExtra::kAlpha ? in[x * t_.samples + 1] : uint8_t{255};
     emit({entry[0], entry[1], entry[2], alpha}, out);
+  }
+
+  uint32_t index_at(const uint8_t* in, size_t x) const {
+    if (t_.bits == 8) return in[x * t_.samples];
+    const size_t per_byte = 8 / t_.bits;
+    const size_t shift = 8 - t_.bits - (x % per_byte) * t_.bits;
+    return (uint32_t{in[x / per_byte]} >> shift) & ((1u << t_.bits) - 1);
   }
 
   uint8_t deep_grey(const uint8_t* in, size_t x) const {
