@@ -46,10 +46,10 @@ class Lines {
     if (fd_ >= 0) close(fd_);
   }
 
-  bool answers(const std::string& model, const std::string& file,
-               const std::string& question) const {
+  bool answers(const std::string& model, const std::string& file, const std::string& question,
+               const Json& settings) const {
     return answered_.count({base::replace_invalid_utf8(model), base::replace_invalid_utf8(file),
-                            base::replace_invalid_utf8(question)}) > 0;
+                            base::replace_invalid_utf8(question), settings.dump()}) > 0;
   }
 
   // One write for the whole line, so that a line is there or not.
@@ -92,8 +92,9 @@ class Lines {
       };
       if (json->find("answer") && files && files->is_array()) {
         const bool has = files->size() == 1 && files->items()[0].is_string();
-        answered_.insert(
-            {text_of("model"), has ? files->items()[0].as_string() : "", text_of("question")});
+        const Json* settings = json->find("settings");
+        answered_.insert({text_of("model"), has ? files->items()[0].as_string() : "",
+                          text_of("question"), settings ? settings->dump() : ""});
       }
       at = end + 1;
     }
@@ -102,8 +103,16 @@ class Lines {
 
   int fd_ = -1;
   std::string path_;
-  std::set<std::array<std::string, 3>> answered_;  // model, file, question
+  std::set<std::array<std::string, 4>> answered_;  // model, file, question, settings
 };
+
+// What decides an answer besides model, file and question.
+Json settings_of(const BatchOptions& options) {
+  Json json = options.generate.json();
+  if (!options.system.empty()) json.set("system", base::replace_invalid_utf8(options.system));
+  if (!options.arguments.is_null()) json.set("template", options.arguments);
+  return json;
+}
 
 // The line of an answer.
 Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
@@ -131,11 +140,12 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
   OCELLI_ASSIGN(Lines lines, Lines::open(options.output));
   const std::vector<std::string> files =
       options.files.empty() ? std::vector<std::string>{""} : options.files;
+  const Json settings = settings_of(options);
   ProgressBar bar(!options.quiet);
   int status = 0;
   int64_t skipped = 0;
   for (size_t i = 0; i < files.size(); ++i) {
-    if (lines.answers(engine.name(), input_name(files[i]), options.question)) {
+    if (lines.answers(engine.name(), input_name(files[i]), options.question, settings)) {
       ++skipped;
       continue;
     }
@@ -162,6 +172,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
                            {"question", base::replace_invalid_utf8(options.question)},
                            {"error", error_json(out.error())}});
     }
+    json.set("settings", settings);
     bar.clear();
     OCELLI_TRY(lines.add(json.dump() + "\n"));
   }

@@ -17,8 +17,9 @@ struct BatchOptions {
 };
 
 // A file that fails gets a line with "error" and the others go on; the status is then that of the
-// first error. With `output`, lines are added to what is there: files that it answers are skipped,
-// failed ones are tried again, and half a line at its end (the program was killed) is cut off.
+// first error. With `output`, lines are added to what is there: files that it answers for this
+// model, question and settings are skipped, failed ones are tried again, and half a line at its end
+// (the program was killed) is cut off.
 base::Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Session& session);
 
 }  // namespace ocelli::cli

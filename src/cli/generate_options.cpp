@@ -5,6 +5,8 @@
 #include <charconv>
 #include <limits>
 
+#include "base/utf8.h"
+
 namespace ocelli::cli {
 
 using base::Code;
@@ -96,6 +98,27 @@ Result<engine::GenerateOptions> GenerateFlags::options() const {
   // Again with the model's vocabulary once it is loaded; this one comes before the waiting.
   OCELLI_TRY(engine::check(s, std::numeric_limits<int32_t>::max()));
   return g;
+}
+
+base::Json GenerateFlags::json() const {
+  const auto list = [](const std::vector<std::string>& texts) {
+    base::Json out = base::Json::array();
+    for (const std::string& text : texts) out.push_back(base::replace_invalid_utf8(text));
+    return out;
+  };
+  return base::Json::object(
+      {{"max_tokens", max_tokens},
+       {"temperature", temperature},
+       {"top_k", int64_t(top_k)},
+       {"top_p", top_p},
+       {"min_p", min_p},
+       {"repetition_penalty", repetition_penalty},
+       {"presence_penalty", presence_penalty},
+       {"frequency_penalty", frequency_penalty},
+       {"seed", std::to_string(seed)},  // 64 bits are too many for some readers
+       {"stop", list(stop)},
+       {"logit_bias", list(logit_bias)},
+       {"ignore_eos", ignore_eos}});
 }
 
 }  // namespace ocelli::cli

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "engine/session.h"
 
 namespace CLI {
@@ -23,6 +24,8 @@ struct GenerateFlags {
 
   void add(CLI::App& app);
   base::Result<engine::GenerateOptions> options() const;
+  // Everything that decides the answer, under the names of the options.
+  base::Json json() const;
 };
 
 }  // namespace ocelli::cli

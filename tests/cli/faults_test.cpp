@@ -110,6 +110,18 @@ TEST(Batch, ASecondRunAsksNothingAgainAndRetriesErrors) {
                 .status,
             0);
   EXPECT_EQ(album.lines(), 8);
+  // So are another system prompt and other sampling; each is answered once.
+  for (const std::vector<std::string>& more :
+       {std::vector<std::string>{"--system", "Be brief."}, {"--temperature", "0.7"}}) {
+    std::vector<std::string> words = {"run",     "p1000.png", "-p",           "Which colour?",
+                                      "--jsonl", "-o",        "answers.jsonl"};
+    words.insert(words.end(), more.begin(), more.end());
+    const int before = album.lines();
+    for (int time = 0; time < 2; ++time) {
+      EXPECT_EQ(run(words, album.here()).status, 0) << more[0];
+      EXPECT_EQ(album.lines(), before + 1) << more[0];
+    }
+  }
 }
 
 TEST(Batch, GoesOnAfterKillWhereItStopped) {
@@ -257,7 +269,8 @@ class Strace : public testing::Test {
 };
 
 TEST_F(Strace, NoNetworkAndTheDecoderOpensNothing) {
-  if (*OCELLI_SANITIZE) GTEST_SKIP() << "2 checks skipped: leak checking does not work under strace";
+  if (*OCELLI_SANITIZE)
+    GTEST_SKIP() << "2 checks skipped: leak checking does not work under strace";
   if (missing()) GTEST_SKIP() << "2 checks skipped: strace is not here or may not trace";
   const auto log = trace({"run", "-q", kPicture, fixture("media/444.jpg"), "What?", "-n", "4"});
   ASSERT_GT(log.size(), 10u);
