@@ -303,10 +303,13 @@ void VideoFile::finish(VideoIndex& out, int64_t end, bool times_known) const {
                    [&](uint32_t a, uint32_t b) { return pts(a) < pts(b); });
   out.by_time = times_known && container_->has_times;
   VideoInfo& info = out.info;
+  const auto step_to = [&](size_t i) {  // 0 where a frame has no time
+    const int64_t from = pts(out.order[i - 1]), to = pts(out.order[i]);
+    return from == AV_NOPTS_VALUE || to == AV_NOPTS_VALUE ? 0 : to - from;
+  };
   for (size_t i = 1; i < out.order.size(); ++i) {
-    const int64_t step = pts(out.order[i]) - pts(out.order[i - 1]);
-    if (step <= 0) out.by_time = false;  // two frames at one time
-    if (step != pts(out.order[1]) - pts(out.order[0])) info.steady = false;
+    if (step_to(i) <= 0) out.by_time = false;  // two frames at one time
+    if (step_to(i) != step_to(1)) info.steady = false;
   }
   info.frames = int64_t(out.order.size());
   // torchcodec's average_fps and duration_seconds.
