@@ -1,5 +1,7 @@
 #include "media/heif_layout.h"
 
+#include <algorithm>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -49,6 +51,13 @@ std::optional<Bytes> find(Bytes bytes, std::string_view type) {
   return std::nullopt;
 }
 
+size_t count(Bytes bytes, std::string_view type) {
+  size_t found = 0;
+  Boxes boxes(bytes);
+  while (const auto box = boxes.next()) found += box->type == type;
+  return found;
+}
+
 std::optional<uint32_t> primary_item(Bytes pitm) {
   if (pitm.size() < 6) return std::nullopt;
   if (byte_at(pitm, 0) == 0) return big16(pitm, 4);
@@ -82,6 +91,59 @@ uint32_t cropped(Bytes clap, size_t at, uint32_t full) {
   if (denominator == 0) return full;
   const uint64_t side = (2 * numerator + denominator) / (2 * denominator);
   return side == 0 || side > full ? full : uint32_t(side);
+}
+
+// Which pictures a derived one (a grid, say) is made of: the "dimg" references.
+std::map<uint32_t, std::vector<uint32_t>> parts_of_items(Bytes meta) {
+  std::map<uint32_t, std::vector<uint32_t>> out;
+  Boxes boxes(meta);
+  while (const auto box = boxes.next()) {
+    if (box->type != "iref" || box->content.size() < 4) continue;
+    const size_t id_bytes = byte_at(box->content, 0) == 0 ? 2 : 4;
+    const auto id_at = [&](Bytes c, size_t at) {
+      return id_bytes == 2 ? big16(c, at) : big32(c, at);
+    };
+    Boxes references(box->content.subspan(4));
+    while (const auto reference = references.next()) {
+      const Bytes c = reference->content;
+      if (reference->type != "dimg" || c.size() < id_bytes + 2) continue;
+      std::vector<uint32_t>& parts = out[id_at(c, 0)];
+      size_t at = id_bytes + 2;
+      for (uint32_t left = big16(c, id_bytes); left > 0 && c.size() - at >= id_bytes; --left) {
+        parts.push_back(id_at(c, at));
+        at += id_bytes;
+      }
+    }
+  }
+  return out;
+}
+
+// How many pictures would be decoded, each as often as others are made of it; nothing where one is
+// made of itself, which libheif would follow until its stack ends. At most `most` + 1.
+std::optional<uint64_t> pictures_to_decode(Bytes meta, uint64_t most) {
+  const auto parts = parts_of_items(meta);
+  std::map<uint32_t, size_t> users;  // of each item that is waiting for them
+  for (const auto& [item, of] : parts) {
+    users.try_emplace(item, 0);
+    for (const uint32_t part : of) ++users[part];
+  }
+  std::vector<uint32_t> ready;
+  std::map<uint32_t, uint64_t> times;
+  for (const auto& [item, count] : users)
+    if (count == 0) ready.push_back(item), times[item] = 1;
+  uint64_t sum = 0;
+  size_t done = 0;
+  for (; done < ready.size(); ++done) {
+    const uint32_t item = ready[done];
+    sum = std::min(sum + times[item], most + 1);
+    const auto of = parts.find(item);
+    if (of == parts.end()) continue;
+    for (const uint32_t part : of->second) {
+      times[part] = std::min(times[part] + times[item], most + 1);
+      if (--users[part] == 0) ready.push_back(part);
+    }
+  }
+  return done == users.size() ? std::optional(sum) : std::nullopt;
 }
 
 void apply(const Box& property, HeifLayout& out) {
@@ -120,6 +182,8 @@ Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
   const auto broken = [&](const char* why) { return broken_file(format, why); };
   const auto meta = find(bytes, "meta");
   if (!meta || meta->size() < 4) return broken("it ends before the picture or has none");
+  // libheif would take the last one.
+  if (count(bytes, "meta") > 1) return broken("it describes its pictures twice");
   const Bytes inside = meta->subspan(4);  // behind version and flags
   const auto pitm = find(inside, "pitm");
   const auto item = pitm ? primary_item(*pitm) : std::nullopt;
@@ -138,6 +202,9 @@ Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
       if (number >= 1 && number <= properties.size()) apply(properties[number - 1], out);
   }
   if (out.width == 0 || out.height == 0) return broken("its primary picture has no size");
+  const auto pictures = pictures_to_decode(inside, kMaxHeifParts);
+  if (!pictures) return broken("a picture in it is made of itself");
+  if (*pictures > kMaxHeifParts) return broken("it is made of more than 4096 pictures");
   out.animated = find(bytes, "moov").has_value();
   return out;
 }

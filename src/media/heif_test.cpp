@@ -124,6 +124,27 @@ TEST(Heif, ReadsTheSizeInsideHevc) {
   EXPECT_FALSE(hevc_size({}).has_value());
 }
 
+TEST(Heif, RefusesPicturesMadeOfThemselves) {
+  // libheif would follow such a reference until its stack ends.
+  const Bytes bytes = read_fixture("../fuzz/image_heic/made-of-itself.heic");
+  const auto image = decode(bytes);
+  ASSERT_FALSE(image.ok());
+  EXPECT_THAT(image.error().message(), testing::HasSubstr("made of itself"));
+}
+
+TEST(Heif, RefusesASecondDescription) {
+  Bytes bytes = read_fixture("plain.heic");
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  const size_t at = text.find("meta") - 4;
+  const size_t size =
+      std::to_integer<size_t>(bytes[at + 2]) << 8 | std::to_integer<size_t>(bytes[at + 3]);
+  const Bytes meta(bytes.begin() + std::ptrdiff_t(at), bytes.begin() + std::ptrdiff_t(at + size));
+  bytes.insert(bytes.end(), meta.begin(), meta.end());
+  const auto image = decode(bytes);
+  ASSERT_FALSE(image.ok());
+  EXPECT_THAT(image.error().message(), testing::HasSubstr("twice"));
+}
+
 TEST(Heif, LeavesVideosAlone) {
   for (const char* brand : {"isom", "mp42", "qt  "}) {
     const std::string text = std::string("\0\0\0\x18", 4) + "ftyp" + brand + std::string(12, '\0');
