@@ -93,8 +93,9 @@ uint32_t cropped(Bytes clap, size_t at, uint32_t full) {
   return side == 0 || side > full ? full : uint32_t(side);
 }
 
-// Which pictures a derived one (a grid, say) is made of: the "dimg" references.
-std::map<uint32_t, std::vector<uint32_t>> parts_of_items(Bytes meta) {
+// Which pictures a derived one (a grid, say) is made of: the "dimg" references. Nothing where a
+// reference's size is not that of its list: libheif reads the list and skips the size.
+std::optional<std::map<uint32_t, std::vector<uint32_t>>> parts_of_items(Bytes meta) {
   std::map<uint32_t, std::vector<uint32_t>> out;
   Boxes boxes(meta);
   while (const auto box = boxes.next()) {
@@ -104,24 +105,29 @@ std::map<uint32_t, std::vector<uint32_t>> parts_of_items(Bytes meta) {
       return id_bytes == 2 ? big16(c, at) : big32(c, at);
     };
     Boxes references(box->content.subspan(4));
+    size_t read = 4;
     while (const auto reference = references.next()) {
       const Bytes c = reference->content;
-      if (reference->type != "dimg" || c.size() < id_bytes + 2) continue;
+      if (c.size() < id_bytes + 2) return std::nullopt;
+      const size_t count = big16(c, id_bytes);
+      if (c.size() != id_bytes + 2 + count * id_bytes) return std::nullopt;
+      read += 8 + c.size();
+      if (reference->type != "dimg") continue;
       std::vector<uint32_t>& parts = out[id_at(c, 0)];
-      size_t at = id_bytes + 2;
-      for (uint32_t left = big16(c, id_bytes); left > 0 && c.size() - at >= id_bytes; --left) {
-        parts.push_back(id_at(c, at));
-        at += id_bytes;
-      }
+      for (size_t i = 0; i < count; ++i) parts.push_back(id_at(c, (i + 1) * id_bytes + 2));
     }
+    if (read != box->content.size()) return std::nullopt;
   }
   return out;
 }
 
-// How many pictures would be decoded, each as often as others are made of it; nothing where one is
-// made of itself, which libheif would follow until its stack ends. At most `most` + 1.
+// How many pictures would be decoded, each as often as others are made of it; nothing where
+// references are broken or one is made of itself, which libheif would follow until its stack ends.
+// At most `most` + 1.
 std::optional<uint64_t> pictures_to_decode(Bytes meta, uint64_t most) {
-  const auto parts = parts_of_items(meta);
+  const auto known = parts_of_items(meta);
+  if (!known) return std::nullopt;
+  const auto& parts = *known;
   std::map<uint32_t, size_t> users;  // of each item that is waiting for them
   for (const auto& [item, of] : parts) {
     users.try_emplace(item, 0);
@@ -203,7 +209,7 @@ Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
   }
   if (out.width == 0 || out.height == 0) return broken("its primary picture has no size");
   const auto pictures = pictures_to_decode(inside, kMaxHeifParts);
-  if (!pictures) return broken("a picture in it is made of itself");
+  if (!pictures) return broken("a picture in it is made of itself, or its references are broken");
   if (*pictures > kMaxHeifParts) return broken("it is made of more than 4096 pictures");
   out.animated = find(bytes, "moov").has_value();
   return out;
