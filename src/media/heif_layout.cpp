@@ -185,7 +185,7 @@ Format heif_format(Bytes bytes) {
 }
 
 Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
-  const auto broken = [&](const char* why) { return broken_file(format, why); };
+  const auto broken = [&](std::string_view why) { return broken_file(format, why); };
   const auto meta = find(bytes, "meta");
   if (!meta || meta->size() < 4) return broken("it ends before the picture or has none");
   // libheif would take the last one.
@@ -210,7 +210,9 @@ Result<HeifLayout> read_heif_layout(Format format, Bytes bytes) {
   if (out.width == 0 || out.height == 0) return broken("its primary picture has no size");
   const auto pictures = pictures_to_decode(inside, kMaxHeifParts);
   if (!pictures) return broken("a picture in it is made of itself, or its references are broken");
-  if (*pictures > kMaxHeifParts) return broken("it is made of more than 4096 pictures");
+  if (*pictures > kMaxHeifParts) {
+    return broken("it is made of more than " + std::to_string(kMaxHeifParts) + " pictures");
+  }
   out.animated = find(bytes, "moov").has_value();
   return out;
 }

@@ -126,7 +126,7 @@ TEST(Heif, ReadsTheSizeInsideHevc) {
 
 TEST(Heif, RefusesPicturesMadeOfThemselves) {
   // libheif would follow such a reference until its stack ends.
-  const Bytes bytes = read_fixture("made-of-itself.heic");
+  const Bytes bytes = read_fixture("../fuzz/image_heic/made-of-itself.heic");
   const auto image = decode(bytes);
   ASSERT_FALSE(image.ok());
   EXPECT_THAT(image.error().message(), testing::HasSubstr("made of itself"));
