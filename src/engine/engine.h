@@ -121,6 +121,8 @@ class Engine {
 
   base::ThreadPool& pool() { return pool_; }
   const models::Model& model() const { return *loaded_.model; }
+  // For whoever trains it or attaches adapters; no request may run meanwhile.
+  models::LoadedModel& mutable_loaded() { return loaded_; }
 
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);
