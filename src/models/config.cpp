@@ -1,7 +1,5 @@
 #include "models/config.h"
 
-#include <cmath>
-
 #include "models/llama.h"
 
 namespace ocelli::models {
@@ -29,37 +27,6 @@ Status check_epsilon(std::string_view key, double value) {
                     ")");
 }
 
-namespace {
-
-// rope_scaling / rope_parameters: {"rope_type": "default"} is no scaling.
-Status refuse_scaling(const Json* scaling) {
-  if (!scaling || scaling->is_null()) return {};
-  if (!scaling->is_object()) return bad_config("rope_scaling must be an object");
-  OCELLI_ASSIGN(std::string type, scaling->get_string("rope_type", ""));
-  if (type.empty()) {
-    OCELLI_ASSIGN(type, scaling->get_string("type", "default"));
-  }
-  if (type == "default") return {};
-  return bad_config("rotary position scaling \"" + base::printable(type, 60) +
-                    "\" is not supported for this family");
-}
-
-}  // namespace
-
-Result<double> read_rope_theta(const Json& json, double fallback) {
-  OCELLI_TRY(refuse_scaling(json.find("rope_scaling")));
-  const Json* parameters = json.find("rope_parameters");
-  OCELLI_TRY(refuse_scaling(parameters));
-  OCELLI_ASSIGN(double theta, json.get_double("rope_theta", fallback));
-  if (parameters && parameters->is_object()) {
-    OCELLI_ASSIGN(theta, parameters->get_double("rope_theta", theta));
-  }
-  if (!std::isfinite(theta) || theta <= 1 || theta > 1e12) {
-    return bad_config("rope_theta must be between 1 and 1e12 (" + Json(theta).dump() + ")");
-  }
-  return theta;
-}
-
 Result<std::vector<int32_t>> read_eos_ids(const Json& json, int64_t vocab) {
   const Json* value = json.find("eos_token_id");
   std::vector<int32_t> ids;
@@ -80,7 +47,7 @@ Result<ModelInfo> text_info(std::string family, const Json& json, const LlamaCon
   info.family = std::move(family);
   info.vocab = config.vocab;
   info.hidden = config.hidden;
-  info.context = config.context;
+  info.context = config.rope.context;
   info.kv = {config.layers, config.kv_heads, config.head_dim};
   OCELLI_ASSIGN(info.eos_ids, read_eos_ids(json, config.vocab));
   return info;

@@ -25,10 +25,6 @@ base::Status expect_string(const base::Json& json, std::string_view key, std::st
 // (0, 1), finite.
 base::Status check_epsilon(std::string_view key, double value);
 
-// rope_theta at the top, or in rope_parameters (transformers >= 5). Scaled forms of rotary
-// positions are refused.
-base::Result<double> read_rope_theta(const base::Json& json, double fallback);
-
 // eos_token_id: a number, a list, or missing.
 base::Result<std::vector<int32_t>> read_eos_ids(const base::Json& json, int64_t vocab);
 

@@ -195,25 +195,48 @@ TEST(Config, RotaryPositions) {
     EXPECT_THAT(error_of(changed(llama(), "", "rope_theta", value)), HasSubstr("rope_theta"))
         << value;
   }
-  EXPECT_EQ(read_rope_theta(parse("{}"), 10000).value(), 10000);
-  EXPECT_EQ(read_rope_theta(parse(R"({"rope_theta": 5e6})"), 1).value(), 5e6);
-  EXPECT_EQ(
-      read_rope_theta(parse(R"({"rope_parameters": {"rope_theta": 273768, "rope_type": "default"},
-                                "rope_theta": 5})"),
-                      1)
-          .value(),
-      273768);
+  const auto frequencies = [](const Json& config) {
+    return LlamaConfig::parse(config, {}).value().rope.inv_freq;
+  };
+  const auto theta = [](double value) {
+    return nn::RotaryPositions::plain(value, 16, 128).inv_freq;
+  };
+  EXPECT_EQ(frequencies(changed(llama(), "", "rope_theta", "-")), theta(10000));
+  EXPECT_EQ(frequencies(changed(llama(), "", "rope_theta", "5e6")), theta(5e6));
+  EXPECT_EQ(frequencies(changed(llama(), "", "rope_parameters",
+                                R"({"rope_theta": 273768, "rope_type": "default"})")),
+            theta(273768));
   for (const char* fine : {"null", "{}", R"({"rope_type": "default"})", R"({"type": "default"})"}) {
     EXPECT_EQ(error_of(changed(llama(), "", "rope_scaling", fine)), "") << fine;
     EXPECT_EQ(error_of(changed(llama(), "", "rope_parameters", fine)), "") << fine;
   }
-  for (const char* bad : {"4", "[]", "\"yarn\"", R"({"rope_type": "yarn", "factor": 4})",
-                          R"({"type": "linear"})", R"({"rope_type": 3})"}) {
+  for (const char* bad : {"4", "[]", "\"yarn\"", R"({"rope_type": "yarn"})",
+                          R"({"type": "linear"})", R"({"rope_type": 3})",
+                          R"({"rope_type": "llama3", "factor": 4})"}) {
     EXPECT_NE(error_of(changed(llama(), "", "rope_scaling", bad)), "") << bad;
     EXPECT_NE(error_of(changed(llama(), "", "rope_parameters", bad)), "") << bad;
   }
   EXPECT_THAT(error_of(changed(llama(), "", "rope_scaling", R"({"type": "dynamic\u001b"})")),
               HasSubstr(R"("dynamic\x1b" is not supported)"));
+}
+
+TEST(Config, StretchedContexts) {
+  for (const auto& [scaling, context] : std::initializer_list<std::pair<const char*, int64_t>>{
+           {R"({"rope_type": "linear", "factor": 4})", 512},
+           {R"({"rope_type": "yarn", "factor": 8})", 1024},
+           {R"({"type": "yarn", "factor": 4, "original_max_position_embeddings": 64})", 256}}) {
+    for (const char* key : {"rope_scaling", "rope_parameters"}) {
+      EXPECT_EQ(make(changed(llama(), "", key, scaling)).value()->info().context, context);
+      EXPECT_EQ(make(changed(smolvlm(), "text_config", key, scaling)).value()->info().context,
+                context);
+    }
+  }
+  EXPECT_EQ(make(changed(llama(), "", "max_position_embeddings", "-")).value()->info().context,
+            2048);
+  EXPECT_THAT(error_of(changed(smolvlm(), "text_config", "rope_scaling",
+                               R"({"rope_type": "linear", "factor": 65536})")),
+              AllOf(HasSubstr("text_config"), HasSubstr("8388608 tokens after scaling"),
+                    HasSubstr("limit 4194304")));
 }
 
 TEST(Config, WhatWouldGiveOtherNumbersIsRefused) {

@@ -14,20 +14,34 @@ namespace ocelli::models {
 using base::Json;
 using base::Result;
 
-Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
+namespace {
+
+Result<nn::RotaryPositions> read_rope(const Json& json, nn::RopeDefaults defaults,
+                                      int64_t head_dim) {
+  defaults.head_dim = head_dim;
+  OCELLI_ASSIGN(nn::RotaryPositions rope, nn::RotaryPositions::parse(json, defaults));
+  if (rope.context <= kMaxContext) return rope;
+  return bad_config("max_position_embeddings gives too long a context (" +
+                    std::to_string(rope.context) + " tokens after scaling, limit " +
+                    std::to_string(kMaxContext) + ")");
+}
+
+}  // namespace
+
+Result<LlamaConfig> LlamaConfig::parse(const Json& json, const LlamaDefaults& defaults) {
   LlamaConfig c;
   OCELLI_ASSIGN(c.hidden, json.get_int("hidden_size", {1, kMaxWidth}));
   OCELLI_ASSIGN(c.intermediate, json.get_int("intermediate_size", {1, kMaxWidth}));
   OCELLI_ASSIGN(c.layers, json.get_int("num_hidden_layers", {1, kMaxLayers}));
   OCELLI_ASSIGN(c.heads, json.get_int("num_attention_heads", {1, kMaxHeads}));
-  OCELLI_ASSIGN(c.kv_heads, json.get_int("num_key_value_heads", {1, kMaxHeads}, c.heads));
+  const bool kv_default = defaults.kv_heads > 0 && !json.find("num_key_value_heads");
+  OCELLI_ASSIGN(c.kv_heads, json.get_int("num_key_value_heads", {1, kMaxHeads},
+                                         kv_default ? defaults.kv_heads : c.heads));
   // head_dim or hidden_size // num_attention_heads
   OCELLI_ASSIGN(c.head_dim, json.get_int("head_dim", {2, kMaxHeadDim}, c.hidden / c.heads));
   OCELLI_ASSIGN(c.vocab, json.get_int("vocab_size", {1, kMaxVocab}));
-  OCELLI_ASSIGN(c.context, json.get_int("max_position_embeddings", {1, kMaxContext}, 2048));
   OCELLI_ASSIGN(const double eps, json.get_double("rms_norm_eps", 1e-6));
-  OCELLI_ASSIGN(c.tied, json.get_bool("tie_word_embeddings", tied_by_default));
-  OCELLI_ASSIGN(c.rope_theta, read_rope_theta(json, 10000));
+  OCELLI_ASSIGN(c.tied, json.get_bool("tie_word_embeddings", defaults.tied));
   OCELLI_TRY(expect_string(json, "hidden_act", "silu"));
   OCELLI_TRY(check_epsilon("rms_norm_eps", eps));
   c.rms_norm_eps = float(eps);
@@ -40,21 +54,13 @@ Result<LlamaConfig> LlamaConfig::parse(const Json& json, bool tied_by_default) {
     return bad_config("head_dim must be even for rotary positions and at most " +
                       std::to_string(kMaxHeadDim) + " (" + std::to_string(c.head_dim) + ")");
   }
+  OCELLI_ASSIGN(c.rope, read_rope(json, defaults.rope, c.head_dim));
   // The original would add biases, which this definition does not have.
   for (const char* key : {"attention_bias", "mlp_bias"}) {
     OCELLI_ASSIGN(const bool bias, json.get_bool(key, false));
     if (bias) return bad_config(std::string(key) + " true is not supported for this family");
   }
   return c;
-}
-
-std::vector<float> rope_frequencies(double theta, int64_t head_dim) {
-  std::vector<float> inv(size_t(head_dim / 2));
-  // 1.0 / (base ** (torch.arange(0, dim, 2).float() / dim)), all float32
-  for (size_t i = 0; i < inv.size(); ++i) {
-    inv[i] = 1.0f / std::pow(float(theta), float(2 * i) / float(head_dim));
-  }
-  return inv;
 }
 
 Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tensor& x,
@@ -67,7 +73,7 @@ Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tenso
   q = q.split_last(config.head_dim);
   k = k.split_last(config.head_dim);
   v = v.split_last(config.head_dim);
-  // query, key = apply_rotary_pos_emb(query, key, cos, sin)
+  // query, key = apply_rotary_pos_emb(query, key, cos, sin), in SmolLM3 if self.use_rope
   if (rope) {
     q = ops::rope(c, q, rope);
     k = ops::rope(c, k, rope);
@@ -102,11 +108,9 @@ void LlamaBlock::visit(nn::ParameterVisitor& v, const LlamaConfig& g, const std:
   v.linear(prefix + "mlp.down_proj", down, g.hidden, g.intermediate, false);
 }
 
-LlamaStack::LlamaStack(const LlamaConfig& config)
-    : config_(config),
-      inv_freq_(rope_frequencies(config.rope_theta, config.head_dim)),
-      blocks_(size_t(config.layers)) {
-  norm_.eps = config.rms_norm_eps;
+LlamaStack::LlamaStack(LlamaConfig config)
+    : config_(std::move(config)), blocks_(size_t(config_.layers)) {
+  norm_.eps = config_.rms_norm_eps;
 }
 
 void LlamaStack::visit(nn::ParameterVisitor& v, const std::string& prefix,
@@ -124,10 +128,12 @@ Tensor LlamaStack::embed(Context& c, std::span<const int32_t> ids) const {
 }
 
 Tensor LlamaStack::forward(Context& c, Tensor x, const nn::Sequence& sequence) const {
-  const Tensor rope = ops::rope_table(c, sequence.positions, inv_freq_, 1.0f);
-  for (size_t i = 0; i < blocks_.size(); ++i) {
+  // cos, sin = self.rotary_emb(hidden_states, position_ids)
+  const Tensor table = config_.rope.table(c, sequence.positions);
+  for (int64_t i = 0; i < config_.layers; ++i) {
+    const Tensor rope = config_.rotates_layer(i) ? table : Tensor();
     x = nn::run_block(c, x, [&](Context& inner, const Tensor& in) {
-      return blocks_[i](inner, config_, in, rope, sequence, int64_t(i));
+      return blocks_[size_t(i)](inner, config_, in, rope, sequence, i);
     });
   }
   return norm_(c, x);
@@ -141,7 +147,8 @@ namespace {
 
 class LlamaModel : public Model {
  public:
-  LlamaModel(const LlamaConfig& config, ModelInfo info) : info_(std::move(info)), stack_(config) {}
+  LlamaModel(LlamaConfig config, ModelInfo info)
+      : info_(std::move(info)), stack_(std::move(config)) {}
   const ModelInfo& info() const override { return info_; }
   void visit(nn::ParameterVisitor& v) override { stack_.visit(v, "model.", "lm_head"); }
   Tensor embed(Context& c, std::span<const int32_t> ids) const override {
@@ -165,10 +172,14 @@ class LlamaModel : public Model {
 
 }  // namespace
 
+std::unique_ptr<Model> make_text_model(LlamaConfig config, ModelInfo info) {
+  return std::make_unique<LlamaModel>(std::move(config), std::move(info));
+}
+
 Result<std::unique_ptr<Model>> make_llama(const Json& json) {
-  OCELLI_ASSIGN(const LlamaConfig config, LlamaConfig::parse(json, false));
+  OCELLI_ASSIGN(LlamaConfig config, LlamaConfig::parse(json, {}));
   OCELLI_ASSIGN(ModelInfo info, text_info("llama", json, config));
-  return std::unique_ptr<Model>(std::make_unique<LlamaModel>(config, std::move(info)));
+  return make_text_model(std::move(config), std::move(info));
 }
 
 }  // namespace ocelli::models

@@ -4,18 +4,11 @@
 
 #include "formats/checkpoint.h"
 #include "models/llama.h"
-#include "nn/rope.h"
 
 namespace ocelli::models {
 
-struct SmolLm3Config {
-  LlamaConfig llama;  // `context` is the stretched one
-  nn::RotaryPositions rope;
-  std::vector<bool> turns;  // per layer: whether it has rotary positions
-
-  // From a config.json. What it leaves out has the defaults of transformers' SmolLM3Config.
-  static base::Result<SmolLm3Config> parse(const base::Json& json);
-};
+// From a config.json. What it leaves out has the defaults of transformers' SmolLM3Config.
+base::Result<LlamaConfig> parse_smollm3(const base::Json& json);
 
 // config.json of model_type "smollm3".
 base::Result<std::unique_ptr<Model>> make_smollm3(const base::Json& config,

@@ -52,9 +52,9 @@ std::string error_of(const Json& config) {
 }
 
 std::vector<bool> turns_of(const Json& config) {
-  const auto parsed = SmolLm3Config::parse(config);
+  const auto parsed = parse_smollm3(config);
   EXPECT_TRUE(parsed.ok()) << parsed.error().message();
-  return parsed.ok() ? parsed->turns : std::vector<bool>();
+  return parsed.ok() ? parsed->rotates : std::vector<bool>();
 }
 
 TEST(SmolLm3, KnowsItsLayers) {
@@ -77,15 +77,15 @@ TEST(SmolLm3, KnowsItsLayers) {
 TEST(SmolLm3, FallsBackToTheOriginalsDefaults) {
   Json bare = parse_json(R"({"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 4,
                              "num_attention_heads": 8, "vocab_size": 128256})");
-  const SmolLm3Config c = SmolLm3Config::parse(bare).value();
-  EXPECT_EQ(c.llama.kv_heads, 4);
-  EXPECT_EQ(c.llama.head_dim, 8);
-  EXPECT_EQ(c.llama.context, 32768);
-  EXPECT_TRUE(c.llama.tied);
+  const LlamaConfig c = parse_smollm3(bare).value();
+  EXPECT_EQ(c.kv_heads, 4);
+  EXPECT_EQ(c.head_dim, 8);
+  EXPECT_EQ(c.rope.context, 32768);
+  EXPECT_TRUE(c.tied);
   EXPECT_EQ(c.rope.inv_freq, nn::RotaryPositions::plain(2e6, 8, 1).inv_freq);
   EXPECT_THAT(make_smollm3(bare, {}).value()->info().eos_ids, ElementsAre(128001));
   // null is not the same as missing for these.
-  EXPECT_EQ(SmolLm3Config::parse(bare.set("num_key_value_heads", nullptr))->llama.kv_heads, 8);
+  EXPECT_EQ(parse_smollm3(bare.set("num_key_value_heads", nullptr))->kv_heads, 8);
   EXPECT_THAT(make_smollm3(bare.set("eos_token_id", nullptr), {}).value()->info().eos_ids,
               testing::IsEmpty());
 }
@@ -94,8 +94,8 @@ TEST(SmolLm3, StretchesItsContext) {
   const std::string yarn =
       R"({"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 1024})";
   for (const char* key : {"rope_scaling", "rope_parameters"}) {
-    const SmolLm3Config c = SmolLm3Config::parse(with(key, yarn)).value();
-    EXPECT_EQ(c.llama.context, 4096) << key;
+    const LlamaConfig c = parse_smollm3(with(key, yarn)).value();
+    EXPECT_EQ(c.rope.context, 4096) << key;
     EXPECT_FLOAT_EQ(c.rope.attention_factor, 1.1386294f) << key;
   }
   const auto model = make_smollm3(with("rope_scaling", yarn), {});

@@ -75,7 +75,7 @@ Result<SmolVlmConfig> SmolVlmConfig::parse(const Json& json,
   OCELLI_ASSIGN(const bool tied, json.get_bool("tie_word_embeddings", false));
   OCELLI_TRY(expect_string(*text, "model_type", "llama").in("text_config"));
   // The text_config's own key is a leftover of its class; the top level decides.
-  OCELLI_ASSIGN(c.text, LlamaConfig::parse(*text, tied).in("text_config"));
+  OCELLI_ASSIGN(c.text, LlamaConfig::parse(*text, {.tied = tied}).in("text_config"));
   c.text.tied = tied;
   OCELLI_ASSIGN(c.vision, SiglipConfig::parse(*vision, found).in("vision_config"));
   OCELLI_ASSIGN(c.scale, json.get_int("scale_factor", {1, 64}, 2));
