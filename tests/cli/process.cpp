@@ -69,26 +69,34 @@ bool eventually(const std::function<bool()>& condition, double seconds) {
   return true;
 }
 
-Process::Process(std::vector<std::string> arguments, RunOptions options)
-    : options_(std::move(options)) {
-  std::vector<std::string> words = options_.wrapper;
-  words.push_back(OCELLI_PROGRAM);
-  words.insert(words.end(), arguments.begin(), arguments.end());
+Command::Command(std::vector<std::string> words, const std::string& home,
+                 const std::string& ocelli_home, const std::map<std::string, std::string>& more)
+    : words_(std::move(words)) {
   const char* path = std::getenv("PATH");
-  std::map<std::string, std::string> variables{{"PATH", path ? path : ""},
-                                               {"HOME", folder_.file("home")},
-                                               {"OCELLI_HOME", folder_.file("home/ocelli")}};
+  std::map<std::string, std::string> variables{
+      {"PATH", path ? path : ""}, {"HOME", home}, {"OCELLI_HOME", ocelli_home}};
   for (const char* kept : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "OCELLI_ISA"}) {
     if (const char* value = std::getenv(kept)) variables[kept] = value;
   }
-  for (const auto& [name, value] : options_.environment) variables[name] = value;
-  std::vector<std::string> environment;
-  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  for (std::string& entry : environment) envp.push_back(entry.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
+  for (const auto& [name, value] : more) variables[name] = value;
+  for (const auto& [name, value] : variables) environment_.push_back(name + "=" + value);
+  for (std::string& word : words_) argv_.push_back(word.data());
+  for (std::string& entry : environment_) envp_.push_back(entry.data());
+  argv_.push_back(nullptr);
+  envp_.push_back(nullptr);
+}
+
+std::vector<std::string> program_words(std::vector<std::string> wrapper,
+                                       const std::vector<std::string>& arguments) {
+  wrapper.push_back(OCELLI_PROGRAM);
+  wrapper.insert(wrapper.end(), arguments.begin(), arguments.end());
+  return wrapper;
+}
+
+Process::Process(std::vector<std::string> arguments, RunOptions options)
+    : options_(std::move(options)) {
+  const Command command(program_words(options_.wrapper, arguments), folder_.file("home"),
+                        folder_.file("home/ocelli"), options_.environment);
 
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -101,9 +109,10 @@ Process::Process(std::vector<std::string> arguments, RunOptions options)
   posix_spawn_file_actions_addchdir_np(
       &actions, options_.folder.empty() ? folder_.path().c_str() : options_.folder.c_str());
   start_ = std::chrono::steady_clock::now();
-  const int failed = posix_spawnp(&pid_, argv[0], &actions, nullptr, argv.data(), envp.data());
+  const int failed =
+      posix_spawnp(&pid_, command.argv()[0], &actions, nullptr, command.argv(), command.envp());
   posix_spawn_file_actions_destroy(&actions);
-  EXPECT_EQ(failed, 0) << argv[0];
+  EXPECT_EQ(failed, 0) << command.argv()[0];
   ended_ = failed != 0;
 }
 

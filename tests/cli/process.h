@@ -51,6 +51,26 @@ struct RunOptions {
   double deadline_seconds = 60;
 };
 
+// A program's words and environment as exec takes them. The variables: PATH, HOME and OCELLI_HOME,
+// what steers sanitizers and kernels, then `more`, which wins.
+class Command {
+ public:
+  Command(std::vector<std::string> words, const std::string& home, const std::string& ocelli_home,
+          const std::map<std::string, std::string>& more);
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+  char* const* argv() const { return argv_.data(); }
+  char* const* envp() const { return envp_.data(); }
+
+ private:
+  std::vector<std::string> words_, environment_;
+  std::vector<char*> argv_, envp_;
+};
+
+// `wrapper`, the ocelli program, then `arguments`.
+std::vector<std::string> program_words(std::vector<std::string> wrapper,
+                                       const std::vector<std::string>& arguments);
+
 class Process {
  public:
   Process(std::vector<std::string> arguments, RunOptions options = {});

@@ -31,25 +31,10 @@ Clock::time_point after(double seconds) {
 
 PseudoTerminal::PseudoTerminal(std::vector<std::string> arguments, TerminalOptions options)
     : home_(options.home.empty() ? folder_.file("home/ocelli") : options.home) {
-  std::vector<std::string> words = options.wrapper;
-  words.push_back(OCELLI_PROGRAM);
-  words.insert(words.end(), arguments.begin(), arguments.end());
-  const char* path = std::getenv("PATH");
-  std::map<std::string, std::string> variables{{"PATH", path ? path : ""},
-                                               {"HOME", folder_.file("home")},
-                                               {"OCELLI_HOME", home_},
-                                               {"TERM", "xterm-256color"}};
-  for (const char* kept : {"ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "OCELLI_ISA"}) {
-    if (const char* value = std::getenv(kept)) variables[kept] = value;
-  }
+  std::map<std::string, std::string> variables{{"TERM", "xterm-256color"}};
   for (const auto& [name, value] : options.environment) variables[name] = value;
-  std::vector<std::string> environment;
-  for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
-  std::vector<char*> argv, envp;
-  for (std::string& word : words) argv.push_back(word.data());
-  for (std::string& entry : environment) envp.push_back(entry.data());
-  argv.push_back(nullptr);
-  envp.push_back(nullptr);
+  const Command command(program_words(options.wrapper, arguments), folder_.file("home"), home_,
+                        variables);
   const std::string folder = options.folder.empty() ? folder_.path().string() : options.folder;
 
   master_ = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -68,7 +53,7 @@ PseudoTerminal::PseudoTerminal(std::vector<std::string> arguments, TerminalOptio
     const int tty = open(name, O_RDWR);  // becomes the controlling terminal
     for (int fd = 0; fd < 3; ++fd) dup2(tty, fd);
     if (tty > 2) close(tty);
-    if (chdir(folder.c_str()) == 0) execvpe(argv[0], argv.data(), envp.data());
+    if (chdir(folder.c_str()) == 0) execvpe(command.argv()[0], command.argv(), command.envp());
     _exit(127);
   }
   ended_ = pid_ < 0;

@@ -11,6 +11,19 @@
 namespace ocelli::test {
 namespace {
 
+// The program under strace, to which `what` happens at a system call ("signal=SIGKILL:when=3").
+std::vector<std::string> injected(const std::string& call, const std::string& what) {
+  return {"strace",
+          "-f",
+          "-qq",
+          "-o",
+          "/dev/null",
+          "-e",
+          "trace=" + call,
+          "-e",
+          "inject=" + call + ":" + what};
+}
+
 using testing::HasSubstr;
 
 TEST_F(Pull, ATruncatedAnswerIsContinued) {
@@ -169,16 +182,7 @@ TEST_F(Pull, AnyStepMayBeTheLast) {
       SCOPED_TRACE(std::string(call) + " " + std::to_string(nth));
       if (nth == 1 || killed % 3 == 0) fs::remove_all(cache());
       RunOptions traced = options();
-      traced.wrapper = {
-          "strace",
-          "-f",
-          "-qq",
-          "-o",
-          "/dev/null",
-          "-e",
-          std::string("trace=") + call,
-          "-e",
-          std::string("inject=") + call + ":signal=SIGKILL:when=" + std::to_string(nth)};
+      traced.wrapper = injected(call, "signal=SIGKILL:when=" + std::to_string(nth));
       const Finished f = run(words({"-q"}), traced);
       killed += f.status != 0;
       if (fs::exists(snapshot() / "config.json")) {
@@ -209,16 +213,7 @@ TEST_F(Pull, AFullDiskAtAnyStepIsStatus4) {
     for (const int nth : {1, 3}) {
       SCOPED_TRACE(std::string(call) + " " + std::to_string(nth));
       RunOptions traced = options();
-      traced.wrapper = {
-          "strace",
-          "-f",
-          "-qq",
-          "-o",
-          "/dev/null",
-          "-e",
-          std::string("trace=") + call,
-          "-e",
-          std::string("inject=") + call + ":error=ENOSPC:when=" + std::to_string(nth)};
+      traced.wrapper = injected(call, "error=ENOSPC:when=" + std::to_string(nth));
       const Finished f = run(words({"-q"}), traced);
       EXPECT_EQ(f.status, 4) << f.err;
       EXPECT_THAT(f.err, HasSubstr("the disk is full; free some space"));
