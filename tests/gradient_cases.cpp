@@ -6,12 +6,16 @@
 #include "ops/add.h"
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
+#include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
 #include "ops/recompute.h"
 #include "ops/rope.h"
 #include "ops/rows.h"
+#include "ops/scale_columns.h"
+#include "ops/token_log_probs.h"
+#include "ops/top_k_divergence.h"
 
 namespace ocelli::gradient_test {
 namespace {
@@ -172,6 +176,21 @@ Forward add_itself(Trial& t) {
   return [=](Context& c) { return ops::add(c, a, a, 0.5f); };
 }
 
+Forward scale_columns(Trial& t) {
+  const Tensor x = t.leaf({4, 5}), s = t.leaf({5});
+  return [=](Context& c) { return ops::scale_columns(c, x, s); };
+}
+
+// Differences are taken without a tape, so that the ops must be told to drop.
+Forward dropout(Trial& t) {
+  const Tensor x = t.leaf({6, 7});
+  return [=](Context& c) {
+    c.rng = {11, 3, 2, 1};
+    c.drops = true;
+    return ops::dropout(c, x, 0.375f);
+  };
+}
+
 // --- rows ---
 
 Forward gather_rows(Trial& t) {
@@ -214,6 +233,26 @@ Forward cross_entropy_of_nothing(Trial& t) {
   };
 }
 
+Forward token_log_probs(Trial& t) {
+  const Tensor logits = t.leaf({5, 6}, 3);
+  return [=](Context& c) {
+    const std::vector<int32_t> targets = {3, -1, 0, 5, -1};
+    return ops::token_log_probs(c, logits, targets);
+  };
+}
+
+// The first position's entries come close to one, another lacks one, the third has none.
+Case top_k_divergence(std::string variant, float temperature) {
+  return {"top_k_divergence", std::move(variant), [temperature](Trial& t) -> Forward {
+            const Tensor logits = t.leaf({3, 7}, 3);
+            return [=](Context& c) {
+              const std::vector<int32_t> ids = {2, 6, 0, 1, 0, -1, -1, -1, -1};
+              const std::vector<float> log_probs = {-0.5f, -1.25f, -3, -2, -1, 0, 0, 0, 0};
+              return ops::top_k_divergence(c, {logits, ids, log_probs, temperature, 0.25f});
+            };
+          }};
+}
+
 // --- recomputation ---
 
 Forward recompute(Trial& t) {
@@ -225,6 +264,19 @@ Forward recompute(Trial& t) {
       return ops::add(inner, in, ops::activation(inner, Activation::kSilu, h));
     };
     return ops::recompute(c, ops::recompute(c, x, block), block);
+  };
+}
+
+// The block runs twice, the first time without a tape, and must drop the same numbers.
+Forward recompute_dropout(Trial& t) {
+  const Tensor x = t.leaf({4, 6});
+  return [=](Context& c) {
+    c.rng = {7, 0, 1, 2};
+    const auto block = [](Context& inner, const Tensor& in) {
+      return ops::activation(inner, Activation::kSilu, ops::dropout(inner, in, 0.5f));
+    };
+    c.drops = true;
+    return ops::recompute(c, x, block);
   };
 }
 
@@ -280,12 +332,18 @@ const std::vector<Case>& cases() {
       add_rows("repeated rows", 3),
       add_rows("vector", 1),
       {"add", "itself", add_itself},
+      {"scale_columns", "", scale_columns},
+      {"dropout", "", dropout},
       {"gather_rows", "repeated", gather_rows},
       {"place_rows", "", place_rows},
       {"pixel_shuffle", "4x6 by 2", pixel_shuffle},
       {"cross_entropy", "some ignored", cross_entropy},
       {"cross_entropy", "all ignored", cross_entropy_of_nothing},
+      {"token_log_probs", "some ignored", token_log_probs},
+      top_k_divergence("at one", 1),
+      top_k_divergence("at two", 2),
       {"recompute", "two blocks", recompute},
+      {"recompute", "dropout", recompute_dropout},
   };
   return all;
 }

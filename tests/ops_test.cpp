@@ -10,16 +10,21 @@
 
 #include "backend/reference/reference_backend.h"
 #include "base/f16.h"
+#include "base/rng.h"
 #include "ops/activation.h"
 #include "ops/add.h"
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
+#include "ops/dropout.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
 #include "ops/patches.h"
 #include "ops/rope.h"
 #include "ops/rows.h"
+#include "ops/scale_columns.h"
+#include "ops/token_log_probs.h"
+#include "ops/top_k_divergence.h"
 
 namespace ocelli::ops {
 namespace {
@@ -280,6 +285,68 @@ TEST_F(Ops, CrossEntropy) {
   EXPECT_FLOAT_EQ(cross_entropy(c, logits, hard).f32()[0],
                   (2 + std::log1p(std::exp(-2.0f)) + 2000) / 2);
   EXPECT_EQ(cross_entropy(c, logits, none).f32()[0], 0);
+}
+
+TEST_F(Ops, TokenLogProbs) {
+  const Tensor logits = tensor({3, 2}, {0, 0, 1, 3, 1000, -1000});
+  const std::vector<int32_t> targets = {1, -1, 1};
+  EXPECT_THAT(numbers(token_log_probs(c, logits, targets)),
+              ElementsAre(testing::FloatEq(-std::log(2.0f)), 0, -2000));
+}
+
+// Against sums over the whole vocabulary, written another way.
+TEST_F(Ops, TopKDivergence) {
+  const Tensor logits = tensor({2, 3}, {1, 2, 4, 0, 0, 0});
+  const std::vector<int32_t> ids = {2, 0, 1, -1};
+  const std::vector<float> log_probs = {std::log(0.75f), std::log(0.125f), std::log(0.5f), 0};
+  const double whole = std::exp(0.5) + std::exp(1.0) + std::exp(2.0);
+  const double first = 0.75 * std::log(0.75 / (std::exp(2.0) / whole)) +
+                       0.125 * std::log(0.125 / (std::exp(0.5) / whole));
+  const double second = 0.5 * std::log(0.5 / (1 / 3.0));
+  EXPECT_NEAR(top_k_divergence(c, {logits, ids, log_probs, 2, 10}).f32()[0], 10 * (first + second),
+              1e-5);
+  // A teacher that is the student is at no distance.
+  const std::vector<int32_t> all = {0, 1, 2};
+  std::vector<float> same;
+  for (const float z : {0.0f, 0.5f, 1.5f}) {
+    same.push_back(z - std::log(1 + std::exp(0.5f) + std::exp(1.5f)));
+  }
+  EXPECT_NEAR(top_k_divergence(c, {logits.slice(0, 0, 1), all, same, 2}).f32()[0], 0, 1e-6);
+  // A probability of zero adds nothing.
+  const std::vector<float> none = {-INFINITY, -INFINITY, 0};
+  const float rest = std::log(1 + std::exp(-1.0f) + std::exp(-1.5f));
+  EXPECT_NEAR(top_k_divergence(c, {logits.slice(0, 0, 1), all, none, 2}).f32()[0], rest, 1e-6);
+}
+
+TEST_F(Ops, ScaleColumns) {
+  EXPECT_THAT(numbers(scale_columns(c, iota({2, 3}), tensor({3}, {2, 0, -1}))),
+              ElementsAre(0, 0, -2, 6, 0, -5));
+}
+
+TEST_F(Ops, DropoutKeepsWhatTheGeneratorSays) {
+  const Tensor x = noise({50, 33});
+  EXPECT_EQ(dropout(c, x, 0.25f).data, x.data) << "nothing is dropped while running";
+  tensor::Tape tape;
+  c.tape = &tape;
+  c.rng = {5, 6, 7, 8};
+  EXPECT_EQ(dropout(c, x, 0).data, x.data);
+  const std::vector<float> y = numbers(dropout(c, x, 0.25f));
+  const base::Rng rng(5, 6, 7, 8);
+  int kept = 0;
+  for (size_t i = 0; i < y.size(); ++i) {
+    const bool keep = rng.uniform_at(i) >= 0.25f;
+    EXPECT_EQ(y[i], keep ? x.f32()[i] * float(1 / 0.75) : 0.0f) << i;
+    kept += keep;
+  }
+  // Five deviations of 1650 draws.
+  EXPECT_NEAR(kept, 0.75 * 1650, 5 * std::sqrt(1650 * 0.25 * 0.75));
+  // Half of the rows at another stride draw the same numbers; another op draws others.
+  Tensor wide = noise({50, 40}).slice(1, 0, 33);
+  for (int64_t t = 0; t < 50; ++t) std::copy_n(x.f32() + 33 * t, 33, wide.f32() + 40 * t);
+  EXPECT_EQ(numbers(dropout(c, wide, 0.25f)), y);
+  c.rng.op = 9;
+  EXPECT_NE(numbers(dropout(c, x, 0.25f)), y);
+  EXPECT_DEATH(dropout(c, x, 1), "a probability below 1");
 }
 
 // A broken promise between our own functions stops the program and names the promise.

@@ -15,6 +15,7 @@
 
 #include "base/thread_pool.h"
 #include "encoding/weight.h"
+#include "tensor/context.h"
 #include "tensor/tensor.h"
 
 namespace ocelli::tensor {
@@ -58,6 +59,26 @@ struct AttentionGradJob {
   AttentionJob forward;  // as it was run, with out and log_sum_exp (k, v float32)
   Tensor dout;           // [T, H, Dh]
   Tensor dq, dk, dv;     // added to where not empty
+};
+
+// Which numbers dropout keeps: number i of a tensor, counted row by row without gaps, where
+// base::Rng(rng)'s uniform_at(i) >= p. What is kept is divided by 1 - p (multiplied by the float32
+// nearest to 1 / (1 - p)).
+struct Dropout {
+  RngKey rng;
+  float p = 0;  // in [0, 1)
+};
+
+// The distance to a teacher of which only the K likeliest tokens of each position are known:
+//   scale * sum_t sum_k p_tk (log p_tk - log softmax(logits[t] / temperature)[ids[t, k]])
+// with log p_tk = log_probs[t, k], the teacher's at that temperature. What the teacher gives to
+// other tokens counts as zero, and p_tk are not made to add up to one. An id of -1 does not count.
+struct TopKJob {
+  Tensor logits;                     // [T, V]
+  std::span<const int32_t> ids;      // [T, K], those of one token different
+  std::span<const float> log_probs;  // [T, K], at most 0; -infinity is a probability of zero
+  float temperature = 1;
+  float scale = 1;
 };
 
 class Backend {
@@ -119,6 +140,17 @@ class Backend {
   // dst += scale * src summed over the rows that were broadcast (the gradient of add for b).
   virtual void accumulate(ThreadPool& pool, const Tensor& src, float scale, const Tensor& dst) = 0;
 
+  // y[t, n] = x[t, n] * s[n]. Its gradients: dx[t, n] += dy[t, n] s[n], ds[n] += sum_t dy[t, n]
+  // x[t, n] (ds may be null).
+  virtual void scale_columns(ThreadPool& pool, const Tensor& x, const float* s,
+                             const Tensor& y) = 0;
+  virtual void scale_columns_grad(ThreadPool& pool, const Tensor& x, const float* s,
+                                  const Tensor& dy, const Tensor& dx, float* ds) = 0;
+  // y = x where kept, divided by 1 - p, otherwise 0. The gradient drops the same numbers.
+  virtual void dropout(ThreadPool& pool, const Tensor& x, const Dropout& d, const Tensor& y) = 0;
+  virtual void dropout_grad(ThreadPool& pool, const Tensor& dy, const Dropout& d,
+                            const Tensor& dx) = 0;
+
   // --- moving rows ---
   // y[i, :] = x[rows[i], :]; converts to y's dtype (f32 to f32, f16 or bf16, rounded to nearest
   // even).
@@ -141,6 +173,19 @@ class Backend {
   virtual void cross_entropy_grad(ThreadPool& pool, const Tensor& logits,
                                   std::span<const int32_t> targets, float scale,
                                   const Tensor& dloss, const Tensor& dlogits) = 0;
+  // log_probs[t] = logits[t, targets[t]] - log sum_v exp logits[t, v], 0 where the target is
+  // negative. dlogits[t, v] += dlog_probs[t] * ((v == targets[t]) - softmax(logits[t])[v]), nothing
+  // where the target is negative.
+  virtual void token_log_probs(ThreadPool& pool, const Tensor& logits,
+                               std::span<const int32_t> targets, float* log_probs) = 0;
+  virtual void token_log_probs_grad(ThreadPool& pool, const Tensor& logits,
+                                    std::span<const int32_t> targets, const float* dlog_probs,
+                                    const Tensor& dlogits) = 0;
+  // loss[0] = what TopKJob says; dlogits[t, v] += dloss[0] scale / temperature
+  //   (sum_k p_tk softmax(logits[t] / temperature)[v] - sum_{k: ids[t, k] = v} p_tk)
+  virtual void top_k_divergence(ThreadPool& pool, const TopKJob& job, const Tensor& loss) = 0;
+  virtual void top_k_divergence_grad(ThreadPool& pool, const TopKJob& job, const Tensor& dloss,
+                                     const Tensor& dlogits) = 0;
 };
 
 }  // namespace ocelli::tensor

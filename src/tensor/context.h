@@ -36,6 +36,8 @@ struct Context {
   // What is taken from there on is given back, so gradients of older tensors must have been taken
   // before.
   const void* block_begin = nullptr;
+  // Set, without a tape, for the first pass of such a block: dropout drops what it will drop then.
+  bool drops = false;
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
   // input has one.

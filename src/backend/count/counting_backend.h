@@ -54,8 +54,12 @@ class CountingBackend : public tensor::Backend {
   void scatter_rows(ThreadPool&, const Tensor&, std::span<const int32_t>, bool,
                     const Tensor&) override {}
   void patches(ThreadPool&, const Tensor&, int64_t, const Tensor&) override {}
+  void scale_columns(ThreadPool&, const Tensor&, const float*, const Tensor&) override {}
+  void dropout(ThreadPool&, const Tensor&, const tensor::Dropout&, const Tensor&) override {}
   void cross_entropy(ThreadPool&, const Tensor&, std::span<const int32_t>, float,
                      const Tensor&) override {}
+  void token_log_probs(ThreadPool&, const Tensor&, std::span<const int32_t>, float*) override {}
+  void top_k_divergence(ThreadPool&, const tensor::TopKJob&, const Tensor&) override {}
 
   // Gradients are not counted.
   void linear_grad_input(ThreadPool&, const Tensor&, const Weight&, const Tensor&) override {}
@@ -72,6 +76,13 @@ class CountingBackend : public tensor::Backend {
   void silu_mul_grad(ThreadPool&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
                      const Tensor&) override {}
   void accumulate(ThreadPool&, const Tensor&, float, const Tensor&) override {}
+  void scale_columns_grad(ThreadPool&, const Tensor&, const float*, const Tensor&, const Tensor&,
+                          float*) override {}
+  void dropout_grad(ThreadPool&, const Tensor&, const tensor::Dropout&, const Tensor&) override {}
+  void token_log_probs_grad(ThreadPool&, const Tensor&, std::span<const int32_t>, const float*,
+                            const Tensor&) override {}
+  void top_k_divergence_grad(ThreadPool&, const tensor::TopKJob&, const Tensor&,
+                             const Tensor&) override {}
   void cross_entropy_grad(ThreadPool&, const Tensor&, std::span<const int32_t>, float,
                           const Tensor&, const Tensor&) override {}
 

@@ -46,4 +46,29 @@ void ReferenceBackend::cross_entropy_grad(ThreadPool& pool, const Tensor& logits
   });
 }
 
+void ReferenceBackend::token_log_probs(ThreadPool& pool, const Tensor& logits,
+                                       std::span<const int32_t> targets, float* log_probs) {
+  for_each(pool, int64_t(targets.size()), [&](int64_t t) {
+    const int32_t target = targets[size_t(t)];
+    log_probs[t] = 0;
+    if (target < 0) return;
+    const float* in = row(logits, t);
+    log_probs[t] = float(in[target] - log_sum_exp(in, logits.dim(-1)));
+  });
+}
+
+void ReferenceBackend::token_log_probs_grad(ThreadPool& pool, const Tensor& logits,
+                                            std::span<const int32_t> targets,
+                                            const float* dlog_probs, const Tensor& dlogits) {
+  for_each(pool, int64_t(targets.size()), [&](int64_t t) {
+    const int32_t target = targets[size_t(t)];
+    if (target < 0) return;
+    const float* in = row(logits, t);
+    const double whole = log_sum_exp(in, logits.dim(-1)), factor = dlog_probs[t];
+    for (int64_t v = 0; v < logits.dim(-1); ++v) {
+      row(dlogits, t)[v] += float(factor * ((v == target ? 1 : 0) - std::exp(in[v] - whole)));
+    }
+  });
+}
+
 }  // namespace ocelli::reference

@@ -68,4 +68,29 @@ void ReferenceBackend::accumulate(ThreadPool& pool, const Tensor& src, float sca
   });
 }
 
+void ReferenceBackend::scale_columns(ThreadPool& pool, const Tensor& x, const float* s,
+                                     const Tensor& y) {
+  for_each(pool, x.rows(), [&](int64_t t) {
+    for (int64_t i = 0; i < x.dim(-1); ++i) row(y, t)[i] = row(x, t)[i] * s[i];
+  });
+}
+
+void ReferenceBackend::scale_columns_grad(ThreadPool& pool, const Tensor& x, const float* s,
+                                          const Tensor& dy, const Tensor& dx, float* ds) {
+  if (dx) {
+    for_each(pool, x.rows(), [&](int64_t t) {
+      for (int64_t i = 0; i < x.dim(-1); ++i) row(dx, t)[i] += row(dy, t)[i] * s[i];
+    });
+  }
+  if (!ds) return;
+  for_each(
+      pool, x.dim(-1),
+      [&](int64_t i) {
+        double sum = 0;
+        for (int64_t t = 0; t < x.rows(); ++t) sum += double(row(dy, t)[i]) * row(x, t)[i];
+        ds[i] += float(sum);
+      },
+      16);
+}
+
 }  // namespace ocelli::reference

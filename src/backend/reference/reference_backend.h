@@ -60,6 +60,13 @@ class ReferenceBackend : public tensor::Backend {
   void add(ThreadPool& pool, const Tensor& a, const Tensor& b, float scale,
            const Tensor& y) override;
   void accumulate(ThreadPool& pool, const Tensor& src, float scale, const Tensor& dst) override;
+  void scale_columns(ThreadPool& pool, const Tensor& x, const float* s, const Tensor& y) override;
+  void scale_columns_grad(ThreadPool& pool, const Tensor& x, const float* s, const Tensor& dy,
+                          const Tensor& dx, float* ds) override;
+  void dropout(ThreadPool& pool, const Tensor& x, const tensor::Dropout& d,
+               const Tensor& y) override;
+  void dropout_grad(ThreadPool& pool, const Tensor& dy, const tensor::Dropout& d,
+                    const Tensor& dx) override;
 
   // rows.cpp
   void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
@@ -73,6 +80,15 @@ class ReferenceBackend : public tensor::Backend {
                      float scale, const Tensor& loss) override;
   void cross_entropy_grad(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
                           float scale, const Tensor& dloss, const Tensor& dlogits) override;
+  void token_log_probs(ThreadPool& pool, const Tensor& logits, std::span<const int32_t> targets,
+                       float* log_probs) override;
+  void token_log_probs_grad(ThreadPool& pool, const Tensor& logits,
+                            std::span<const int32_t> targets, const float* dlog_probs,
+                            const Tensor& dlogits) override;
+  // top_k_divergence.cpp
+  void top_k_divergence(ThreadPool& pool, const tensor::TopKJob& job, const Tensor& loss) override;
+  void top_k_divergence_grad(ThreadPool& pool, const tensor::TopKJob& job, const Tensor& dloss,
+                             const Tensor& dlogits) override;
 };
 
 }  // namespace ocelli::reference
