@@ -64,17 +64,32 @@ Result<std::shared_ptr<const PreparedImage>> Engine::prepare_image(media::Image 
   return std::shared_ptr<const PreparedImage>(std::move(prepared));
 }
 
-Result<Prompt> Engine::build_prompt(const Json& messages,
-                                    std::vector<std::shared_ptr<const PreparedImage>> images,
-                                    const Json& template_arguments) const {
+PromptBuilder Engine::prompt_builder(const Json& template_arguments) const {
   const int64_t per_tile = info().vision ? info().vision->tokens_per_tile : 0;
   const Json* tools = template_arguments.find("tools");
   const auto& chosen = tool_template_ && tools && tools->size() > 0 ? tool_template_ : template_;
   PromptBuilder builder(*tokenizer_, chosen ? &*chosen : nullptr, processor_.get(), per_tile);
   builder.take_videos(video_processor_.get(), video_template_ ? &*video_template_ : nullptr);
+  return builder;
+}
+
+Result<Prompt> Engine::build_prompt(const Json& messages,
+                                    std::vector<std::shared_ptr<const PreparedImage>> images,
+                                    const Json& template_arguments) const {
   text::RenderOptions render = render_;
   render.variables = template_arguments;
-  return builder.build(messages, std::move(images), render);
+  return prompt_builder(template_arguments).build(messages, std::move(images), render);
+}
+
+Result<TaggedPrompt> Engine::tagged_prompt(const Json& messages,
+                                           std::vector<std::shared_ptr<const PreparedImage>> images,
+                                           const Json& template_arguments,
+                                           std::optional<int64_t> now) const {
+  text::RenderOptions render = render_;
+  render.variables = template_arguments;
+  render.now = now;
+  return prompt_builder(template_arguments)
+      .build_tagged(messages, std::move(images), render, stop_ids_);
 }
 
 bool Engine::template_mentions(std::string_view word) const {

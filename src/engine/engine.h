@@ -100,6 +100,12 @@ class Engine {
                                     std::vector<std::shared_ptr<const PreparedImage>> images,
                                     const base::Json& template_arguments = {}) const;
   base::Result<Prompt> raw_prompt(std::string_view text) const;
+  // A whole conversation with who said which token, for training. `now`: what templates take for
+  // the time (RenderOptions::now), so that a run that goes on tomorrow sees the same.
+  base::Result<TaggedPrompt> tagged_prompt(const base::Json& messages,
+                                           std::vector<std::shared_ptr<const PreparedImage>> images,
+                                           const base::Json& template_arguments = {},
+                                           std::optional<int64_t> now = {}) const;
 
   // The embeddings of each picture, from the cache or by one pass of all missing tiles together.
   base::Result<std::vector<std::shared_ptr<const Embeddings>>> encode_images(
@@ -126,6 +132,7 @@ class Engine {
 
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);
+  PromptBuilder prompt_builder(const base::Json& template_arguments) const;
   tensor::Context context_of_run() {
     return {*backend_, arena_, pool_, nullptr, {}, options_.exact};
   }

@@ -70,4 +70,13 @@ std::string LiteralGuard::unguard(std::string_view text, std::vector<size_t>* li
   return out;
 }
 
+void LiteralGuard::move_places(std::string_view text, std::vector<size_t>& places) const {
+  size_t removed = 0, next = text.find(sentinel_);
+  for (size_t& place : places) {
+    for (; next < place; next = text.find(sentinel_, next + sentinel_.size()))
+      removed += sentinel_.size();
+    place -= removed;
+  }
+}
+
 }  // namespace ocelli::engine

@@ -25,6 +25,8 @@ class LiteralGuard {
   // The text without sentinels. `literal_at`, if given, gets the places in it where a person spells
   // a control string, in order.
   std::string unguard(std::string_view text, std::vector<size_t>* literal_at = nullptr) const;
+  // Moves places (bytes, ascending) in a text with sentinels to those in the text without.
+  void move_places(std::string_view text, std::vector<size_t>& places) const;
   // Whether guard() had to do anything.
   bool used() const { return used_; }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/rendering.h"
+
 namespace ocelli::engine {
 
 using base::Code;
@@ -184,9 +186,8 @@ base::Status PromptBuilder::check_images(const std::vector<bool>& videos,
   return {};
 }
 
-Result<Prompt> PromptBuilder::build(const Json& messages,
-                                    std::vector<std::shared_ptr<const PreparedImage>> images,
-                                    const text::RenderOptions& options) const {
+Result<PromptBuilder::Rendering> PromptBuilder::render(const Json& messages, const Images& images,
+                                                       const text::RenderOptions& options) const {
   if (!template_) {
     return base::fail(
         Code::kUsage,
@@ -198,33 +199,42 @@ Result<Prompt> PromptBuilder::build(const Json& messages,
   OCELLI_TRY(check_images(texts.videos, images));
   const bool has_clip =
       std::any_of(images.begin(), images.end(), [](const auto& image) { return image->clip; });
-  const text::ChatTemplate* chosen = has_clip && video_template_ ? video_template_ : template_;
   std::vector<std::string> controls;
   for (int32_t id = 0; id < tokenizer_.id_limit(); ++id) {
     if (tokenizer_.is_special(id)) controls.emplace_back(tokenizer_.token(id));
   }
   if (processor_) controls.emplace_back(processor_->marker());
   if (video_processor_) controls.emplace_back(video_processor_->marker());
-  OCELLI_ASSIGN(LiteralGuard guard, LiteralGuard::create(std::move(controls), texts.all));
-  text::RenderOptions safe = options;
-  safe.tools = guarded(options.tools, guard);
-  safe.variables = guarded(options.variables, guard);
-  OCELLI_ASSIGN(
-      text::Rendered rendered,
-      chosen->render(guarded_messages(messages, processor_ != nullptr, guard, images), safe));
+  Rendering out;
+  out.chosen = has_clip && video_template_ ? video_template_ : template_;
+  OCELLI_ASSIGN(out.guard, LiteralGuard::create(std::move(controls), texts.all));
+  out.options = options;
+  out.options.tools = guarded(options.tools, out.guard);
+  out.options.variables = guarded(options.variables, out.guard);
+  out.messages = guarded_messages(messages, processor_ != nullptr, out.guard, images);
+  OCELLI_ASSIGN(out.rendered, out.chosen->render(out.messages, out.options));
+  OCELLI_TRY(expand(out, images));
+  return out;
+}
 
+Result<Prompt> PromptBuilder::finish(const Rendering& rendering, Images images) const {
   Prompt prompt;
   prompt.images = std::move(images);
-  OCELLI_ASSIGN(const std::string expanded, expand(rendered.text, prompt.images));
-  OCELLI_ASSIGN(prompt.ids, tokenize(expanded, guard));
-  prompt.text = guard.unguard(expanded);
+  OCELLI_ASSIGN(prompt.ids, tokenize(rendering.expanded, rendering.guard));
+  prompt.text = rendering.guard.unguard(rendering.expanded);
   return number_rows(std::move(prompt));
 }
 
+Result<Prompt> PromptBuilder::build(const Json& messages, Images images,
+                                    const text::RenderOptions& options) const {
+  OCELLI_ASSIGN(const Rendering rendering, render(messages, images, options));
+  return finish(rendering, std::move(images));
+}
+
 // Each of the template's own markers becomes its picture's tokens.
-Result<std::string> PromptBuilder::expand(
-    std::string_view text, const std::vector<std::shared_ptr<const PreparedImage>>& images) const {
-  std::string expanded;
+base::Status PromptBuilder::expand(Rendering& rendering, const Images& images) const {
+  const std::string_view text = rendering.rendered.text;
+  std::string& expanded = rendering.expanded;
   size_t next = 0, at = 0;
   while (processor_) {
     const size_t picture = text.find(processor_->marker(), at);
@@ -237,13 +247,16 @@ Result<std::string> PromptBuilder::expand(
                         "the chat template asks for more pictures than there are; choose another");
     }
     const PreparedImage& image = *images[next++];
-    expanded.append(text.substr(at, found - at))
-        .append(image.clip ? image.clip->prompt : processor_->prompt(image.tiles.plan));
+    expanded.append(text.substr(at, found - at));
+    const size_t begin = expanded.size();
+    expanded.append(image.clip ? image.clip->prompt : processor_->prompt(image.tiles.plan));
     at = found + (image.clip ? video_processor_->marker() : processor_->marker()).size();
+    rendering.pictures.push_back({found, at, begin, expanded.size()});
   }
   if (next != images.size())
     return base::fail(Code::kBadInput, "the chat template leaves pictures out; choose another");
-  return expanded.append(text.substr(at));
+  expanded.append(text.substr(at));
+  return {};
 }
 
 // One text, so that what stands at its start (a space before the first word) or is merged across

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,32 @@ struct Prompt {
   int64_t image_tokens() const;
 };
 
+// What a token is in its message.
+enum class Part : uint8_t {
+  kOutside,  // of no message: the template's own
+  kHeader,   // before an answer: what the template writes to make the model begin one
+  kContent,  // what is said
+  kEnd,      // the token that ends the turn
+  kTail,     // behind it, still of the message
+  kPicture   // stands for a picture or clip: embeddings, tile markers, times of frames
+};
+
+struct TokenOrigin {
+  int32_t message = -1;  // number of the message that it is of, or -1
+  int32_t picture = -1;  // number of the picture that it stands for, or -1
+  Part part = Part::kOutside;
+};
+
+// A prompt that knows who said which token. Provenance comes from the template as it is rendered,
+// never from looking for texts, so that tools, dropped thinking, pictures and clips need no rules.
+struct TaggedPrompt {
+  Prompt prompt;
+  std::vector<TokenOrigin> origins;  // per id
+  // Per message: why its answer cannot be told from what surrounds it; empty where it can, and for
+  // messages that are not the assistant's.
+  std::vector<std::string> problems;
+};
+
 class PromptBuilder {
  public:
   PromptBuilder(const text::Tokenizer& tokenizer, const text::ChatTemplate* chat_template,
@@ -70,15 +97,27 @@ class PromptBuilder {
   base::Result<Prompt> build(const base::Json& messages,
                              std::vector<std::shared_ptr<const PreparedImage>> images,
                              const text::RenderOptions& options) const;
+  // The same, tagged; options.add_generation_prompt does not count: the conversation is whole.
+  // `stop_ids`: tokens that end an answer. A token is of the message in which its first byte lies.
+  base::Result<TaggedPrompt> build_tagged(
+      const base::Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
+      const text::RenderOptions& options, std::span<const int32_t> stop_ids) const;
   // Text as it is, without a template; control tokens in it count. No pictures.
   base::Result<Prompt> raw(std::string_view text) const;
 
  private:
   base::Status check_images(const std::vector<bool>& videos,
                             const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
-  base::Result<std::string> expand(
-      std::string_view rendered,
-      const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
+  struct Rendering;  // in rendering.h
+  base::Result<Rendering> render(const base::Json& messages,
+                                 const std::vector<std::shared_ptr<const PreparedImage>>& images,
+                                 const text::RenderOptions& options) const;
+  base::Status expand(Rendering& rendering,
+                      const std::vector<std::shared_ptr<const PreparedImage>>& images) const;
+  base::Result<Prompt> finish(const Rendering& rendering,
+                              std::vector<std::shared_ptr<const PreparedImage>> images) const;
+  static void mark_pictures(const Rendering& rendering, const std::vector<size_t>& begins,
+                            std::vector<TokenOrigin>& origins);
   base::Status add_around(Prompt& prompt) const;
   base::Result<std::vector<int32_t>> tokenize(std::string_view expanded,
                                               const LiteralGuard& guard) const;

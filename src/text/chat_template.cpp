@@ -93,6 +93,8 @@ Result<Rendered> ChatTemplate::render(const Json& messages, const RenderOptions&
   for (const jinja::ByteSpan& span : interpreter.take_generation()) {
     rendered.generation.push_back({span.begin, span.end});
   }
+  for (const jinja::MessageBytes& bytes : interpreter.take_messages())
+    rendered.messages.push_back({bytes.begin, bytes.end, bytes.message});
   return rendered;
 }
 

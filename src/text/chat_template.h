@@ -31,10 +31,19 @@ struct TextSpan {
   bool operator==(const TextSpan&) const = default;
 };
 
+// Bytes that were written while a loop of the template was at message number `message`. A message
+// may have several spans, or none where the template leaves it out or writes it outside of loops.
+struct MessageSpan {
+  size_t begin = 0, end = 0;
+  int message = 0;
+  bool operator==(const MessageSpan&) const = default;
+};
+
 struct Rendered {
   std::string text;
   // What {% generation %} blocks wrote: the parts that an assistant-only training mask keeps.
   std::vector<TextSpan> generation;
+  std::vector<MessageSpan> messages;  // in the order of the text; they do not overlap
 };
 
 struct RenderOptions {

@@ -279,6 +279,51 @@ std::string shared_models() {
 }
 
 // Renders known for one template; returns how many were checked.
+// The messages of a rendering as "number:text" of each span.
+std::vector<std::string> said(std::string_view source, const Json& messages) {
+  const auto rendered = render(source, messages);
+  EXPECT_TRUE(rendered.ok()) << rendered.error().message();
+  std::vector<std::string> out;
+  for (const MessageSpan& span : rendered.ok() ? rendered->messages : std::vector<MessageSpan>())
+    out.push_back(std::to_string(span.message) + ":" +
+                  rendered->text.substr(span.begin, span.end - span.begin));
+  return out;
+}
+
+TEST(ChatTemplateMessages, KnowsWhoseTheTextIs) {
+  const Json chat = json(R"([{"role":"a","content":"x"},{"role":"b","content":"x"},
+                             {"role":"a","content":["p","q"]}])");
+  EXPECT_THAT(said("<{% for m in messages %}[{{ m.role }}{{ m.content }}]{% endfor %}>", chat),
+              ElementsAre("0:[ax]", "1:[bx]", "2:[a['p', 'q']]"));
+  // Through slices, filters, namespaces, conditions and a second walk.
+  EXPECT_THAT(said("{% for m in messages[1:] %}{{ m.role }}{% endfor %}", chat),
+              ElementsAre("1:b", "2:a"));
+  EXPECT_THAT(said("{% for m in messages | selectattr('role', '==', 'a') | reverse %}"
+                   "{{ loop.index }}{% endfor %}", chat),
+              ElementsAre("2:1", "0:2"));
+  EXPECT_THAT(said("{% set ns = namespace(all=messages) %}{% set rest = ns.all[::-1] %}"
+                   "{% for m in rest if m.role == 'b' %}{{ m.content }}{% endfor %}", chat),
+              ElementsAre("1:x"));
+  // The parts of a message are its own; a loop over messages within one is of the inner ones.
+  EXPECT_THAT(said("{% for m in messages[2:] %}({% for p in m.content %}{{ p }}{% endfor %}"
+                   "{% for n in messages[:1] %}{{ n.role }}{% endfor %}){% endfor %}", chat),
+              ElementsAre("2:(pq", "0:a", "2:)"));
+}
+
+TEST(ChatTemplateMessages, WhatIsCapturedCountsWhereItIsPrinted) {
+  const Json chat = json(R"([{"role":"a","content":"x"},{"role":"b","content":"y"}])");
+  EXPECT_THAT(said("{% macro w(m) %}<{{ m.content }}>{% endmacro %}"
+                   "{% for m in messages %}{{ w(m) }}{% endfor %}", chat),
+              ElementsAre("0:<x>", "1:<y>"));
+  EXPECT_THAT(said("{% for m in messages %}{% set t %}{{ m.content }}!{% endset %}{{ t }}"
+                   "{% generation %}g{% endgeneration %}{% endfor %}", chat),
+              ElementsAre("0:x!g", "1:y!g"));
+  // Gathered and printed behind the loop: nobody's.
+  EXPECT_THAT(said("{% set ns = namespace(t='') %}{% for m in messages %}"
+                   "{% set ns.t = ns.t + m.content %}{% endfor %}{{ ns.t }}", chat),
+              ElementsAre());
+}
+
 int check_real(const std::string& models, const std::string& name, const Json& cases) {
   std::string source = read_or_fail(models + "/" + name);
   if (name.ends_with(".json")) {

@@ -56,9 +56,33 @@ class Interpreter::Entered {
   Scope* scope_;
 };
 
+// A turn of a loop: what is written meanwhile is of its item, where that is a message. Messages are
+// known by identity, so that slices, filters and namespaces on the way make no difference.
+class Interpreter::Turn {
+ public:
+  Turn(Interpreter& owner, const Value& item) : owner_(owner), saved_(owner.message_) {
+    const auto found = owner.message_of_.find(item.identity());
+    if (found != owner.message_of_.end()) owner.message_ = found->second;
+  }
+  ~Turn() { owner_.message_ = saved_; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+ private:
+  Interpreter& owner_;
+  int saved_;
+};
+
 Interpreter::Interpreter(const std::string& source, const Parsed& parsed, Variables variables,
                          int64_t now)
-    : source_(source), parsed_(parsed), variables_(std::move(variables)), now_(now) {}
+    : source_(source), parsed_(parsed), variables_(std::move(variables)), now_(now) {
+  const auto messages = variables_.find("messages");
+  if (messages == variables_.end() || !messages->second.is_sequence()) return;
+  const std::vector<Value>& items = messages->second.items();
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (items[i].is(Kind::kDict)) message_of_.emplace(items[i].identity(), int(i));
+  }
+}
 
 // Namespaces and scopes may hold each other in circles; emptying them frees everything.
 Interpreter::~Interpreter() {
@@ -124,13 +148,29 @@ Status Interpreter::emit(std::string_view text) {
                                      std::to_string(kMaxOutputBytes) + " bytes, limit " +
                                      std::to_string(kMaxOutputBytes) + ")");
   }
+  const size_t before = out_->size();
   out_->append(text);
+  wrote(before);
   return {};
+}
+
+// Notes whose the output behind `before` is. What a block captures counts once it is printed.
+void Interpreter::wrote(size_t before) {
+  if (message_ < 0 || out_ != &output_ || output_.size() == before) return;
+  if (!message_bytes_.empty() && message_bytes_.back().message == message_ &&
+      message_bytes_.back().end == before) {
+    message_bytes_.back().end = output_.size();
+  } else {
+    message_bytes_.push_back({before, output_.size(), message_});
+  }
 }
 
 Status Interpreter::print(const Value& value) {
   if (value.is_string()) return emit(value.str());
-  return append_str(*out_, value, meter_);
+  const size_t before = out_->size();
+  OCELLI_TRY(append_str(*out_, value, meter_));
+  wrote(before);
+  return {};
 }
 
 Result<Interpreter::Flow> Interpreter::block(const Block& body) {
@@ -234,6 +274,7 @@ Status Interpreter::loop(const Statement& node, const Value& iterable, Scope* sc
     ++state->index0;
     state->before = std::move(state->current);
     state->current = item;
+    const Turn turn(*this, item);
     Entered body(*this, node.frame, scope);
     if (node.loop_slot >= 0) {
       body.scope().slots[static_cast<size_t>(node.loop_slot)] = Value::box(Kind::kLoop, state);

@@ -40,6 +40,12 @@ struct ByteSpan {
   size_t begin = 0, end = 0;
 };
 
+// Output that was written while an item of the variable "messages" was that of a loop.
+struct MessageBytes {
+  size_t begin = 0, end = 0;
+  int message = 0;
+};
+
 class Interpreter {
  public:
   using Variables = std::unordered_map<std::string, Value>;
@@ -54,6 +60,8 @@ class Interpreter {
   std::string take_output() { return std::move(output_); }
   // Spans of the output that {% generation %} blocks wrote, in the order in which they ended.
   std::vector<ByteSpan> take_generation() { return std::move(generation_); }
+  // In the order of the output. Output of several loops around it is the innermost one's.
+  std::vector<MessageBytes> take_messages() { return std::move(message_bytes_); }
 
   // For filters, tests and functions.
   Meter& meter() { return meter_; }
@@ -78,6 +86,7 @@ class Interpreter {
   enum class Flow : uint8_t { kOn, kBreak, kContinue };
   class Capture;
   class Entered;
+  class Turn;
 
   // jinja_exec.cpp
   Error located(Error error, size_t at) const;
@@ -97,6 +106,7 @@ class Interpreter {
   Status generation(const Statement& node);
   Status print(const Value& value);
   Status emit(std::string_view text);
+  void wrote(size_t before);
   Status assign(const Expr& target, const Value& value, bool test = false);
   Status check_namespaces(const Expr& target);
   Scope* enter(const Frame& frame, Scope* parent);
@@ -135,6 +145,9 @@ class Interpreter {
   std::string output_;
   std::string* out_ = &output_;
   std::vector<ByteSpan> generation_;
+  std::unordered_map<const Box*, int> message_of_;  // the items of "messages"
+  int message_ = -1;                                // that is the item of the innermost loop
+  std::vector<MessageBytes> message_bytes_;
   Scope* scope_ = nullptr;
   std::vector<std::unique_ptr<Scope>> scopes_;
   std::vector<Scope*> free_scopes_;
