@@ -73,7 +73,7 @@ uint32_t masked_crc32c(std::string_view bytes) {
   return std::rotr(~c, 15) + 0xA282EAD8u;
 }
 
-Result<EventFile> EventFile::create(const std::string& folder, int64_t first_step) {
+Result<EventFile> EventFile::create(const std::string& folder, int64_t resumed_step) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return base::errno_error(error.value(), "make", folder);
@@ -82,7 +82,7 @@ Result<EventFile> EventFile::create(const std::string& folder, int64_t first_ste
   std::snprintf(
       name, sizeof name, "/events.out.tfevents.%010lld.ocelli.%d.%lld",
       static_cast<long long>(std::chrono::duration_cast<std::chrono::seconds>(now).count()),
-      int(getpid()), static_cast<long long>(first_step));
+      int(getpid()), static_cast<long long>(resumed_step));
   EventFile file;
   file.path_ = folder + name;
   file.fd_ = open(file.path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -90,8 +90,8 @@ Result<EventFile> EventFile::create(const std::string& folder, int64_t first_ste
   std::string version = event_head(0);
   put_bytes(version, 3, "brain.Event:2");  // Event.file_version
   OCELLI_TRY(file.write(version));
-  if (first_step > 0) {
-    std::string start = event_head(first_step);
+  if (resumed_step > 0) {
+    std::string start = event_head(resumed_step + 1);
     put_bytes(start, 7, std::string("\x08\x01", 2));  // Event.session_log {status: START}
     OCELLI_TRY(file.write(start));
   }

@@ -3,7 +3,7 @@
 // The format (tensorflow/core/lib/io/record_writer.h, util/event.proto): records of
 //   u64 length | u32 masked crc32c of the length | bytes | u32 masked crc32c of the bytes
 // each holding one Event message. The first says "brain.Event:2"; the second, where training goes
-// on from a step, that older events from there on are void.
+// on after a step, that older events after it are void.
 #pragma once
 
 #include <memory>
@@ -20,9 +20,9 @@ uint32_t masked_crc32c(std::string_view bytes);
 
 class EventFile {
  public:
-  // A new file events.out.tfevents.<seconds>.ocelli.<pid>.<first_step> in `folder`, which is made
-  // if need be. `first_step` is the step that training goes on from, 0 at the start.
-  static base::Result<EventFile> create(const std::string& folder, int64_t first_step);
+  // A new file events.out.tfevents.<seconds>.ocelli.<pid>.<resumed_step> in `folder`, which is made
+  // if need be. `resumed_step`: the last step done before, 0 at the start.
+  static base::Result<EventFile> create(const std::string& folder, int64_t resumed_step);
 
   EventFile(EventFile&& other) noexcept { *this = std::move(other); }
   EventFile& operator=(EventFile&& other) noexcept;

@@ -71,7 +71,7 @@ TEST(EventFile, GoingOnVoidsWhatIsNewer) {
   ASSERT_TRUE(EventFile::create(folder.path.string(), 7).ok());
   const auto found = records(folder.path);
   ASSERT_EQ(found.size(), 2u);
-  EXPECT_EQ(found[1].substr(9), std::string("\x10\x07\x3a\x02\x08\x01", 6));
+  EXPECT_EQ(found[1].substr(9), std::string("\x10\x08\x3a\x02\x08\x01", 6));
 }
 
 TEST(EventFile, AFolderThatCannotBeMadeIsAnError) {
