@@ -112,6 +112,9 @@ class Engine {
       std::span<const std::shared_ptr<const PreparedImage>> images,
       const base::CancelToken* cancel = nullptr, ImageTimes* times = nullptr);
 
+  // Tile `index` of a picture or clip as the tower takes it: float32 [3, side, side].
+  void normalize(const PreparedImage& image, int64_t index, float* out) const;
+
   // One forward pass of tokens [first, first + count) of `prompt` (an answer's tokens may follow
   // the prompt's own) behind what `cache` holds; leaves the logits of the last one in `logits` if
   // not null.
@@ -147,8 +150,6 @@ class Engine {
   void tell_times(Clip& clip) const;
   base::Status check_takes_videos(const std::string& name) const;
   media::ParallelFor parallel_rows();
-  // Tile `index` of a picture or clip as the tower takes it.
-  void normalize(const PreparedImage& image, int64_t index, float* out) const;
   base::Status check_picture_tokens() const;
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
