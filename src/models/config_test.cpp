@@ -103,6 +103,7 @@ TEST(Config, TheBaseIsFine) {
   EXPECT_EQ(info.kv.head_dim, 16);
   EXPECT_EQ(info.vision->tokens_per_tile, 4);
   EXPECT_EQ(info.vision->tile, 32);
+  EXPECT_EQ(info.vision->tower_width, 48 * 4);
   EXPECT_EQ(info.vision->image_token_id, 299);
 }
 

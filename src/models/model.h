@@ -21,6 +21,7 @@ using tensor::Tensor;
 struct VisionInfo {
   int64_t tile = 0;             // tiles are [3, tile, tile]
   int64_t tokens_per_tile = 0;  // embeddings that one tile becomes
+  int64_t tower_width = 0;      // Dv: numbers of a token between the tower and the connector
   int32_t image_token_id = 0;   // stands in the prompt where an embedding goes
 };
 
@@ -50,8 +51,23 @@ class Model {
                          const nn::Sequence& sequence) const = 0;
   // Hidden states [T, D] -> logits [T, V]
   virtual Tensor logits(Context& c, const Tensor& hidden) const = 0;
-  // Normalized pixels [B, 3, tile, tile] -> [B * tokens_per_tile, D]. Requires info().vision.
-  virtual Tensor encode_tiles(Context& c, const Tensor& pixels) const = 0;
+
+  // The three below require info().vision.
+  // Normalized pixels [B, 3, tile, tile] -> what the tower sees, [B * tokens_per_tile, Dv]: the same
+  // for a picture as long as the tower does not train.
+  virtual Tensor encode_tower(Context& c, const Tensor& pixels) const { return no_pictures(); }
+  // The tower's features [n, Dv] -> embeddings [n, D]
+  virtual Tensor connect(Context& c, const Tensor& features) const { return no_pictures(); }
+  // Both: pixels -> embeddings [B * tokens_per_tile, D]
+  Tensor encode_tiles(Context& c, const Tensor& pixels) const {
+    return connect(c, encode_tower(c, pixels));
+  }
+
+ private:
+  static Tensor no_pictures() {
+    OCELLI_CHECK(false, "a text model encodes no pictures");
+    return {};
+  }
 };
 
 }  // namespace ocelli::models

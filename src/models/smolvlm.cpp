@@ -34,7 +34,7 @@ class SmolVlm : public Model {
   void visit(nn::ParameterVisitor& v) override {
     vision_.visit(v, kVision);
     v.linear("model.connector.modality_projection.proj", connector_, config_.text.hidden,
-             config_.vision.hidden * config_.scale * config_.scale, false);
+             config_.tower_width(), false);
     text_.visit(v, "model.text_model.", "lm_head");
   }
 
@@ -46,11 +46,13 @@ class SmolVlm : public Model {
   }
   Tensor logits(Context& c, const Tensor& hidden) const override { return text_.logits(c, hidden); }
 
-  Tensor encode_tiles(Context& c, const Tensor& pixels) const override {
+  // image_hidden_states = self.connector(self.vision_model(pixel_values))
+  Tensor encode_tower(Context& c, const Tensor& pixels) const override {
     const int64_t grid = config_.vision.grid();
-    // image_hidden_states = self.connector(self.vision_model(pixel_values))
-    return connector_(c,
-                      ops::pixel_shuffle(c, vision_.forward(c, pixels), grid, grid, config_.scale));
+    return ops::pixel_shuffle(c, vision_.forward(c, pixels), grid, grid, config_.scale);
+  }
+  Tensor connect(Context& c, const Tensor& features) const override {
+    return connector_(c, features);
   }
 
  private:
@@ -99,7 +101,8 @@ Result<std::unique_ptr<Model>> make_smolvlm(const Json& json, const formats::Che
   OCELLI_ASSIGN(ModelInfo info, text_info("smolvlm", *json.find("text_config"), config.text));
   OCELLI_ASSIGN(std::vector<int32_t> eos, read_eos_ids(json, config.text.vocab));
   if (!eos.empty()) info.eos_ids = std::move(eos);
-  info.vision = VisionInfo{config.vision.image, config.tokens_per_tile(), config.image_token_id};
+  info.vision = VisionInfo{config.vision.image, config.tokens_per_tile(), config.tower_width(),
+                           config.image_token_id};
   return std::unique_ptr<Model>(std::make_unique<SmolVlm>(config, std::move(info)));
 }
 

@@ -18,6 +18,7 @@ struct SmolVlmConfig {
   int32_t image_token_id = 0;
 
   int64_t tokens_per_tile() const { return vision.positions() / (scale * scale); }
+  int64_t tower_width() const { return vision.hidden * scale * scale; }
   static base::Result<SmolVlmConfig> parse(const base::Json& json,
                                            const SiglipConfig::FromTensors& found);
 };
