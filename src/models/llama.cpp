@@ -130,10 +130,11 @@ Tensor LlamaStack::embed(Context& c, std::span<const int32_t> ids) const {
 Tensor LlamaStack::forward(Context& c, Tensor x, const nn::Sequence& sequence) const {
   // cos, sin = self.rotary_emb(hidden_states, position_ids)
   const Tensor table = config_.rope.table(c, sequence.positions);
+  const auto kept = nn::keep(c, sequence);
   for (int64_t i = 0; i < config_.layers; ++i) {
     const Tensor rope = config_.rotates_layer(i) ? table : Tensor();
-    x = nn::run_block(c, x, [&](Context& inner, const Tensor& in) {
-      return blocks_[size_t(i)](inner, config_, in, rope, sequence, i);
+    x = nn::run_block(c, x, [this, i, rope, kept](Context& inner, const Tensor& in) {
+      return blocks_[size_t(i)](inner, config_, in, rope, *kept, i);
     });
   }
   return norm_(c, x);
@@ -159,10 +160,6 @@ class LlamaModel : public Model {
   }
   Tensor logits(Context& c, const Tensor& hidden) const override {
     return stack_.logits(c, hidden);
-  }
-  Tensor encode_tiles(Context&, const Tensor&) const override {
-    OCELLI_CHECK(false, "a text model encodes no pictures");
-    return {};
   }
 
  private:

@@ -53,8 +53,8 @@ class Model {
   virtual Tensor logits(Context& c, const Tensor& hidden) const = 0;
 
   // The three below require info().vision.
-  // Normalized pixels [B, 3, tile, tile] -> what the tower sees, [B * tokens_per_tile, Dv]: the same
-  // for a picture as long as the tower does not train.
+  // Normalized pixels [B, 3, tile, tile] -> what the tower sees, [B * tokens_per_tile, Dv]: the
+  // same for a picture as long as the tower does not train.
   virtual Tensor encode_tower(Context& c, const Tensor& pixels) const { return no_pictures(); }
   // The tower's features [n, Dv] -> embeddings [n, D]
   virtual Tensor connect(Context& c, const Tensor& features) const { return no_pictures(); }

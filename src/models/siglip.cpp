@@ -94,17 +94,18 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
 Tensor Siglip::forward(Context& c, const Tensor& pixels) const {
   const int64_t tiles = pixels.dim(0), n = config_.positions();
   // A tile's patches see each other and nothing else; all tiles go through together.
-  std::vector<tensor::KeyRange> ranges(size_t(tiles * n));
-  for (size_t i = 0; i < ranges.size(); ++i) {
-    const auto begin = int32_t(int64_t(i) / n * n);
-    ranges[i] = {begin, begin + int32_t(n)};
+  const auto ranges = std::make_shared<std::vector<tensor::KeyRange>>();
+  for (int64_t i = 0; i < tiles * n; ++i) {
+    const auto begin = int32_t(i / n * n);
+    ranges->push_back({begin, begin + int32_t(n)});
   }
   // embeddings = patch_embedding(pixel_values) + position_embedding(0..N-1)
   Tensor x = patch_embedding_(c, ops::patches(c, pixels, config_.patch));
   x = ops::add(c, x, position_embedding_);
-  for (const Block& block : blocks_) {
-    x = nn::run_block(
-        c, x, [&](Context& inner, const Tensor& in) { return block(inner, config_, in, ranges); });
+  for (size_t i = 0; i < blocks_.size(); ++i) {
+    x = nn::run_block(c, x, [this, i, ranges](Context& inner, const Tensor& in) {
+      return blocks_[i](inner, config_, in, *ranges);
+    });
   }
   return post_norm_(c, x);
 }

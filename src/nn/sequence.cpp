@@ -28,4 +28,9 @@ Sequence Sequence::packed(std::span<const int64_t> lengths) {
   return s;
 }
 
+std::shared_ptr<const Sequence> keep(const tensor::Context& c, const Sequence& sequence) {
+  if (c.tape) return std::make_shared<const Sequence>(sequence);
+  return {std::shared_ptr<const Sequence>(), &sequence};  // owns nothing
+}
+
 }  // namespace ocelli::nn

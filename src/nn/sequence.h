@@ -2,10 +2,12 @@
 // views.
 #pragma once
 
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "nn/kv_cache.h"
+#include "ops/recompute.h"
 #include "tensor/backend.h"
 #include "tensor/context.h"
 
@@ -26,11 +28,17 @@ struct Sequence {
   static Sequence packed(std::span<const int64_t> lengths);
 };
 
+// A sequence for blocks that may be computed again when the caller's is gone: a copy where there is
+// a tape, else the caller's own.
+std::shared_ptr<const Sequence> keep(const tensor::Context& c, const Sequence& sequence);
+
 // Runs `block` on x [T, D] and returns its result. Without a tape the result is written over x and
-// everything the block took from the arena is given back, so peak memory is one block's.
+// everything the block took from the arena is given back, so peak memory is one block's. With a
+// tape and Context::recompute the block is copied into the tape (ops/recompute.h): it holds by
+// value what the caller does not keep until the backward pass.
 template <class Block>
 tensor::Tensor run_block(tensor::Context& c, const tensor::Tensor& x, const Block& block) {
-  if (c.tape) return block(c, x);
+  if (c.tape) return c.recompute ? ops::recompute(c, x, block) : block(c, x);
   const tensor::Scratch scratch(c.arena);
   c.backend.activation(c.pool, tensor::Activation::kNone, block(c, x), x);
   return x;

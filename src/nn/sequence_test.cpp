@@ -99,5 +99,57 @@ TEST_F(RunBlock, ABlockOfTrainingKeepsItsMemory) {
   EXPECT_EQ(y.f32()[0], 2 * first);
 }
 
+// Six blocks of twenty additions. Returns the bytes of the arena in use after the forward pass, and
+// dx in `grad`.
+int64_t run_six(tensor::Context& c, Tensor x, std::vector<float>* grad) {
+  const auto block = [](tensor::Context& inner, const Tensor& in) {
+    Tensor y = in;
+    for (int i = 0; i < 20; ++i) y = ops::add(inner, y, in, 0.125f);
+    return y;
+  };
+  const int64_t mark = c.arena.mark();
+  tensor::Grad g{nullptr, x.count()};
+  if (grad) x.grad = &g;
+  Tensor y = x;
+  for (int i = 0; i < 6; ++i) y = run_block(c, y, block);
+  const int64_t used = c.arena.mark() - mark;
+  EXPECT_EQ(bool(y.grad), bool(grad));
+  if (!grad) return used;
+  std::fill_n(tensor::grad_of(c, y), y.count(), 1.0f);
+  tensor::run_backward(c);
+  grad->assign(g.data, g.data + g.count);
+  return used;
+}
+
+TEST_F(RunBlock, ARecomputedBlockKeepsItsInputAlone) {
+  tensor::Context c = context(&tape_);
+  std::vector<float> kept, recomputed;
+  const int64_t all = run_six(c, x_, &kept);
+  arena_.rewind(0);
+  c.recompute = true;
+  const int64_t one_each = run_six(c, x_, &recomputed);
+  EXPECT_EQ(recomputed, kept);
+  EXPECT_NEAR(kept[5], 3.5 * 3.5 * 3.5 * 3.5 * 3.5 * 3.5, 1e-2);
+  EXPECT_LT(12 * one_each, all);
+}
+
+// A frozen tower: no gradient flows, so there is nothing to compute again.
+TEST_F(RunBlock, AFrozenBlockKeepsNothing) {
+  tensor::Context c = context(&tape_);
+  c.recompute = true;
+  run_six(c, x_, nullptr);
+  EXPECT_TRUE(tape_.empty());
+}
+
+// What a tape remembers is a sequence of its own.
+TEST_F(RunBlock, ATapeKeepsTheSequence) {
+  const Sequence s = Sequence::packed(std::vector<int64_t>{2, 3});
+  EXPECT_EQ(keep(context(nullptr), s).get(), &s);
+  const auto kept = keep(context(&tape_), s);
+  EXPECT_NE(kept.get(), &s);
+  EXPECT_EQ(kept->positions, s.positions);
+  EXPECT_EQ(pairs(*kept), pairs(s));
+}
+
 }  // namespace
 }  // namespace ocelli::nn

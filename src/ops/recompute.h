@@ -9,23 +9,27 @@ namespace ocelli::ops {
 // block(Context&, const Tensor& x) -> a tensor with the shape of x. Without a tape it just runs.
 //
 // The block is copied into the tape; whatever it refers to must live until the backward pass. A
-// gradient may flow to x and to parameters; other tensors from outside of the block must have none.
+// gradient may flow to x and to parameters, whose gradients are there already; other tensors from
+// outside of the block must have none. Where nothing in the block trains, nothing is kept.
 template <class Block>
 Tensor recompute(Context& c, const Tensor& x, const Block& block) {
   if (!c.tape) return block(c, x);
-  // Parameters inside may have gradients even where x has none.
-  const Tensor y = detail::output_like(c, x, {detail::some_gradient()});
+  Tensor y = detail::output_like(c, x, {detail::some_gradient()});
   {
     const tensor::Scratch scratch(c.arena);
     const Tensor input = detail::output_like(c, x, {});
     detail::copy(c, x, input);  // without a tape, a block may write over its input
-    Context plain{c.backend, c.arena, c.pool, nullptr, c.rng, c.exact};
+    // Parameters inside may have gradients even where x has none: a tape would tell.
+    tensor::Tape probe;
+    Context plain{c.backend, c.arena, c.pool, x.grad ? nullptr : &probe, c.rng, c.exact};
     plain.drops = true;
     const Tensor result = block(plain, input);
     OCELLI_CHECK(result.rank == x.rank && result.shape == x.shape,
                  "recompute: a block keeps the shape");
     detail::copy(c, result, y);
+    if (!x.grad && !result.grad) y.grad = nullptr;
   }
+  if (!y.grad) return y;
   c.tape->push_back([x, y, block, rng = c.rng, exact = c.exact](Context& b) {
     if (!detail::reached(y)) return;
     detail::gradient(b, x);  // outlives what is taken for the block

@@ -38,6 +38,9 @@ struct Context {
   const void* block_begin = nullptr;
   // Set, without a tape, for the first pass of such a block: dropout drops what it will drop then.
   bool drops = false;
+  // With a tape: of each block of layers only the input is kept, and what it computed is computed
+  // again for its gradient.
+  bool recompute = false;
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
   // input has one.
