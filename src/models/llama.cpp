@@ -5,7 +5,6 @@
 #include "models/config.h"
 #include "ops/activation.h"
 #include "ops/attention.h"
-#include "ops/embedding.h"
 #include "ops/rope.h"
 #include "ops/rows.h"
 
@@ -115,16 +114,20 @@ LlamaStack::LlamaStack(LlamaConfig config)
 
 void LlamaStack::visit(nn::ParameterVisitor& v, const std::string& prefix,
                        const std::string& head_name) {
-  v.matrix(prefix + "embed_tokens.weight", embed_tokens_, config_.vocab, config_.hidden);
+  v.embedding(prefix + "embed_tokens", embed_tokens_, config_.vocab, config_.hidden);
   for (size_t i = 0; i < blocks_.size(); ++i) {
     blocks_[i].visit(v, config_, prefix + "layers." + std::to_string(i) + ".");
   }
   norm_.visit(v, prefix + "norm", config_.hidden);
-  if (!config_.tied) v.linear(head_name, lm_head_, config_.vocab, config_.hidden, false);
+  if (config_.tied) {
+    v.tied_module(head_name, lm_head_, prefix + "embed_tokens");
+  } else {
+    v.linear(head_name, lm_head_, config_.vocab, config_.hidden, false);
+  }
 }
 
 Tensor LlamaStack::embed(Context& c, std::span<const int32_t> ids) const {
-  return ops::embedding(c, ids, embed_tokens_);
+  return embed_tokens_(c, ids);
 }
 
 Tensor LlamaStack::forward(Context& c, Tensor x, const nn::Sequence& sequence) const {
@@ -141,7 +144,10 @@ Tensor LlamaStack::forward(Context& c, Tensor x, const nn::Sequence& sequence) c
 }
 
 Tensor LlamaStack::logits(Context& c, const Tensor& hidden) const {
-  return config_.tied ? ops::linear(c, hidden, embed_tokens_) : lm_head_(c, hidden);
+  if (lm_head_.w) return lm_head_(c, hidden);
+  nn::Linear head = lm_head_;
+  head.w = embed_tokens_.w;
+  return head(c, hidden);
 }
 
 namespace {

@@ -62,10 +62,10 @@ class LlamaStack {
 
  private:
   LlamaConfig config_;
-  nn::Weight embed_tokens_;
+  nn::Embedding embed_tokens_;
   std::vector<LlamaBlock> blocks_;
   nn::RmsNorm norm_;
-  nn::Linear lm_head_;  // empty when tied
+  nn::Linear lm_head_;  // without a matrix when tied
 };
 
 // A model that is the stack alone.

@@ -57,8 +57,8 @@ Siglip::Siglip(const SiglipConfig& config) : config_(config), blocks_(size_t(con
 
 void Siglip::visit(nn::ParameterVisitor& v, const std::string& prefix) {
   const int64_t d = config_.hidden;
-  v.linear(prefix + "embeddings.patch_embedding", patch_embedding_, d,
-           3 * config_.patch * config_.patch, true);
+  v.convolution(prefix + "embeddings.patch_embedding", patch_embedding_, d,
+                3 * config_.patch * config_.patch);
   v.vector(prefix + "embeddings.position_embedding.weight", position_embedding_,
            {config_.positions(), d});
   for (size_t i = 0; i < blocks_.size(); ++i) {

@@ -4,20 +4,13 @@
 #include "ops/add.h"
 
 namespace ocelli::nn {
-namespace {
-
-Tensor with_adapters(Context& c, Tensor y, const Tensor& x, const std::vector<Lora>& lora) {
-  for (const Lora& l : lora)
-    y = ops::add(c, y, ops::linear(c, ops::linear(c, x, l.a), l.b), l.scale);
-  return y;
-}
-
-}  // namespace
-
 Tensor Linear::operator()(Context& c, const Tensor& x, Activation activation,
                           const Tensor& residual) const {
   if (lora.empty()) return ops::linear(c, x, w, {bias, activation, residual});
-  Tensor y = with_adapters(c, ops::linear(c, x, w, {bias, Activation::kNone, {}}), x, lora);
+  const bool bare = needs_bare_product(lora);
+  Tensor y =
+      apply(c, ops::linear(c, x, w, {bare ? Tensor() : bias, Activation::kNone, {}}), x, w, lora);
+  if (bare && bias) y = ops::add(c, y, bias);
   if (activation != Activation::kNone) y = ops::activation(c, activation, y);
   return residual ? ops::add(c, residual, y) : y;
 }
@@ -30,11 +23,16 @@ void detail::run_group(Context& c, const Tensor& x, std::span<const Linear> memb
   std::array<Tensor, kMost> biases{};
   for (size_t i = 0; i < members.size(); ++i) {
     ws[i] = &members[i].w;
-    biases[i] = members[i].bias;
+    if (!needs_bare_product(members[i].lora)) biases[i] = members[i].bias;
   }
   ops::linear_group(c, x, std::span(ws).first(members.size()),
                     std::span(biases).first(members.size()), ys);
-  for (size_t i = 0; i < members.size(); ++i) ys[i] = with_adapters(c, ys[i], x, members[i].lora);
+  for (size_t i = 0; i < members.size(); ++i) {
+    const Linear& m = members[i];
+    if (m.lora.empty()) continue;
+    ys[i] = apply(c, ys[i], x, m.w, m.lora);
+    if (m.bias && !biases[i]) ys[i] = ops::add(c, ys[i], m.bias);
+  }
 }
 
 }  // namespace ocelli::nn

@@ -5,23 +5,10 @@
 #include <array>
 #include <vector>
 
-#include "encoding/weight.h"
+#include "nn/lora.h"
 #include "ops/linear.h"
-#include "tensor/context.h"
 
 namespace ocelli::nn {
-
-using encoding::Weight;
-using tensor::Activation;
-using tensor::Context;
-using tensor::Tensor;
-
-// A low-rank addition: y += scale * (x a^T) b^T.
-struct Lora {
-  Weight a;  // [rank, in]
-  Weight b;  // [out, rank]
-  float scale = 1;
-};
 
 struct Linear {
   Weight w;                // [out, in]
