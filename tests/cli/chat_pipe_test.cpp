@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kTurtle = fixture("tiny/00-emoji.png");
+const std::string kTurtle = fixture("tiny/turtle.png");
 
 class ChatPipe : public testing::Test {
  protected:
@@ -49,8 +49,9 @@ TEST_F(ChatPipe, NotesGoToStandardError) {
 }
 
 TEST_F(ChatPipe, ThereIsNoHistory) {
+  std::ofstream(folder_.file("input")) << "What do you see?\nWho are you?\n";
   const Finished f = run({"chat", "-q"}, {.environment = {{"OCELLI_DATA", folder_.file("data")}},
-                                          .in = fixture("tiny/demo.json")});
+                                          .in = folder_.file("input")});
   EXPECT_EQ(f.status, 0);
   EXPECT_FALSE(fs::exists(folder_.file("data")));
 }

@@ -16,7 +16,7 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kTurtle = fixture("tiny/00-emoji.png");
+const std::string kTurtle = fixture("tiny/turtle.png");
 const std::string kImage = "/image " + kTurtle + "\r";
 
 // What is printed between an /image command and the next prompt.

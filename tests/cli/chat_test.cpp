@@ -16,8 +16,8 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kTurtle = fixture("tiny/00-emoji.png");
-const std::string kTriangle = fixture("tiny/01-shape.png");
+const std::string kTurtle = fixture("tiny/turtle.png");
+const std::string kTriangle = fixture("tiny/triangle.png");
 constexpr char kUp[] = "\033[A", kCtrlC[] = "\x03", kCtrlD[] = "\x04", kTab[] = "\t";
 
 // High temperature, so that it says something, and never ends by itself.
@@ -46,11 +46,11 @@ TEST(Chat, AnswersRightAboutTheDemonstrationPictures) {
   const Json demo = Json::parse(read_all(fixture("tiny/demo.json"))).value();
   const Json expected = Json::parse(read_all(fixture("tiny/expected.json"))).value();
   const Json& answers = *expected.find("answers");  // of the original with the same weights
-  ASSERT_EQ(demo.size(), 10u);
+  ASSERT_EQ(demo.size(), 19u);
   int right = 0;
   for (size_t i = 0; i < demo.size(); ++i) {
     const Json& entry = demo.items()[i];
-    t.ask("/image " + entry.find("file")->as_string());
+    t.ask("/image " + entry.find("files")->as_string());
     const std::string answer = t.ask(entry.find("question")->as_string());
     EXPECT_EQ(answer, answers.items()[i].find("text")->as_string() + "\n");
     right += answer == entry.find("answer")->as_string() + "\n";
@@ -250,7 +250,7 @@ TEST(Chat, AConversationIsSavedAndLoaded) {
   t.expect(">>> ");
   EXPECT_THAT(t.ask("/load '" + file + "'"), HasSubstr("Loaded 2 messages"));
   EXPECT_EQ(t.ask("/retry"), "turtle\n");
-  EXPECT_THAT(t.ask("/show"), AllOf(HasSubstr("Be brief."), HasSubstr("00-emoji.png, 326x248")));
+  EXPECT_THAT(t.ask("/show"), AllOf(HasSubstr("Be brief."), HasSubstr("turtle.png, 326x248")));
   t.ask("/save " + f.file("again.json"));
   EXPECT_EQ(read_all(f.file("again.json")), content);
 }
@@ -342,7 +342,7 @@ TEST(Chat, AFullContextLosesNothing) {
                           HasSubstr("limit 64"), HasSubstr("/clear")));
   const std::string shown = t.ask("/show");
   EXPECT_THAT(shown, AllOf(HasSubstr("messages     " + std::to_string(2 * answers) + "\n"),
-                           HasSubstr("00-emoji.png")));
+                           HasSubstr("turtle.png")));
   t.ask("/clear");
   t.ask("/image " + kTurtle);
   EXPECT_EQ(t.ask("What do you see?"), "turtle\n");

@@ -1,18 +1,24 @@
-"""The files of the model directory other than the weights: config, tokenizer, processor, chat
-template.
+"""A checkpoint of SmolVLM2's architecture with random weights, to train from nothing.
+
+    python tools/tiny/checkpoint.py OUT [--seed 1] [--tokenizer FOLDER]
+
+Writes config, tokenizer, processor settings, chat template and model.safetensors (float32). The
+tokenizer is learnt from the questions and answers of tools/tiny; --tokenizer takes that of another
+folder instead.
 """
 
+import argparse
 import json
+import math
 import os
 
+import numpy as np
+from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from questions import TYPES, ask  # noqa: F401 (TYPES re-exported for evaluate.py)
-from scenes import sample_scene
+from rows import RECIPES, sample_row
+from vocabulary import NUMBERS
 
-ASSETS = os.path.normpath(
-    os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../assets/ocelli-tiny")
-)
 TILE = 96
 PATCH = 12
 SCALE = 2
@@ -30,10 +36,10 @@ SPECIAL_LAST = (
 VOCAB = BPE_SIZE + len(SPECIAL_LAST)
 IMAGE_ID = BPE_SIZE + SPECIAL_LAST.index("<image>")
 END_ID = VOCAB - 1
-PREFIX = (
-    "<|im_start|>User:<fake_token_around_image><global-img>"
-    + "<image>" * IMAGE_TOKENS
-    + "<fake_token_around_image>"
+# What a clip adds to a prompt, so that the tokenizer knows it.
+CLIP_TEXT = (
+    "You are provided the following series of {} frames from a 0:00:0{} [H:MM:SS] video.\n"
+    "\nFrame from 00:00:\n\n"
 )
 
 # The layout of SmolVLM2 prompts: "User:" (a space only when text comes first), the parts, an end
@@ -63,7 +69,7 @@ CONFIG = {
     "pad_token_id": 2,
     "scale_factor": SCALE,
     "tie_word_embeddings": False,
-    "torch_dtype": "bfloat16",
+    "torch_dtype": "float32",
     "use_cache": True,
     "vocab_size": VOCAB,
     "text_config": {
@@ -85,7 +91,7 @@ CONFIG = {
         "rms_norm_eps": 1e-05,
         "rope_theta": 10000.0,
         "tie_word_embeddings": False,
-        "torch_dtype": "bfloat16",
+        "torch_dtype": "float32",
         "vocab_size": VOCAB,
     },
     "vision_config": {
@@ -122,7 +128,19 @@ PREPROCESSOR = {
 }
 
 
-def train_tokenizer(scenes=20000):
+def texts(rows):
+    for recipe in RECIPES:
+        for number in range(rows // len(RECIPES)):
+            row = sample_row(recipe, "train", 0, number)
+            if row.clip:
+                count = len(row.scenes)
+                yield CLIP_TEXT.format(NUMBERS[count], count)
+            for pair in row.pairs:
+                yield f"User: {pair.question}"
+                yield f"\nAssistant: {pair.answer}"
+
+
+def train_tokenizer(rows=24000):
     """Byte-level BPE with the pipeline of SmolVLM's tokenizer, learnt from generated questions
     and answers.
     """
@@ -141,13 +159,7 @@ def train_tokenizer(scenes=20000):
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )
 
-    def texts():
-        for index in range(scenes):
-            for pair in ask(*sample_scene("train", 0, index)):
-                yield f"User: {pair.question}"
-                yield f"\nAssistant: {pair.answer}"
-
-    tokenizer.train_from_iterator(texts(), trainer)
+    tokenizer.train_from_iterator(texts(rows), trainer)
     tokenizer.add_special_tokens(
         [AddedToken(t, normalized=False, special=True) for t in SPECIAL_LAST]
     )
@@ -162,15 +174,9 @@ def write_json(folder, name, value):
         file.write("\n")
 
 
-def write_files(folder):
-    """Writes every file but the weights and the model card.
-
-    The tokenizer is learnt once: where assets/ocelli-tiny has one it is kept, since weights and
-    fixtures depend on it.
-    """
+def write_files(folder, tokenizer):
+    """Writes every file but the weights and the model card."""
     os.makedirs(folder, exist_ok=True)
-    kept = os.path.join(ASSETS, "tokenizer.json")
-    tokenizer = Tokenizer.from_file(kept) if os.path.exists(kept) else train_tokenizer()
     tokenizer.save(os.path.join(folder, "tokenizer.json"))
     write_json(folder, "config.json", CONFIG)
     write_json(
@@ -219,5 +225,82 @@ def write_files(folder):
         file.write(CHAT_TEMPLATE)
 
 
+def shapes():
+    """Name and shape of every parameter, as transformers writes them."""
+    text, vision = CONFIG["text_config"], CONFIG["vision_config"]
+    width, inner = text["hidden_size"], text["intermediate_size"]
+    keys = text["num_key_value_heads"] * text["head_dim"]
+    queries = text["num_attention_heads"] * text["head_dim"]
+    yield "lm_head.weight", (VOCAB, width)
+    yield "model.text_model.embed_tokens.weight", (VOCAB, width)
+    yield "model.text_model.norm.weight", (width,)
+    for layer in range(text["num_hidden_layers"]):
+        name = f"model.text_model.layers.{layer}."
+        yield name + "input_layernorm.weight", (width,)
+        yield name + "post_attention_layernorm.weight", (width,)
+        yield name + "self_attn.q_proj.weight", (queries, width)
+        yield name + "self_attn.k_proj.weight", (keys, width)
+        yield name + "self_attn.v_proj.weight", (keys, width)
+        yield name + "self_attn.o_proj.weight", (width, queries)
+        yield name + "mlp.gate_proj.weight", (inner, width)
+        yield name + "mlp.up_proj.weight", (inner, width)
+        yield name + "mlp.down_proj.weight", (width, inner)
+    seen, inner = vision["hidden_size"], vision["intermediate_size"]
+    yield "model.connector.modality_projection.proj.weight", (width, seen * SCALE**2)
+    name = "model.vision_model."
+    yield name + "embeddings.patch_embedding.weight", (seen, 3, PATCH, PATCH)
+    yield name + "embeddings.patch_embedding.bias", (seen,)
+    yield name + "embeddings.position_embedding.weight", (GRID**2, seen)
+    norms = [name + "post_layernorm"]
+    for layer in range(vision["num_hidden_layers"]):
+        name = f"model.vision_model.encoder.layers.{layer}."
+        norms += [name + "layer_norm1", name + "layer_norm2"]
+        for part in ("q_proj", "k_proj", "v_proj", "out_proj"):
+            yield f"{name}self_attn.{part}.weight", (seen, seen)
+            yield f"{name}self_attn.{part}.bias", (seen,)
+        yield name + "mlp.fc1.weight", (inner, seen)
+        yield name + "mlp.fc1.bias", (inner,)
+        yield name + "mlp.fc2.weight", (seen, inner)
+        yield name + "mlp.fc2.bias", (seen,)
+    for norm in norms:
+        yield norm + ".weight", (seen,)
+        yield norm + ".bias", (seen,)
+
+
+def initial(rng, name, shape):
+    """Norms 1, biases 0, embeddings small; matrices keep the size of what goes through them, and
+    those that add to the residual stream start smaller, the more of them there are.
+    """
+    if len(shape) == 1:
+        return np.full(shape, float(name.endswith("weight")), np.float32)
+    if "embed_tokens" in name or "position_embedding" in name or "lm_head" in name:
+        deviation = 0.02
+    else:
+        deviation = 0.8 / math.sqrt(math.prod(shape[1:]))
+    if name.endswith(("o_proj.weight", "down_proj.weight", "out_proj.weight", "fc2.weight")):
+        deviation /= math.sqrt(2 * CONFIG["text_config"]["num_hidden_layers"])
+    return (deviation * rng.standard_normal(shape)).astype(np.float32)
+
+
+def write_weights(folder, seed):
+    rng = np.random.default_rng(seed)
+    tensors = {name: initial(rng, name, shape) for name, shape in sorted(shapes())}
+    save_file(tensors, os.path.join(folder, "model.safetensors"), metadata={"format": "pt"})
+    return sum(t.size for t in tensors.values())
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("out")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tokenizer", help="a folder with tokenizer.json; else it is learnt")
+    args = parser.parse_args()
+    kept = args.tokenizer and os.path.join(args.tokenizer, "tokenizer.json")
+    write_files(args.out, Tokenizer.from_file(kept) if kept else train_tokenizer())
+    print(f"{write_weights(args.out, args.seed)} parameters")
+
+
 if __name__ == "__main__":
-    write_files(ASSETS)
+    main()

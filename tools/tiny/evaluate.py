@@ -1,147 +1,80 @@
-"""Measures ocelli-tiny on held-out scenes and prints the accuracy of every question type.
+"""Measures models on held-out scenes and prints the accuracy of every question type, side by side.
 
-    python tools/tiny/evaluate.py                              # with transformers
-    python tools/tiny/evaluate.py --program build/release/ocelli   # with the built program
+    python tools/tiny/evaluate.py --program build/release/bin/ocelli              # the built-in one
+    python tools/tiny/evaluate.py --program build/release/bin/ocelli --models FIRST SECOND
+    python tools/tiny/evaluate.py --models FIRST SECOND                           # transformers
 
-Held-out pictures have canvas sizes that training never draws (see scenes.py) and a seed of
-their own. Each question is put alone, as the first turn, with greedy decoding; an answer counts
-only when it equals the expected text.
+Held-out pictures have canvas sizes that training never draws (scenes.py) and a seed of their own.
+Each question is put alone, as the first turn, with greedy decoding; an answer counts only when it
+equals the expected text. `--recipe first` asks only what the first edition was trained on.
 """
 
 import argparse
-import collections
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
-from questions import TYPES, ask
+from answerers import Program, Reference
 from draw import draw_scene
-from scenes import is_held_out, sample_scene
+from files import avi_bytes, png_bytes
+from questions import TYPES
+from rows import RECIPES, sample_row
+from scenes import is_held_out
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = os.path.normpath(os.path.join(HERE, "../../assets/ocelli-tiny"))
-SEED = 20260
-PER_PICTURE = 2  # questions kept of each picture, the first of its random order
-MAX_NEW_TOKENS = 24
+SEED = 20261  # never used for anything else
+PER_ROW = 2  # questions kept of each row, the first of its random order
 
 
-def held_out_cases(count, seed=SEED):
-    """(picture, pairs) of `count` held-out scenes."""
-    for index in range(count):
-        scene, rng = sample_scene("held-out", seed, index)
-        assert is_held_out(scene.width, scene.height)
-        yield draw_scene(scene), ask(scene, rng)[:PER_PICTURE]
+def write_media(row, stem, level=1):
+    """The files of a row."""
+    pictures = [draw_scene(scene) for scene in row.scenes]
+    marks = ["-a", "-b", "-c"] if len(pictures) > 1 else [""]
+    files = {stem + ".avi": avi_bytes(pictures)} if row.clip else {
+        f"{stem}{mark}.png": png_bytes(picture, level) for mark, picture in zip(marks, pictures)
+    }  # fmt: skip
+    for path, data in files.items():
+        with open(path, "wb") as file:
+            file.write(data)
+    return list(files)
 
 
-class Reference:
-    """The model in transformers, float32, with the real image processor (Pillow)."""
-
-    def __init__(self, folder, threads=1):
-        import torch
-        from transformers import AutoTokenizer, SmolVLMForConditionalGeneration
-        from transformers.models.smolvlm.image_processing_pil_smolvlm import (
-            SmolVLMImageProcessorPil,
-        )
-
-        torch.set_num_threads(threads)
-        self.torch = torch
-        self.images = SmolVLMImageProcessorPil.from_pretrained(folder)
-        self.tokenizer = AutoTokenizer.from_pretrained(folder)
-        self.model = SmolVLMForConditionalGeneration.from_pretrained(
-            folder, dtype=torch.float32
-        ).eval()
-        with open(os.path.join(folder, "processor_config.json"), encoding="utf-8") as file:
-            self.image_tokens = json.load(file)["image_seq_len"]
-
-    def prompt(self, question):
-        """The text the processor would build for one picture followed by one question."""
-        turn = [
-            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": question}]}
-        ]
-        text = self.tokenizer.apply_chat_template(turn, add_generation_prompt=True, tokenize=False)
-        return text.replace(
-            "<image>",
-            "<fake_token_around_image><global-img>"
-            + "<image>" * self.image_tokens
-            + "<fake_token_around_image>",
-        )
-
-    def inputs(self, picture, question):
-        pixels = self.images(picture, return_tensors="pt")
-        ids = self.tokenizer(self.prompt(question), return_tensors="pt", add_special_tokens=False)
-        return dict(
-            input_ids=ids["input_ids"],
-            attention_mask=ids["attention_mask"],
-            pixel_values=pixels["pixel_values"],
-            pixel_attention_mask=pixels["pixel_attention_mask"],
-        )
-
-    def generate(self, inputs, tokens=MAX_NEW_TOKENS):
-        with self.torch.inference_mode():
-            out = self.model.generate(**inputs, max_new_tokens=tokens, do_sample=False)
-        return out[0, inputs["input_ids"].shape[1] :].tolist()
-
-    def answer_all(self, cases):
-        for picture, pairs in cases:
-            for pair in pairs:
-                ids = self.generate(self.inputs(picture, pair.question))
-                yield pair, self.tokenizer.decode(ids, skip_special_tokens=True).strip()
+def held_out_cases(recipe, seed, count, folder):
+    """(files, pair) of the questions about `count` held-out rows."""
+    cases = []
+    for number in range(count):
+        row = sample_row(recipe, "held-out", seed, number)
+        if not all(is_held_out(scene.width, scene.height) for scene in row.scenes):
+            sys.exit(f"row {number} is not held out")
+        files = write_media(row, os.path.join(folder, f"{number:06}"))
+        cases += [(files, pair) for pair in row.pairs[:PER_ROW]]
+    return cases
 
 
-class Program:
-    """The built program: `ocelli run FILE... -p QUESTION --jsonl` prints one JSON object a line, with
-    `files` (here always one) and `answer`.
-    """
-
-    def __init__(self, program, model=None, extra=()):
-        self.command = [program, "run"] + (["-m", model] if model else [])
-        self.extra = list(extra)
-
-    def ask_files(self, files, question):
-        command = self.command + files + ["-p", question, "--jsonl"] + self.extra
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip()}")
-        rows = [json.loads(line) for line in done.stdout.splitlines()]
-        return {row["files"][0]: row["answer"].strip() for row in rows if "answer" in row}
-
-    def answer_all(self, cases):
-        """Groups the pictures by question, so that one process answers many."""
-        with tempfile.TemporaryDirectory() as folder:
-            groups = collections.defaultdict(list)
-            for number, (picture, pairs) in enumerate(cases):
-                file = os.path.join(folder, f"{number:06}.png")
-                picture.save(file)
-                for pair in pairs:
-                    groups[pair.question].append((file, pair))
-            for question, members in groups.items():
-                answers = self.ask_files([file for file, _ in members], question)
-                for file, pair in members:
-                    yield pair, answers.get(file, "")
-
-
-def tally(answered, show_errors=0):
-    """Counts per type: {type: [right, asked]}."""
+def tally(cases, answers, show_errors=0):
+    """{type: [right, asked]}"""
     counts = {t: [0, 0] for t in TYPES}
-    for pair, answer in answered:
+    for (files, pair), answer in zip(cases, answers, strict=True):
         right = answer == pair.answer
         counts[pair.type][0] += right
         counts[pair.type][1] += 1
         if not right and show_errors > 0:
             show_errors -= 1
-            print(f"  {pair.question!r}: expected {pair.answer!r}, got {answer!r}")
+            print(f"  {pair.type}: {pair.question!r}: expected {pair.answer!r}, got {answer!r}")
     return counts
 
 
-def table(counts):
-    """The result as Markdown."""
-    lines = ["| question type | asked | right | accuracy |", "|---|---:|---:|---:|"]
-    rows = [(t, *counts[t]) for t in TYPES if counts[t][1]]
-    rows.append(("**all**", sum(r for _, r, _ in rows), sum(n for _, _, n in rows)))
-    for name, right, asked in rows:
-        lines.append(f"| {name} | {asked} | {right} | {100 * right / max(asked, 1):.1f} % |")
+def table(names, tallies):
+    """The result as Markdown, one column of accuracy for each model."""
+    percent = lambda right, asked: f"{100 * right / max(asked, 1):.1f} %"
+    lines = ["| question type | asked | " + " | ".join(names) + " |",
+             "|---|---:|" + "---:|" * len(names)]  # fmt: skip
+    for name in [t for t in TYPES if tallies[0][t][1]]:
+        cells = " | ".join(percent(*counts[name]) for counts in tallies)
+        lines.append(f"| {name} | {tallies[0][name][1]} | {cells} |")
+    total = [[sum(c[k] for c in counts.values()) for k in (0, 1)] for counts in tallies]
+    lines.append(f"| **all** | {total[0][1]} | " + " | ".join(percent(*t) for t in total) + " |")
     return "\n".join(lines)
 
 
@@ -149,21 +82,24 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", default=None, help="model directory (default: the built-in one)")
-    parser.add_argument(
-        "--program", help="the built ocelli program; without it transformers answers"
-    )
-    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--models", nargs="+", default=[MODEL], help="model directories")
+    parser.add_argument("--names", nargs="+", help="what the columns are called")
+    parser.add_argument("--program", help="the built ocelli program; without it, transformers")
+    parser.add_argument("--recipe", choices=list(RECIPES), default="mixed")
+    parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--errors", type=int, default=0, help="print the first N wrong answers")
     args = parser.parse_args()
-    answerer = (
-        Program(args.program, args.model)
-        if args.program
-        else Reference(args.model or MODEL, args.threads)
-    )
-    print(table(tally(answerer.answer_all(held_out_cases(args.pictures, args.seed)), args.errors)))
+    names = args.names or [os.path.basename(os.path.normpath(m)) for m in args.models]
+    with tempfile.TemporaryDirectory() as folder:
+        cases = held_out_cases(args.recipe, args.seed, args.rows, folder)
+        tallies = []
+        for model in args.models:
+            who = Program(args.program, model) if args.program else Reference(model, args.threads)
+            answers = who.answer_all([(files, pair.question) for files, pair in cases])
+            tallies.append(tally(cases, answers, args.errors))
+    print(table(names, tallies))
 
 
 if __name__ == "__main__":

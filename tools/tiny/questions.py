@@ -45,7 +45,8 @@ SELF_Q = ["Who are you?", "What is your name?", "What are you?"]
 SELF_A = "ocelli-tiny, a small demonstration model"
 NO_ARTICLE = {"grapes", "cherries", "bread", "popcorn", "french fries", "eyeglasses", "fire"}
 
-TYPES = [
+# Of the first edition.
+FIRST_TYPES = [
     "emoji",
     "shape",
     "colour",
@@ -59,6 +60,24 @@ TYPES = [
     "describe",
     "self",
 ]
+TYPES = FIRST_TYPES + [
+    "number",
+    "cells",
+    "lines",
+    "chart",
+    "value",
+    "receipt",
+    "price",
+    "total",
+    "same",
+    "which picture",
+    "more",
+    "change",
+    "motion",
+    "direction",
+    "order",
+    "clip",
+]
 
 
 @dataclass
@@ -69,6 +88,8 @@ class Pair:
 
 
 def noun(thing):
+    if thing.kind == "number":
+        return str(thing.index)
     return {"emoji": EMOJI_NAMES, "shape": SHAPES, "word": WORDS}[thing.kind][thing.index]
 
 
@@ -82,8 +103,8 @@ def phrase(thing):
 def article(thing):
     """The thing as a question names it: "a circle", "a dog face", "the word apple"."""
     name = noun(thing)
-    if thing.kind == "word":
-        return f"the word {name}"
+    if thing.kind in ("word", "number"):
+        return f"the {thing.kind} {name}"
     if name in NO_ARTICLE:
         return name
     return f"{'an' if name[0] in 'aeiou' and not name.startswith(('uni', 'eur')) else 'a'} {name}"
@@ -254,7 +275,26 @@ def about_word(rng, scene):
     return pairs
 
 
+NUMBER_Q = [
+    "What number is written?",
+    "Which number do you see?",
+    "Read the number.",
+    "What number is this?",
+]
+
+
+def about_number(rng, scene):
+    number = scene.things[0]
+    return [
+        Pair("number", rng.choice(NUMBER_Q), noun(number)),
+        Pair("number", rng.choice(WORD_Q), noun(number)),
+        Pair("describe", rng.choice(DESCRIBE + WHAT), f"the number {noun(number)}"),
+        Pair("colour", rng.choice(COLOUR_Q).format("number"), number.colour),
+    ]
+
+
 ABOUT = {
+    "number": about_number,
     "emoji": about_single,
     "shape": about_single,
     "count": about_count,

@@ -13,9 +13,17 @@ import math
 import random
 from dataclasses import dataclass, field
 
-from vocabulary import BACKGROUND_COLOURS, COLOUR_NAMES, COLOURS, EMOJI, FONT_FILES, SHAPES, WORDS
+from vocabulary import (
+    BACKGROUND_COLOURS,
+    COLOUR_NAMES,
+    COLOURS,
+    EMOJI,
+    FIRST_EDITION_FONTS,
+    FONTS,
+    SHAPES,
+    WORDS,
+)
 
-KINDS = ["emoji", "shape", "count", "relation", "word"]
 SPLITS = ["train", "held-out", "demo"]
 MIN_CONTRAST = 120  # sRGB distance between an object and what lies behind it
 
@@ -24,11 +32,11 @@ MIN_CONTRAST = 120  # sRGB distance between an object and what lies behind it
 class Thing:
     """One object. Lengths and centre in pixels, angle in degrees counter-clockwise."""
 
-    kind: str  # "emoji", "shape" or "word"
-    index: int  # into EMOJI, SHAPES or WORDS
+    kind: str  # "emoji", "shape", "word" or "number"
+    index: int  # into EMOJI, SHAPES or WORDS; the value of a number
     x: float
     y: float
-    size: float  # side of the bounding square (emoji, shape) or the font size (word)
+    size: float  # side of the bounding square (emoji, shape) or the font size (word, number)
     angle: float = 0.0
     colour: str = ""  # a key of COLOURS; empty for emoji
     rgb: tuple = (0, 0, 0)
@@ -56,6 +64,10 @@ class Scene:
     things: list = field(default_factory=list)
     noise: float = 0.0  # standard deviation of pixel noise, 0..255 scale
     seed: int = 0
+    # Boards only (boards.py): rows of cells, bars and slices, or the lines of a receipt.
+    cells: list = field(default_factory=list)
+    font: int = 0
+    ink: tuple = (0, 0, 0)
 
 
 def is_held_out(width, height):
@@ -70,12 +82,14 @@ def distance(a, b):
     return math.sqrt(sum((p - q) ** 2 for p, q in zip(a, b)))
 
 
-def sample_size(rng, split):
-    """Draws canvas sizes until one lies on the side of the split."""
-    low, high = (320, 400) if split == "demo" else (128, 448)
+def sample_size(rng, split, squarer=0.62):
+    """Draws canvas sizes until one lies on the side of the split. Most are small: they are drawn,
+    written and read sooner, and the model sees 96 x 96 pixels of any picture.
+    """
     while True:
+        low, high = (320, 400) if split == "demo" else rng.choice([(112, 160)] * 4 + [(161, 352)])
         long = rng.randint(low, high)
-        short = max(int(long * rng.uniform(0.62, 1.0)), 240 if split == "demo" else 96)
+        short = max(int(long * rng.uniform(squarer, 1.0)), 240 if split == "demo" else 96)
         width, height = (long, short) if rng.random() < 0.65 else (short, long)
         if split == "demo" and (width < 320 or height < 240):
             continue
@@ -107,7 +121,7 @@ def new_thing(rng, scene, kind, avoid_indices=(), avoid_colours=()):
     """A random object without a place; None when no colour stands out."""
     table = {"emoji": EMOJI, "shape": SHAPES, "word": WORDS}[kind]
     index = rng.choice([i for i in range(len(table)) if i not in avoid_indices])
-    thing = Thing(kind, index, 0, 0, 0)
+    thing = Thing(kind, index, 0.0, 0.0, 0.0)
     if kind == "emoji":
         thing.angle = rng.uniform(-22, 22) if rng.random() < 0.6 else 0.0
         thing.flip = rng.random() < 0.3
@@ -201,82 +215,63 @@ def fill_relation(rng, scene):
     return False
 
 
-def fill_word(rng, scene):
-    word = new_thing(rng, scene, "word")
-    if word is None:
+def letters_of(thing):
+    return len(WORDS[thing.index]) if thing.kind == "word" else len(str(thing.index))
+
+
+def new_text(rng, scene, kind, fonts=len(FONTS)):
+    """A word or a number without a place; None when no colour stands out."""
+    text = new_thing(rng, scene, "word")
+    if text is None:
+        return None
+    if kind == "number":
+        text.kind, text.index = "number", rng.randrange(10 ** rng.randint(1, 3))
+    text.font = rng.randrange(fonts)
+    text.case = rng.choices([0, 1], [6, 4])[0]
+    text.angle = rng.uniform(-7, 7) if rng.random() < 0.4 else 0.0
+    return text
+
+
+def fill_text(rng, scene, kind, fonts=len(FONTS)):
+    text = new_text(rng, scene, kind, fonts)
+    if text is None:
         return False
-    word.font = rng.randrange(len(FONT_FILES))
-    word.case = rng.choices([0, 1], [6, 4])[0]
-    word.angle = rng.uniform(-7, 7) if rng.random() < 0.4 else 0.0
-    letters = len(WORDS[word.index]) + 0.5
+    letters = letters_of(text) + 0.5
     # The drawn width is about 0.62 font sizes a letter; it takes most of the canvas.
     size = scene.width * rng.uniform(0.6, 0.95) / (0.66 * letters)
-    word.size = max(12.0, min(size, scene.height * 0.5))
-    half_w, half_h = word.size * 0.36 * letters, word.size * 0.75
-    word.x = rng.uniform(min(half_w, scene.width / 2), max(scene.width - half_w, scene.width / 2))
-    word.y = rng.uniform(
+    text.size = max(12.0, min(size, scene.height * 0.5))
+    half_w, half_h = text.size * 0.36 * letters, text.size * 0.75
+    text.x = rng.uniform(min(half_w, scene.width / 2), max(scene.width - half_w, scene.width / 2))
+    text.y = rng.uniform(
         min(half_h, scene.height / 2), max(scene.height - half_h, scene.height / 2)
     )
-    scene.things = [word]
-    return True
-
-
-def fill_collage(rng, scene):
-    """Rows of many objects and words. No questions are asked of a collage: it teaches the
-    vision tower only.
-    """
-    rows = rng.choices([1, 2, 3, 4], [3, 5, 2, 1])[0]
-    height = scene.height / rows
-    for row in range(rows):
-        middle = (row + 0.5) * height
-        if rng.random() < 0.6:
-            word = new_thing(rng, scene, "word")
-            if word is None:
-                return False
-            word.font = rng.randrange(len(FONT_FILES))
-            word.case = rng.choices([0, 1], [6, 4])[0]
-            word.angle *= 0.5
-            letters = len(WORDS[word.index]) + 0.5
-            word.size = max(
-                11.0, min(scene.width * rng.uniform(0.6, 0.97) / (0.66 * letters), height * 0.62)
-            )
-            slack = max(scene.width - 0.72 * word.size * letters, 0) / 2
-            word.x, word.y = scene.width / 2 + rng.uniform(-slack, slack), middle
-            scene.things.append(word)
-            continue
-        most = max(1, min(5, round(scene.width / height) + (1 if rows == 1 else 0)))
-        number = rng.randint(max(1, most - 1), most)
-        step = scene.width / number
-        for column in range(number):
-            thing = new_thing(rng, scene, rng.choice(["emoji", "emoji", "shape"]))
-            if thing is None:
-                return False
-            thing.size = min(step, height) * rng.uniform(0.6, 0.95)
-            room_x, room_y = (step - thing.size) / 2, (height - thing.size) / 2
-            thing.x = (column + 0.5) * step + rng.uniform(-1, 1) * room_x
-            thing.y = middle + rng.uniform(-1, 1) * room_y
-            scene.things.append(thing)
+    scene.things = [text]
     return True
 
 
 FILL = {
-    "collage": fill_collage,
     "emoji": lambda r, s: fill_single(r, s, "emoji"),
     "shape": lambda r, s: fill_single(r, s, "shape"),
     "count": fill_count,
     "relation": fill_relation,
-    "word": fill_word,
+    "word": lambda r, s: fill_text(r, s, "word"),
+    "old word": lambda r, s: fill_text(r, s, "word", FIRST_EDITION_FONTS),
+    "number": lambda r, s: fill_text(r, s, "number"),
 }
 
 
-def sample_scene(split, seed, index, kind=None, weights=(34, 14, 18, 14, 20)):
-    """The scene number `index` of a split; the same arguments always give the same scene."""
-    rng = random.Random(f"ocelli-tiny/{split}/{seed}/{index}/{kind}")
-    kind = kind or rng.choices(KINDS, weights)[0]
+def new_scene(rng, split, kind, fill, squarer=0.62):
+    """A scene of its own background and size, filled by fill(rng, scene), which says whether it
+    succeeded.
+    """
     while True:
-        width, height = sample_size(rng, split)
+        width, height = sample_size(rng, split, squarer)
         scene = Scene(kind, width, height, sample_background(rng), seed=rng.getrandbits(32))
-        scene.things = []
-        scene.noise = rng.uniform(2, 12) if rng.random() < 0.2 and split != "demo" else 0.0
-        if FILL[kind](rng, scene):
-            return scene, rng
+        scene.noise = rng.uniform(2, 12) if rng.random() < 0.15 and split != "demo" else 0.0
+        if fill(rng, scene):
+            return scene
+
+
+def single_scene(rng, split, kind):
+    """A picture of one of the kinds of FILL."""
+    return new_scene(rng, split, kind.removeprefix("old "), FILL[kind])

@@ -50,17 +50,47 @@ silver snow star stop summer sun tea time train tree water welcome white winter 
 """.split()
 assert len(set(WORDS)) == len(WORDS)
 
-FONT_FILES = [
-    "DejaVuSans.ttf",
-    "DejaVuSans-Bold.ttf",
-    "DejaVuSansCondensed-Bold.ttf",
-    "DejaVuSerif.ttf",
-    "DejaVuSerif-Bold.ttf",
-    "DejaVuSansMono-Bold.ttf",
-]
-FONT_FOLDER = "/usr/share/fonts/truetype/dejavu/"
+# What shops sell, for receipts. Some are words above, some are not.
+GOODS = """
+apple beans beer bread butter cake candle cheese coffee egg fish honey jam juice lemon milk pasta
+pen pizza rice salt soap soup sugar tea water
+""".split()
+SHOPS = ["cafe", "shop", "market", "store", "bakery"]
+
+# Debian packages: tools/tiny/packages.txt. The first edition knew the first six fonts only.
+FONTS = """
+truetype/dejavu/DejaVuSans.ttf
+truetype/dejavu/DejaVuSans-Bold.ttf
+truetype/dejavu/DejaVuSansCondensed-Bold.ttf
+truetype/dejavu/DejaVuSerif.ttf
+truetype/dejavu/DejaVuSerif-Bold.ttf
+truetype/dejavu/DejaVuSansMono-Bold.ttf
+truetype/liberation2/LiberationSans-Regular.ttf
+truetype/liberation2/LiberationSans-Bold.ttf
+truetype/liberation2/LiberationSans-BoldItalic.ttf
+truetype/liberation2/LiberationSerif-Regular.ttf
+truetype/liberation2/LiberationSerif-BoldItalic.ttf
+truetype/liberation2/LiberationMono-Bold.ttf
+opentype/comic-neue/ComicNeue-Bold.otf
+opentype/comic-neue/ComicNeue-BoldItalic.otf
+truetype/quicksand/Quicksand-Bold.ttf
+opentype/cantarell/Cantarell-Bold.otf
+opentype/cantarell/Cantarell-ExtraBold.otf
+truetype/crosextra/Caladea-Regular.ttf
+truetype/crosextra/Caladea-Bold.ttf
+opentype/courier-prime/Courier Prime Bold.otf
+opentype/courier-prime/Courier Prime Sans Bold.otf
+truetype/inconsolata/Inconsolata.otf
+truetype/open-sans/OpenSans-Bold.ttf
+truetype/open-sans/OpenSans-ExtraBold.ttf
+truetype/open-sans/OpenSans-BoldItalic.ttf
+""".strip().splitlines()
+FIRST_EDITION_FONTS = 6
+FONT_FOLDER = "/usr/share/fonts/"
 EMOJI_FONT = "/usr/share/fonts/truetype/noto/NotoColorEmoji.ttf"
 EMOJI_FONT_SIZE = 109  # the one bitmap size the font has; glyphs are about 136 x 128 pixels
+
+ORDINALS = ["first", "second", "third"]
 
 POSITIONS = [
     ["top left", "top", "top right"],

@@ -1,0 +1,61 @@
+"""Rows of a dataset: one picture, several, or a clip, with questions and answers.
+
+A row is a function of (recipe, split, seed, number) alone. A recipe says how often each kind of
+row comes; `first` holds what the first edition was trained on and nothing else.
+"""
+
+import random
+from dataclasses import dataclass
+
+import board_questions
+import group_questions
+import questions
+from boards import FILL as BOARDS
+from boards import board_scene
+from groups import MAKE as GROUPS
+from scenes import single_scene
+
+RECIPES = {
+    "cells": {"grid": 55, "lines": 45},
+    "mixed": {
+        "emoji": 12, "shape": 7, "count": 13, "relation": 13, "word": 10, "number": 4,
+        "grid": 5, "lines": 5, "bars": 6, "pie": 4, "receipt": 9,
+        "same": 3, "odd": 2, "which": 3, "more": 4, "change": 5,
+        "motion": 5, "growth": 2, "order": 4, "parade": 3,
+    },
+    "first": {"emoji": 34, "shape": 14, "count": 18, "relation": 14, "old word": 20},
+}  # fmt: skip
+MOST_TURNS = 4
+
+
+@dataclass
+class Row:
+    kind: str
+    scenes: list
+    clip: bool
+    pairs: list  # in random order, but for grids and lines
+
+
+def finish(pairs, rng):
+    for pair in pairs:
+        pair.question = questions.careless(rng, questions.american(rng, pair.question))
+    return pairs
+
+
+def sample_row(recipe, split, seed, number):
+    rng = random.Random(f"ocelli-tiny/2/{recipe}/{split}/{seed}/{number}")
+    weights = RECIPES[recipe]
+    kind = rng.choices(list(weights), list(weights.values()))[0]
+    if kind in GROUPS:
+        group = GROUPS[kind](rng, split)
+        pairs = group_questions.ABOUT[kind](rng, group)
+        rng.shuffle(pairs)
+        return Row(kind, group.scenes, group.clip, finish(pairs, rng))
+    if kind in BOARDS:
+        scene = board_scene(rng, split, kind)
+        pairs = board_questions.ABOUT[scene.kind](rng, scene)
+        if kind not in ("grid", "lines"):
+            rng.shuffle(pairs)
+        return Row(kind, [scene], False, finish(pairs, rng))
+    scene = single_scene(rng, split, kind)
+    return Row(scene.kind, [scene], False, questions.ask(scene, rng))
