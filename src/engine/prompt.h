@@ -76,6 +76,11 @@ struct TaggedPrompt {
   std::vector<std::string> problems;
 };
 
+// The byte of `text` at which each token begins; nullopt where the tokens do not spell the text.
+std::optional<std::vector<size_t>> token_begins(const text::Tokenizer& tokenizer,
+                                                std::string_view text,
+                                                std::span<const int32_t> ids);
+
 class PromptBuilder {
  public:
   PromptBuilder(const text::Tokenizer& tokenizer, const text::ChatTemplate* chat_template,

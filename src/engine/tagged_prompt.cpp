@@ -157,29 +157,6 @@ std::vector<Stretch> message_stretches(const text::Rendered& rendered, const Jso
   return out;
 }
 
-// The byte at which each token begins. False where the tokens do not spell the text.
-bool trace(const text::Tokenizer& tokenizer, std::string_view text,
-           std::span<const int32_t> ids, std::vector<size_t>& begins) {
-  size_t at = 0;
-  for (const int32_t id : ids) {
-    std::string_view bytes = tokenizer.bytes_of(id);
-    if (!text.substr(at).starts_with(bytes)) {
-      // A token may swallow the spaces around it; the first one may have got a space in front.
-      const size_t skipped = std::min(text.find_first_not_of(" \n\t\r", at), text.size());
-      if (text.substr(skipped).starts_with(bytes)) {
-        at = skipped;
-      } else if (at == 0 && bytes.starts_with(" ") && text.starts_with(bytes.substr(1))) {
-        bytes.remove_prefix(1);
-      } else {
-        return false;
-      }
-    }
-    begins.push_back(at);
-    at += bytes.size();
-  }
-  return text.find_first_not_of(" \n\t\r", at) == text.npos;
-}
-
 // Each token gets what the stretch is in which it begins.
 void tag(const std::vector<size_t>& begins, const std::vector<Stretch>& stretches,
          std::vector<TokenOrigin>& origins) {
@@ -217,6 +194,31 @@ void mark_ends(const text::Tokenizer& tokenizer, std::span<const int32_t> ids,
 
 }  // namespace
 
+std::optional<std::vector<size_t>> token_begins(const text::Tokenizer& tokenizer,
+                                                std::string_view text,
+                                                std::span<const int32_t> ids) {
+  std::vector<size_t> begins;
+  size_t at = 0;
+  for (const int32_t id : ids) {
+    std::string_view bytes = tokenizer.bytes_of(id);
+    if (!text.substr(at).starts_with(bytes)) {
+      // A token may swallow the spaces around it; the first one may have got a space in front.
+      const size_t skipped = std::min(text.find_first_not_of(" \n\t\r", at), text.size());
+      if (text.substr(skipped).starts_with(bytes)) {
+        at = skipped;
+      } else if (at == 0 && bytes.starts_with(" ") && text.starts_with(bytes.substr(1))) {
+        bytes.remove_prefix(1);
+      } else {
+        return std::nullopt;
+      }
+    }
+    begins.push_back(at);
+    at += bytes.size();
+  }
+  if (text.find_first_not_of(" \n\t\r", at) != text.npos) return std::nullopt;
+  return begins;
+}
+
 Result<TaggedPrompt> PromptBuilder::build_tagged(
     const Json& messages, std::vector<std::shared_ptr<const PreparedImage>> images,
     const text::RenderOptions& options, std::span<const int32_t> stop_ids) const {
@@ -248,8 +250,8 @@ Result<TaggedPrompt> PromptBuilder::build_tagged(
     stretches[i].begin = places[2 * i];
     stretches[i].end = places[2 * i + 1];
   }
-  std::vector<size_t> begins;
-  if (!trace(tokenizer_, out.prompt.text, out.prompt.ids, begins)) {
+  const auto begins = token_begins(tokenizer_, out.prompt.text, out.prompt.ids);
+  if (!begins) {
     std::fill(out.problems.begin(), out.problems.end(),
               "the tokenizer rewrites the text, so that its tokens cannot be traced" +
                   std::string(kAdvice));
@@ -258,8 +260,8 @@ Result<TaggedPrompt> PromptBuilder::build_tagged(
     }
     return out;
   }
-  tag(begins, stretches, out.origins);
-  mark_pictures(r, begins, out.origins);
+  tag(*begins, stretches, out.origins);
+  mark_pictures(r, *begins, out.origins);
   std::vector<int64_t> ends(messages.size(), -1);
   mark_ends(tokenizer_, out.prompt.ids, stop_ids, out.origins, ends);
   for (size_t m = 0; m < ends.size(); ++m) {

@@ -4,7 +4,8 @@
 //   OCELLI_ASSIGN(const Row row, data.row(17));
 //
 // Files: .jsonl (a row a line), .json (a list of rows, or lines), .txt (texts between blank lines);
-// told by content, not by name. A folder stands for such files in it, by name. Memory: 8 bytes a
+// only the
+// last kind is told by the name. A folder stands for such files in it, by name. Memory: 8 bytes a
 // row; the files are mapped. Rows are checked in the pass; bad ones are left out, counted and named
 // with line and reason.
 #pragma once

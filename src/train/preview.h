@@ -22,6 +22,7 @@ std::string preview(const engine::Engine& engine, const Dataset& data, const Exa
 // Tokens of several samples.
 struct MaskCounts {
   int64_t samples = 0, tokens = 0, picture_tokens = 0, trained = 0;
+  int64_t plain_tokens = 0;  // of texts without turns
   void add(const Sample& sample);
   void add(const Example& example);
 };

@@ -50,8 +50,9 @@ struct Row {
   std::optional<base::Json> messages;  // not of kText
   size_t prompt_messages = 0;  // how many of them are given, where the row has a prompt apart
   std::optional<base::Json> rejected;  // of a preference: the other conversation, same prompt
-  std::string text, completion;        // kText, and kPromptCompletion of two texts
-  bool plain = false;                  // prompt and completion are texts: a base model joins them
+  // kText: the text. Where `plain`: prompt and completions are texts, which a base model joins.
+  std::string text, completion, rejected_completion;
+  bool plain = false;
   std::vector<Media> media;
   base::Json arguments = base::Json::object();  // of the template: tools, enable_thinking, ...
 };

@@ -4,6 +4,7 @@
 //   OCELLI_ASSIGN(std::optional<Example> example, maker.make(data, 17));  // nullopt: dropped
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 
@@ -33,9 +34,12 @@ struct SampleOptions {
   std::optional<int64_t> now;  // what templates take for the time; set it and keep it with the run
 };
 
-// Why samples were left out or shortened, since the beginning. Of a pair each side counts.
+// What became of rows, since the beginning. Sides of a pair are shortened each for itself.
 struct SampleCounts {
-  int64_t made = 0, truncated = 0, too_long = 0, untrained = 0;
+  int64_t made = 0;       // examples
+  int64_t truncated = 0;  // samples
+  int64_t too_long = 0;   // rows left out: too long, or nothing trained is left within the length
+  int64_t untrained = 0;  // rows left out: nothing to train in them
 };
 
 class SampleMaker {
@@ -48,6 +52,10 @@ class SampleMaker {
   base::Result<std::optional<Example>> make(const Dataset& data, int64_t index);
 
   const SampleCounts& counts() const { return counts_; }
+  void set_counts(const SampleCounts& counts) { counts_ = counts; }
+  void limit_length(int64_t tokens) {
+    options_.max_length = std::min(options_.max_length, tokens);
+  }
   const SampleOptions& options() const { return options_; }
   engine::Engine& engine() const { return *engine_; }
 
@@ -57,10 +65,10 @@ class SampleMaker {
   using Images = std::vector<std::shared_ptr<const engine::PreparedImage>>;
   base::Result<std::optional<Example>> make_row(const Dataset& data, int64_t index, const Row& row);
   base::Result<Images> prepare(const Dataset& data, int64_t index, const Row& row) const;
-  base::Result<Sample> raw_sample(const Row& row) const;
-  base::Result<engine::TaggedPrompt> chat(const Row& row, const base::Json& messages,
-                                          const Images& images, Sample& out) const;
-  bool fit(Sample& sample, const engine::TaggedPrompt* tagged);
+  base::Result<Sample> raw_sample(const Row& row, const std::string& completion) const;
+  base::Result<Sample> chat_sample(const Row& row, const base::Json& messages,
+                                   const Images& images) const;
+  base::Result<bool> fit(Sample& sample);
 
   engine::Engine* engine_;
   SampleOptions options_;
@@ -68,9 +76,7 @@ class SampleMaker {
 };
 
 // Shortens a sample to `max_length` tokens. A picture that does not fit whole goes whole, with
-// whatever stands between it and the cut end. `picture`: per id the number of the picture that it
-// stands for, or -1; empty: no pictures. Returns false where no trained token is left.
-bool truncate(Sample& sample, const std::vector<int32_t>& picture, int64_t max_length,
-              Truncation truncation);
+// whatever stands between it and the cut end. Prompt::text stays. Requires kKeepStart or kKeepEnd.
+void truncate(Sample& sample, int64_t max_length, Truncation truncation);
 
 }  // namespace ocelli::train
