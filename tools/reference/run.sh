@@ -13,6 +13,7 @@ case $python in /*) ;; *) python=$PWD/$python ;; esac
 for script in make_gguf_blocks make_gguf_seeds \
   make_case_table \
   make_rope \
+  make_gradients \
   make_images \
   make_images_more \
   make_templates \
