@@ -24,7 +24,7 @@ struct SaveOptions {
   std::map<std::string, RowEdit> edits;  // by the name of the parameter
   // A tied head that has come to differ from the embedding: written as "lm_head.weight", and
   // config.json says so. Row r of the head, float32 [D]; unset: tied as before.
-  std::function<void(int64_t row, std::span<float> numbers)> untied_head;
+  RowEdit untied_head;
   base::Progress* progress = nullptr;
 };
 
