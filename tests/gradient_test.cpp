@@ -1,4 +1,4 @@
-// Gradients of every op against finite differences, on the reference backend.
+// Gradients of every op against finite differences, on the reference backend and on the kernels.
 //
 // The loss is sum_i r_i y_i with random r, in float64. With the five-point formula
 //   f'(x) ~ (8 (f(x+h) - f(x-h)) - (f(x+2h) - f(x-2h))) / 12h
@@ -13,9 +13,11 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <regex>
 #include <set>
 
+#include "backend/cpu/cpu_backend.h"
 #include "backend/reference/reference_backend.h"
 #include "gradient_trial.h"
 #include "ops/activation.h"
@@ -35,15 +37,18 @@ constexpr double kStep = 0x1p-5;
 constexpr double kBf16Step = 0x1p-4;  // bf16 leaves are multiples of it, so that w + 2h is exact
 constexpr double kEps = 0x1p-24;
 
-// A place to run ops.
+// A place to run ops: on the reference, or on the best kernels that run here.
 struct Bench {
+  explicit Bench(bool kernels = false) {
+    if (kernels) backend = cpu::make_cpu_backend().value();
+  }
   tensor::Arena arena = *tensor::Arena::create(int64_t{1} << 28);
   base::ThreadPool pool{1};
-  reference::ReferenceBackend backend;
+  std::unique_ptr<tensor::Backend> backend = std::make_unique<reference::ReferenceBackend>();
   tensor::Tape tape;
 
-  Context run() { return {backend, arena, pool, nullptr, {}, true}; }
-  Context train() { return {backend, arena, pool, &tape, {}, true}; }
+  Context run() { return {*backend, arena, pool, nullptr, {}, true}; }
+  Context train() { return {*backend, arena, pool, &tape, {}, true}; }
 };
 
 // The weights r of the loss.
@@ -144,24 +149,26 @@ Agreement compare(Bench& bench, Trial& trial, const Forward& forward) {
 struct Parameter {
   const Case* test;
   bool views;
+  bool kernels;
 };
 
 class OpGradient : public testing::TestWithParam<Parameter> {};
 
 TEST_P(OpGradient, IsTheSlope) {
-  const auto& [test, views] = GetParam();
-  Bench bench;
+  const auto& [test, views, kernels] = GetParam();
+  Bench bench(kernels);
   Trial trial({views, -1});
   const Agreement a = compare(bench, trial, test->make(trial));
   EXPECT_LE(a.of_allowed, 1) << "leaf " << a.leaf << ", number " << a.number;
-  std::printf("%-14s %-28s %-6s worst %.1e of the largest\n", test->op.c_str(),
-              test->variant.c_str(), views ? "views" : "", a.of_largest);
+  std::printf("%-14s %-28s %-6s %-8s worst %.1e of the largest, %.2f of the allowed\n",
+              test->op.c_str(), test->variant.c_str(), views ? "views" : "",
+              kernels ? "kernels" : "", a.of_largest, a.of_allowed);
 }
 
 // The same numbers with and without a tape, bit for bit.
 TEST_P(OpGradient, TapeDoesNotChangeTheResult) {
-  const auto& [test, views] = GetParam();
-  Bench bench;
+  const auto& [test, views, kernels] = GetParam();
+  Bench bench(kernels);
   Trial trial({views, -1});
   const Forward forward = test->make(trial);
   const Loss taped = backward(bench, forward);
@@ -170,8 +177,8 @@ TEST_P(OpGradient, TapeDoesNotChangeTheResult) {
 
 // Each leaf asked for alone gives what it gives among the others, bit for bit.
 TEST_P(OpGradient, OneLeafAlone) {
-  const auto& [test, views] = GetParam();
-  Bench bench;
+  const auto& [test, views, kernels] = GetParam();
+  Bench bench(kernels);
   Trial all({views, -1});
   backward(bench, test->make(all));
   for (size_t one = 0; one < all.leaves().size(); ++one) {
@@ -191,7 +198,9 @@ TEST_P(OpGradient, OneLeafAlone) {
 std::vector<Parameter> parameters() {
   std::vector<Parameter> all;
   for (const Case& test : cases()) {
-    for (const bool views : {false, true}) all.push_back({&test, views});
+    for (const bool views : {false, true}) {
+      for (const bool kernels : {false, true}) all.push_back({&test, views, kernels});
+    }
   }
   return all;
 }
@@ -199,7 +208,7 @@ std::vector<Parameter> parameters() {
 std::string name_of(const testing::TestParamInfo<Parameter>& info) {
   const std::string name = info.param.test->op + "_" + info.param.test->variant;
   return std::regex_replace(name, std::regex("[^A-Za-z0-9]+"), "_") +
-         (info.param.views ? "_views" : "");
+         (info.param.views ? "_views" : "") + (info.param.kernels ? "_kernels" : "");
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, OpGradient, testing::ValuesIn(parameters()), name_of);

@@ -6,80 +6,13 @@
 // "percent" compares with the limit of the same set (f32 multiply-adds, 8-bit dot products, or
 // memory reads) measured right before and after.
 #include <benchmark/benchmark.h>
-#include <time.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <memory>
-#include <string>
-#include <vector>
 
-#include "backend/cpu/limits.h"
+#include "micro.h"
 
-namespace ocelli::cpu {
+namespace ocelli::cpu::micro {
 namespace {
-
-using encoding::Encoding;
-using encoding::Weight;
-using tensor::Tensor;
-using tensor::ThreadPool;
-
-double thread_seconds() {
-  timespec t{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-  return double(t.tv_sec) + 1e-9 * double(t.tv_nsec);
-}
-
-std::vector<float> numbers(int64_t count) {
-  std::vector<float> v(static_cast<size_t>(count));
-  uint32_t state = 1;
-  for (float& x : v) {
-    state = state * 1664525 + 1013904223;
-    x = float(int32_t(state)) / 4294967296.0f;
-  }
-  return v;
-}
-
-// What a benchmark needs of its set.
-struct Fixture {
-  InstructionSet set;
-  std::unique_ptr<tensor::Backend> backend = make_cpu_backend(set).value();
-  ThreadPool pool{1};
-
-  // Runs the iterations and reports `work` per second against the limit.
-  template <class Run>
-  void measure(benchmark::State& state, double work, double Limits::*limit, const char* unit,
-               Run run) {
-    constexpr double kProbe = 0.02;
-    double most = measure_limits(set, kProbe).*limit, best = 1e9;
-    run();
-    for (auto _ : state) {
-      const double before = thread_seconds();
-      run();
-      best = std::min(best, thread_seconds() - before);
-    }
-    most = std::max(most, measure_limits(set, kProbe).*limit);
-    state.counters[unit] = work / best / 1e9;
-    state.counters["percent"] = 100 * work / best / most;
-  }
-};
-
-struct Matrix {
-  std::vector<std::byte> memory;
-  Weight weight;
-  // Rows are repeated from a pool of 64.
-  Matrix(Encoding encoding, int64_t rows, int64_t cols) {
-    const int64_t row = encoding::row_bytes(encoding, cols);
-    memory.resize(size_t(rows * row));
-    const std::vector<float> pool = numbers(64 * cols);
-    for (int64_t r = 0; r < rows; ++r) {
-      std::byte* const to = &memory[size_t(r * row)];
-      if (r < 64) encoding::encode_row(encoding, &pool[size_t(r * cols)], cols, to);
-      if (r >= 64) std::copy_n(to - 64 * row, row, to);
-    }
-    weight = {encoding, encoding::Layout::kPlain, rows, cols, memory.data(), nullptr};
-  }
-};
 
 void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k,
             int64_t n) {
@@ -111,24 +44,6 @@ void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   });
 }
 
-void gradients(benchmark::State& state, InstructionSet set, bool weight, int64_t t, int64_t k,
-               int64_t n) {
-  Fixture f{set};
-  Matrix w(Encoding::kF32, n, k);
-  std::vector<float> x = numbers(t * k), dy = numbers(t * n), dw(static_cast<size_t>(n * k));
-  w.weight.grad = dw.data();
-  const Tensor input = Tensor::view(x.data(), {t, k}), output = Tensor::view(dy.data(), {t, n});
-  f.measure(state, 2.0 * double(t * k * n), &Limits::f32_operations, "GFLOP/s", [&] {
-    weight ? f.backend->linear_grad_weight(f.pool, output, input, w.weight)
-           : f.backend->linear_grad_input(f.pool, output, w.weight, input);
-  });
-}
-
-struct Heads {
-  int64_t tokens, keys, heads, kv_heads, width;
-  bool causal;
-};
-
 void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool half) {
   Fixture f{set};
   std::vector<float> q = numbers(h.tokens * h.heads * h.width),
@@ -159,23 +74,6 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool
   job.scale = 0.125f;
   f.measure(state, 4.0 * pairs * double(h.heads * h.width), &Limits::f32_operations, "GFLOP/s",
             [&] { f.backend->attention(f.pool, job); });
-}
-
-// Operations that only read and write: bytes moved against reads.
-template <class Run>
-void rows(benchmark::State& state, InstructionSet set, double passes, Run run) {
-  Fixture f{set};
-  constexpr int64_t kRows = 256, kWidth = 768;
-  std::vector<float> x = numbers(kRows * kWidth), y(x.size());
-  const Tensor from = Tensor::view(x.data(), {kRows, kWidth}),
-               to = Tensor::view(y.data(), {kRows, kWidth});
-  f.measure(state, passes * 4.0 * double(x.size()), &Limits::read_bytes, "GB/s",
-            [&] { run(*f.backend, f.pool, from, to); });
-}
-
-template <class Run>
-void add(const std::string& name, Run run) {
-  benchmark::RegisterBenchmark(name.c_str(), run)->MinTime(0.2)->Unit(benchmark::kMicrosecond);
 }
 
 void add_rows(const std::string& isa, InstructionSet set) {
@@ -225,10 +123,6 @@ void add_all(const InstructionSetInfo& info) {
       }
     }
   }
-  for (const bool weight : {false, true}) {
-    add(std::string(weight ? "grad_weight/" : "grad_input/") + isa + "/T1024/K768/N3072",
-        [=](benchmark::State& s) { gradients(s, set, weight, 1024, 768, 3072); });
-  }
   constexpr Heads kHeads[] = {{1024, 1024, 12, 12, 64, false},
                               {729, 729, 16, 16, 72, false},
                               {512, 512, 9, 3, 64, true},
@@ -246,7 +140,7 @@ void add_all(const InstructionSetInfo& info) {
 }
 
 }  // namespace
-}  // namespace ocelli::cpu
+}  // namespace ocelli::cpu::micro
 
 int main(int argc, char** argv) {
   using namespace ocelli::cpu;
@@ -256,7 +150,8 @@ int main(int argc, char** argv) {
     std::printf("%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s\n",
                 std::string(info.name).c_str(), limits.f32_operations / 1e9,
                 limits.int8_operations / 1e9, limits.read_bytes / 1e9);
-    add_all(info);
+    micro::add_all(info);
+    micro::add_training(info);
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

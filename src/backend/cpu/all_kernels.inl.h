@@ -9,5 +9,8 @@
 #include "backend/cpu/attention_few.inl.h"
 #include "backend/cpu/attention_run.inl.h"
 #include "backend/cpu/product_grad.inl.h"
+#include "backend/cpu/attention_grad.inl.h"
+#include "backend/cpu/rows_grad.inl.h"
+#include "backend/cpu/dropout.inl.h"
 #include "backend/cpu/limits.inl.h"
 #include "backend/cpu/table.inl.h"

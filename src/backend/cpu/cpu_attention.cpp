@@ -1,6 +1,7 @@
 // Attention and rotary positions: how the work is cut.
 #include <algorithm>
 
+#include "backend/cpu/cpu_attention.h"
 #include "backend/cpu/cpu_backend_impl.h"
 
 namespace ocelli::cpu {
@@ -17,14 +18,16 @@ int64_t heads_within(int64_t group, int64_t limit) {
   return heads;
 }
 
-bool has_kernel(const tensor::AttentionJob& job) {
+}  // namespace
+
+bool has_attention_kernel(const tensor::AttentionJob& job) {
   const auto rank3 = [](const Tensor& t) { return t.rank == 3 && t.stride[2] == 1; };
   const auto f32_or_f16 = [](const Tensor& t) { return t.dtype != tensor::DType::kBF16; };
   return rank3(job.q) && rank3(job.k) && rank3(job.v) && rank3(job.out) &&
          job.q.dim(2) <= kMaxHeadDim && f32_or_f16(job.k) && job.k.dtype == job.v.dtype;
 }
 
-AttentionArgs args_of(const tensor::AttentionJob& job) {
+AttentionArgs attention_args(const tensor::AttentionJob& job) {
   AttentionArgs a{};
   a.q = job.q.f32();
   a.q_stride = job.q.stride[0];
@@ -49,11 +52,9 @@ AttentionArgs args_of(const tensor::AttentionJob& job) {
   return a;
 }
 
-}  // namespace
-
 void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
-  if (!has_kernel(job)) return ReferenceBackend::attention(pool, job);
-  const AttentionArgs a = args_of(job);
+  if (!has_attention_kernel(job)) return ReferenceBackend::attention(pool, job);
+  const AttentionArgs a = attention_args(job);
   if (a.tokens == 0 || a.heads == 0) return;
   int64_t work = 0;
   for (const tensor::KeyRange& r : job.ranges) work += std::max(0, r.end - r.begin);

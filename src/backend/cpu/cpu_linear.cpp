@@ -3,6 +3,7 @@
 #include <array>
 
 #include "backend/cpu/cpu_backend_impl.h"
+#include "backend/cpu/cpu_pieces.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -42,18 +43,6 @@ Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads) {
     step /= 2;
   }
   return Grid(rows, columns, kMaxPieceRows, step);
-}
-
-Act act_of(Activation a) {
-  switch (a) {
-    case Activation::kNone:
-      break;
-    case Activation::kGeluTanh:
-      return Act::kGeluTanh;
-    case Activation::kSilu:
-      return Act::kSilu;
-  }
-  return Act::kNone;
 }
 
 LinearArgs args_of(const tensor::LinearJob& job) {

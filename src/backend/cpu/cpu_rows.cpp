@@ -3,23 +3,10 @@
 #include <cstring>
 
 #include "backend/cpu/cpu_backend_impl.h"
+#include "backend/cpu/cpu_pieces.h"
 
 namespace ocelli::cpu {
 namespace {
-
-// Numbers in one piece: less is not worth another thread.
-constexpr int64_t kPieceNumbers = 1 << 15;
-
-// Calls body(begin, end) for pieces of the rows.
-template <class Body>
-void for_rows(ThreadPool& pool, int64_t rows, int64_t width, Body body) {
-  pool.parallel_for(rows, body, std::max<int64_t>(kPieceNumbers / std::max<int64_t>(width, 1), 1));
-}
-
-RowsArgs rows_of(const Tensor& x, const Tensor& y, int64_t begin, int64_t end) {
-  const int64_t xs = x.row_stride(), ys = y.row_stride();
-  return {x.f32() + begin * xs, xs, y.f32() + begin * ys, ys, end - begin, x.dim(-1)};
-}
 
 std::byte* row_of(const Tensor& t, int64_t row) {
   return static_cast<std::byte*>(t.data) + row * t.row_stride() * tensor::size_of(t.dtype);
@@ -40,7 +27,24 @@ void convert_row(const Kernels& kernels, const float* x, int64_t width, tensor::
   }
 }
 
+// to[rows[i], :] += x[i, :]. Cut by columns: rows may come twice, and their sums keep their order.
+void add_rows(ThreadPool& pool, const Kernels& kernels, const Tensor& x,
+              std::span<const int32_t> rows, float* to, int64_t stride) {
+  const int64_t xs = x.row_stride();
+  for_columns(pool, int64_t(rows.size()), x.dim(-1), [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < rows.size(); ++i) {
+      float* const at = to + rows[i] * stride + begin;
+      kernels.add({at, 0, at, 0, 1, end - begin}, x.f32() + int64_t(i) * xs + begin, 0, 1.0f);
+    }
+  });
+}
+
 }  // namespace
+
+void CpuBackend::embedding_grad(ThreadPool& pool, std::span<const int32_t> ids, const Tensor& dy,
+                                const Weight& w) {
+  add_rows(pool, kernels_, dy, ids, w.grad, w.cols);
+}
 
 void CpuBackend::embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
                            const Tensor& y) {
@@ -66,11 +70,8 @@ void CpuBackend::layer_norm(ThreadPool& pool, const Tensor& x, const float* w, c
 }
 
 void CpuBackend::activation(ThreadPool& pool, Activation f, const Tensor& x, const Tensor& y) {
-  const Act act = f == Activation::kGeluTanh ? Act::kGeluTanh
-                  : f == Activation::kSilu   ? Act::kSilu
-                                             : Act::kNone;
   for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
-    kernels_.activation(rows_of(x, y, begin, end), act);
+    kernels_.activation(rows_of(x, y, begin, end), act_of(f));
   });
 }
 
@@ -105,19 +106,13 @@ void CpuBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<const 
 
 void CpuBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
                               bool add, const Tensor& y) {
-  const auto body = [&](int64_t begin, int64_t end) {
+  if (add) return add_rows(pool, kernels_, x, rows, y.f32(), y.row_stride());
+  for_rows(pool, int64_t(rows.size()), y.dim(-1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const float* const from = x.f32() + i * x.row_stride();
-      if (add) {
-        float* const to = y.f32() + rows[size_t(i)] * y.row_stride();
-        kernels_.add({to, 0, to, 0, 1, y.dim(-1)}, from, 0, 1.0f);
-      } else {
-        convert_row(kernels_, from, y.dim(-1), y.dtype, row_of(y, rows[size_t(i)]));
-      }
+      convert_row(kernels_, from, y.dim(-1), y.dtype, row_of(y, rows[size_t(i)]));
     }
-  };
-  // Sums into one row keep their order: rows may come twice.
-  add ? body(0, int64_t(rows.size())) : for_rows(pool, int64_t(rows.size()), y.dim(-1), body);
+  });
 }
 
 }  // namespace ocelli::cpu

@@ -110,6 +110,29 @@ inline void transpose(F* r) {
   }
 }
 
+// --- 64-bit lanes that hold 32-bit numbers, see dropout.inl.h ---
+using Wide = __m256i;
+inline constexpr int kWide = 4;
+inline Wide wide_set(uint64_t a) {
+  return _mm256_set1_epi64x(int64_t(a));
+}
+inline Wide wide_load(const uint64_t* p) {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+}
+inline void wide_store(uint64_t* p, Wide a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a);
+}
+inline Wide wide_xor(Wide a, Wide b) {
+  return _mm256_xor_si256(a, b);
+}
+inline Wide wide_high(Wide a) {
+  return _mm256_srli_epi64(a, 32);
+}
+// The products of the lower halves.
+inline Wide wide_product(Wide a, Wide b) {
+  return _mm256_mul_epu32(a, b);
+}
+
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 3;
 inline Dots dots_zero() {

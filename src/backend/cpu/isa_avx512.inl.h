@@ -128,6 +128,29 @@ inline void transpose(F* r) {
   }
 }
 
+// --- 64-bit lanes that hold 32-bit numbers, see dropout.inl.h ---
+using Wide = __m512i;
+inline constexpr int kWide = 8;
+inline Wide wide_set(uint64_t a) {
+  return _mm512_set1_epi64(int64_t(a));
+}
+inline Wide wide_load(const uint64_t* p) {
+  return _mm512_loadu_si512(p);
+}
+inline void wide_store(uint64_t* p, Wide a) {
+  _mm512_storeu_si512(p, a);
+}
+inline Wide wide_xor(Wide a, Wide b) {
+  return _mm512_xor_si512(a, b);
+}
+inline Wide wide_high(Wide a) {
+  return _mm512_srli_epi64(a, 32);
+}
+// The products of the lower halves.
+inline Wide wide_product(Wide a, Wide b) {
+  return _mm512_mul_epu32(a, b);
+}
+
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 6;
 inline Dots dots_zero() {

@@ -116,6 +116,29 @@ inline void transpose(F* r) {
   r[3] = vreinterpretq_f32_f64(vtrn2q_f64(b, d));
 }
 
+// --- 64-bit lanes that hold 32-bit numbers, see dropout.inl.h ---
+using Wide = uint64x2_t;
+inline constexpr int kWide = 2;
+inline Wide wide_set(uint64_t a) {
+  return vdupq_n_u64(a);
+}
+inline Wide wide_load(const uint64_t* p) {
+  return vld1q_u64(p);
+}
+inline void wide_store(uint64_t* p, Wide a) {
+  vst1q_u64(p, a);
+}
+inline Wide wide_xor(Wide a, Wide b) {
+  return veorq_u64(a, b);
+}
+inline Wide wide_high(Wide a) {
+  return vshrq_n_u64(a, 32);
+}
+// The products of the lower halves.
+inline Wide wide_product(Wide a, Wide b) {
+  return vmull_u32(vmovn_u64(a), vmovn_u64(b));
+}
+
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 using Dots = int32x4_t;
 inline constexpr int kDotRows = 2;

@@ -21,11 +21,13 @@ enum class Act : uint8_t { kNone, kGeluTanh, kSilu };  // as tensor::Activation
 // The largest piece of a product, and the scratch memory that any kernel needs, in floats (64-byte
 // aligned; contents do not matter).
 inline constexpr int64_t kMaxPieceRows = 224, kMaxPieceCols = 256;
-inline constexpr int64_t kScratchFloats = 192 * 1024;
+inline constexpr int64_t kScratchFloats = 336 * 1024;
 // Rows of x that linear_few takes, and how long they may be.
 inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
 // The widest head of the attention kernels.
 inline constexpr int64_t kMaxHeadDim = 256;
+// The most keys of one block of their gradient.
+inline constexpr int64_t kAttentionGradKeys = 128;
 
 struct LinearArgs {
   const float* x;  // [tokens, k]
@@ -74,6 +76,14 @@ struct AttentionArgs {
   float scale;
 };
 
+struct AttentionGradArgs {
+  AttentionArgs forward;  // as it was run, float32, with out and log_sum_exp
+  const float* dout;
+  int64_t dout_stride, dout_head_stride;
+  float *dq, *dk, *dv;  // added to where not null
+  int64_t dq_stride, dq_head_stride, dk_stride, dk_head_stride, dv_stride, dv_head_stride;
+};
+
 // A block of rows of equal width.
 struct RowsArgs {
   const float* x;
@@ -81,6 +91,41 @@ struct RowsArgs {
   float* y;
   int64_t y_stride;
   int64_t rows, width;
+};
+
+struct NormGradArgs {
+  RowsArgs rows;  // x, and dx (added to) or null
+  const float* dy;
+  int64_t dy_stride;
+  const float* w;
+  float eps;
+  bool centred;           // LayerNorm
+  float *mean, *inverse;  // of each row, written: x is normalized to (x - mean) * inverse
+};
+
+// dst[i] += scale * sum_r a[r, i] (b[r, i] - mean[r]) factor[r]; b, mean and factor may be null.
+struct ColumnSumArgs {
+  const float *a, *b;
+  int64_t a_stride, b_stride;
+  const float *mean, *factor;
+  int64_t rows, width;
+  float scale;
+  float* dst;
+};
+
+struct SiluMulGradArgs {
+  const float *gate, *up, *dy;
+  int64_t gate_stride, up_stride, dy_stride;
+  float *dgate, *dup;  // added to where not null
+  int64_t dgate_stride, dup_stride, rows, width;
+};
+
+// Which numbers of a stream of base::Rng are kept: those whose upper 24 bits are at least
+// `threshold`, times `factor`.
+struct DropoutArgs {
+  uint32_t key[2], layer, step, op, threshold;
+  float factor;
+  bool add;  // to what y holds
 };
 
 struct Kernels {
@@ -104,6 +149,10 @@ struct Kernels {
   void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
                           float* scratch);
 
+  // Queries of all heads that share key head `kv` against keys, at most kAttentionGradKeys.
+  void (*attention_grad_block)(const AttentionGradArgs&, int64_t kv, const KeySpan& queries,
+                               const KeySpan& keys, float* scratch);
+
   // --- rows ---
   void (*rms_norm)(const RowsArgs&, const float* w, float eps);
   void (*layer_norm)(const RowsArgs&, const float* w, const float* b, float eps);
@@ -114,6 +163,20 @@ struct Kernels {
   // sines).
   void (*rope)(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t heads,
                int64_t width, const float* table, float sign);
+  // --- gradients of rows, added to their destinations ---
+  void (*norm_grad)(const NormGradArgs&);
+  void (*column_sums)(const ColumnSumArgs&);
+  void (*activation_grad)(const RowsArgs& x_to_dx, const float* dy, int64_t dy_stride, Act);
+  void (*silu_mul_grad)(const SiluMulGradArgs&);
+  // y = x * s, or y += x * s
+  void (*scale_columns)(const RowsArgs&, const float* s, bool add);
+  // The first row's first number is number `first` of the stream.
+  void (*dropout)(const RowsArgs&, const DropoutArgs&, uint64_t first);
+  // --- softmax of one row ---
+  // sum_i e^(scale (x[i] - most)); `most` is the largest.
+  double (*exp_sum)(const float* x, int64_t count, float scale, float* most);
+  // dx += factor e^(scale (x - most))
+  void (*add_exp)(const float* x, int64_t count, float scale, float most, float factor, float* dx);
   // --- conversions of one row ---
   void (*decode)(Encoding, const std::byte* row, int64_t cols, float* out);
   void (*to_f16)(const float* x, int64_t count, uint16_t* y);

@@ -17,8 +17,33 @@ inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scrat
 }
 
 inline constexpr Kernels table(const char* name) {
-  return {name,           kTileColumns,    linear_block, linear_few, product_block,
-          kAttentionRows, attention_block, rms_norm,     layer_norm, activation,
-          silu_mul,       add_rows,        rope,         decode,     to_f16,
-          to_bf16,        quantize_row,    fma_loop,     dot_loop,   read_loop};
+  return {name,
+          kTileColumns,
+          linear_block,
+          linear_few,
+          product_block,
+          kAttentionRows,
+          attention_block,
+          attention_grad_block,
+          rms_norm,
+          layer_norm,
+          activation,
+          silu_mul,
+          add_rows,
+          rope,
+          norm_grad,
+          column_sums,
+          activation_grad,
+          silu_mul_grad,
+          scale_columns,
+          dropout,
+          exp_sum,
+          add_exp,
+          decode,
+          to_f16,
+          to_bf16,
+          quantize_row,
+          fma_loop,
+          dot_loop,
+          read_loop};
 }
