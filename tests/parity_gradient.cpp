@@ -55,7 +55,24 @@ void add_sample(const Json& sample, int64_t image_id, GradientBatch& batch) {
   batch.tiles += sample.get_int("tiles").value();
 }
 
+std::vector<float> numbers(const formats::TensorInfo& t) {
+  int64_t count = 1;
+  for (const int64_t n : t.shape) count *= n;
+  std::vector<float> out(static_cast<size_t>(count));
+  encoding::decode_row(*t.encoding, t.bytes.data(), 0, count, out.data());
+  return out;
+}
+
 }  // namespace
+
+std::map<std::string, std::vector<float>> gradients_of(const formats::SafetensorsFile& file,
+                                                       const std::string& prefix) {
+  std::map<std::string, std::vector<float>> out;
+  for (const formats::TensorInfo& t : file.tensors()) {
+    if (t.name.starts_with(prefix)) out[t.name.substr(prefix.size())] = numbers(t);
+  }
+  return out;
+}
 
 GradientFixture::GradientFixture(const std::string& name)
     : folder_(std::string(OCELLI_FIXTURES) + "/gradients/" + name),
@@ -65,23 +82,6 @@ GradientFixture::GradientFixture(const std::string& name)
   const int64_t image_id = config.get_int("image_token_id", {-1, 1 << 20}, -1).value();
   for (const Json& sample : json_.find("samples")->items()) add_sample(sample, image_id, batch_);
   if (const formats::TensorInfo* pixels = tensors_.find("pixels")) batch_.pixels = numbers(*pixels);
-}
-
-std::vector<float> GradientFixture::numbers(const formats::TensorInfo& t) const {
-  int64_t count = 1;
-  for (const int64_t n : t.shape) count *= n;
-  std::vector<float> out(static_cast<size_t>(count));
-  encoding::decode_row(*t.encoding, t.bytes.data(), 0, count, out.data());
-  return out;
-}
-
-std::map<std::string, std::vector<float>> GradientFixture::gradients(
-    const std::string& prefix) const {
-  std::map<std::string, std::vector<float>> out;
-  for (const formats::TensorInfo& t : tensors_.tensors()) {
-    if (t.name.starts_with(prefix)) out[t.name.substr(prefix.size())] = numbers(t);
-  }
-  return out;
 }
 
 models::LoadedModel GradientFixture::load(base::ThreadPool& pool,

@@ -37,6 +37,10 @@ class Gradients : public nn::ParameterVisitor {
   std::map<std::string, tensor::Grad> vectors_;
 };
 
+// Tensors "<prefix><parameter>" of a file, as float32, by the parameter.
+std::map<std::string, std::vector<float>> gradients_of(const formats::SafetensorsFile& file,
+                                                       const std::string& prefix);
+
 class GradientFixture {
  public:
   explicit GradientFixture(const std::string& name);
@@ -45,13 +49,12 @@ class GradientFixture {
   // The largest error of the reference's own gradients, as a part of scale().
   double own_error() const { return json_.get_double("own_error").value(); }
   const GradientBatch& batch() const { return batch_; }
-  // Tensors "<prefix><parameter>" of expected.safetensors.
-  std::map<std::string, std::vector<float>> gradients(
-      const std::string& prefix = "gradient.") const;
+  std::map<std::string, std::vector<float>> gradients() const {
+    return gradients_of(tensors_, "gradient.");
+  }
   models::LoadedModel load(base::ThreadPool& pool, encoding::Encoding weights) const;
 
  private:
-  std::vector<float> numbers(const formats::TensorInfo& t) const;
   std::string folder_;
   base::Json json_;
   formats::SafetensorsFile tensors_;
