@@ -13,7 +13,7 @@ case $python in /*) ;; *) python=$PWD/$python ;; esac
 for script in make_gguf_blocks make_gguf_seeds \
   make_case_table \
   make_rope \
-  make_gradients \
+  make_gradients make_adapter_gradients \
   make_images \
   make_images_more \
   make_templates \
@@ -23,6 +23,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_processor_files \
   make_smolvlm \
   make_smollm3 \
+  make_steps \
   make_scripted \
   make_video \
   make_clips; do
