@@ -278,7 +278,6 @@ std::string shared_models() {
   return std::filesystem::is_directory(root + "/models") ? root + "/models" : std::string();
 }
 
-// Renders known for one template; returns how many were checked.
 // The messages of a rendering as "number:text" of each span.
 std::vector<std::string> said(std::string_view source, const Json& messages) {
   const auto rendered = render(source, messages);
@@ -324,6 +323,7 @@ TEST(ChatTemplateMessages, WhatIsCapturedCountsWhereItIsPrinted) {
               ElementsAre());
 }
 
+// Renders known for one template; returns how many were checked.
 int check_real(const std::string& models, const std::string& name, const Json& cases) {
   std::string source = read_or_fail(models + "/" + name);
   if (name.ends_with(".json")) {

@@ -49,27 +49,54 @@ Result<DataFile> DataFile::open(const std::string& path) {
   out.path_ = path;
   OCELLI_ASSIGN(out.file_, base::MappedFile::open(path));
   out.text_ = out.file_.text();
-  OCELLI_TRY(check_is_text(out.text_, path));
-  if (out.text_.starts_with(kBom)) out.start_ = kBom.size();
-  const size_t first = out.text_.find_first_not_of(kSpace, out.start_);
-  if (has_extension(path, ".txt") || has_extension(path, ".md")) {
-    out.kind_ = Kind::kTexts;
-  } else if (first != out.text_.npos && out.text_[first] == '[') {
-    out.kind_ = Kind::kList;
-    out.start_ = first + 1;
-  }
-  out.at_ = out.start_;
+  OCELLI_TRY(out.begin());
   return out;
 }
 
+Result<DataFile> DataFile::over(std::string_view text, const std::string& path) {
+  DataFile out;
+  out.path_ = path;
+  out.text_ = text;
+  OCELLI_TRY(out.begin());
+  return out;
+}
+
+Status DataFile::begin() {
+  OCELLI_TRY(check_is_text(text_, path_));
+  if (text_.starts_with(kBom)) start_ = kBom.size();
+  const size_t first = text_.find_first_not_of(kSpace, start_);
+  if (has_extension(path_, ".txt") || has_extension(path_, ".md")) {
+    kind_ = Kind::kTexts;
+  } else if (first != text_.npos && text_[first] == '[') {
+    kind_ = Kind::kList;
+    start_ = first + 1;
+  }
+  at_ = start_;
+  return {};
+}
+
+void DataFile::release(size_t offset, size_t length) const {
+  if (file_.size() > 0) file_.release(offset, length);
+}
+
+int64_t DataFile::newlines(size_t begin, size_t end) const {
+  int64_t count = 0;
+  for (size_t step = begin; step < end; step += kGiveBack) {
+    const size_t stop = std::min(end, step + kGiveBack);
+    count += std::count(text_.begin() + long(step), text_.begin() + long(stop), '\n');
+    if (stop < end) release(step, kGiveBack);
+  }
+  return count;
+}
+
 void DataFile::count_lines(size_t end) {
-  line_ += std::count(text_.begin() + long(counted_), text_.begin() + long(end), '\n');
+  line_ += newlines(counted_, end);
   counted_ = end;
 }
 
 void DataFile::give_back() {
   if (at_ < released_ + kGiveBack) return;
-  file_.release(released_, at_ - released_);
+  release(released_, at_ - released_);
   released_ = at_;
 }
 
@@ -104,7 +131,7 @@ size_t DataFile::line_end(size_t at) const {
     const std::string_view part = text_.substr(step, kGiveBack);
     const size_t found = part.find('\n');
     if (found != part.npos) return step + found;
-    if (step > at) file_.release(step - kGiveBack, kGiveBack);
+    if (step > at) release(step - kGiveBack, kGiveBack);
   }
   return text_.size();
 }
@@ -113,9 +140,11 @@ bool DataFile::next_line(Piece& piece) {
   while (at_ < text_.size()) {
     const size_t begin = at_, end = line_end(begin);
     at_ = std::min(end + 1, text_.size());
-    if (end - begin <= kMaxRowBytes && is_blank(text_.substr(begin, end - begin))) continue;
-    piece = piece_of(begin, end);
-    return true;
+    const bool blank = end - begin <= kMaxRowBytes && is_blank(text_.substr(begin, end - begin));
+    if (!blank) piece = piece_of(begin, end);
+    counted_ = at_;  // one newline, and no need to look for others
+    ++line_;
+    if (!blank) return true;
   }
   return false;
 }
@@ -151,7 +180,7 @@ size_t DataFile::item_end(size_t at) const {
   bool quoted = false;
   for (size_t i = at; i < text_.size(); ++i) {
     if (i >= kept + kGiveBack) {
-      file_.release(kept, i - kept);
+      release(kept, i - kept);
       kept = i;
     }
     const char c = text_[i];
@@ -223,8 +252,7 @@ std::string_view DataFile::row_at(uint64_t offset) const {
 }
 
 int64_t DataFile::line_of(uint64_t offset) const {
-  const auto end = std::min(size_t(offset), text_.size());
-  return 1 + std::count(text_.begin(), text_.begin() + long(end), '\n');
+  return 1 + newlines(0, std::min(size_t(offset), text_.size()));
 }
 
 }  // namespace ocelli::train

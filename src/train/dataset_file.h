@@ -27,6 +27,8 @@ class DataFile {
 
   // Errors: no such file; Parquet, archives, UTF-16, an empty file (kBadInput), with what to do.
   static base::Result<DataFile> open(const std::string& path);
+  // The same of text that is held elsewhere and outlives the object; `path` is only its name.
+  static base::Result<DataFile> over(std::string_view text, const std::string& path);
 
   const std::string& path() const { return path_; }
   Kind kind() const { return kind_; }
@@ -38,12 +40,15 @@ class DataFile {
   int64_t line_of(uint64_t offset) const;
 
  private:
+  base::Status begin();
+  void release(size_t offset, size_t length) const;
   size_t line_end(size_t at) const;
   bool next_line(Piece& piece);
   bool next_text(Piece& piece);
   bool next_item(Piece& piece);
   size_t item_end(size_t at) const;
   size_t text_end(size_t at) const;
+  int64_t newlines(size_t begin, size_t end) const;
   void count_lines(size_t end);
   void give_back();
   Piece piece_of(size_t begin, size_t end);

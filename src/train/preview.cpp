@@ -29,6 +29,10 @@ std::string shown(std::string_view text) {
   return out;
 }
 
+std::string plural(int64_t count, std::string_view one) {
+  return std::to_string(count) + " " + std::string(one) + (count == 1 ? "" : "s");
+}
+
 std::string picture_text(const Sample& sample, size_t number) {
   const engine::PreparedImage& image = *sample.prompt.images[number];
   int64_t tokens = 0;
@@ -37,8 +41,8 @@ std::string picture_text(const Sample& sample, size_t number) {
   }
   return "[" + std::string(image.clip ? "clip " : "image ") + std::to_string(number + 1) + ": " +
          std::to_string(image.width) + "x" + std::to_string(image.height) + ", " +
-         std::to_string(image.tiles.plan.tiles) + (image.clip ? " frames, " : " tiles, ") +
-         std::to_string(tokens) + " tokens]";
+         plural(image.tiles.plan.tiles, image.clip ? "frame" : "tile") + ", " +
+         plural(tokens, "token") + "]";
 }
 
 // Writes tokens in runs of one look.
@@ -79,10 +83,6 @@ class Painter {
 std::string share(int64_t part, int64_t whole) {
   const int64_t tenths = whole > 0 ? (part * 1000 + whole / 2) / whole : 0;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " %";
-}
-
-std::string plural(int64_t count, std::string_view one) {
-  return std::to_string(count) + " " + std::string(one) + (count == 1 ? "" : "s");
 }
 
 }  // namespace

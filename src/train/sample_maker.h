@@ -31,7 +31,7 @@ struct SampleOptions {
   // Texts for a base model even where there is a chat template.
   bool raw = false;
   base::Json arguments = base::Json::object();  // of the template, for every row; a row's own win
-  std::optional<int64_t> now;  // what templates take for the time; set it and keep it with the run
+  std::optional<int64_t> now{};  // what templates take for the time; set it and keep it with the run
 };
 
 // What became of rows, since the beginning. Sides of a pair are shortened each for itself.
