@@ -116,10 +116,11 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
   };
   std::vector<Tile> todo;
   std::vector<std::shared_ptr<Embeddings>> fresh(images.size());
+  const std::lock_guard lock(turn_);
   const base::Stopwatch watch;
   const int64_t row = info().vision->tokens_per_tile * info().hidden;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (!images[i] || (out[i] = image_cache_.find(images[i]->key))) continue;
+    if (!images[i] || (out[i] = image_cache_.find(cache_key(*images[i])))) continue;
     const auto same =
         std::find_if(images.begin(), images.begin() + long(i),
                      [&](const auto& other) { return other && other->key == images[i]->key; });
@@ -127,7 +128,6 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
     fresh[i] = std::make_shared<Embeddings>(size_t(images[i]->tiles.plan.tiles * row));
     for (int64_t t = 0; t < images[i]->tiles.plan.tiles; ++t) todo.push_back({i, t});
   }
-  const std::lock_guard lock(turn_);
   const int64_t side = info().vision->tile, plane = 3 * side * side;
   for (size_t first = 0; first < todo.size();) {
     if (cancel && cancel->requested())
@@ -151,7 +151,7 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
     if (!images[i] || out[i]) continue;
     if (fresh[i]) {
       out[i] = fresh[i];
-      image_cache_.insert(images[i]->key, out[i]);
+      image_cache_.insert(cache_key(*images[i]), out[i]);
       continue;
     }
     const auto same =

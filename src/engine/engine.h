@@ -4,6 +4,7 @@
 // threads take turns.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,11 +15,22 @@
 #include "engine/prompt.h"
 #include "formats/model_folder.h"
 #include "media/decode.h"
+#include "models/adapter.h"
 #include "models/loader.h"
 #include "models/registry.h"
 #include "tensor/backend.h"
 
 namespace ocelli::engine {
+
+// An adapter of the model, in a PEFT folder.
+struct AdapterUse {
+  std::string folder;
+  float weight = 1;    // how much of its change counts
+  bool force = false;  // also one that says it was made for other weights
+  bool operator==(const AdapterUse&) const = default;
+};
+// Attached at the same time; each costs memory and time.
+inline constexpr size_t kMaxAdapters = 16;
 
 struct EngineOptions {
   int threads = 0;                            // 0: what the machine and its limits allow
@@ -29,6 +41,7 @@ struct EngineOptions {
   int64_t vision_workspace = int64_t{1} << 30;  // bytes of activations for tiles that go together
   int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept
   bool exact = false;                           // float32 arithmetic and cache throughout
+  std::vector<AdapterUse> adapters;             // attached in this order
   std::optional<bool> split_images;             // cut pictures into tiles; unset: as the model says
   base::Progress* progress = nullptr;           // of loading
   media::DecodeOptions decode_options;
@@ -67,8 +80,8 @@ class Engine {
   int64_t context() const { return context_; }
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   bool has_template() const { return template_.has_value(); }
-  // The Jinja source of the chat template, and behind it of the one with tools where there is one; ""
-  // where there is none.
+  // The Jinja source of the chat template, and behind it of the one with tools where there is one;
+  // "" where there is none.
   const std::string& template_source() const { return template_source_; }
   // Whether a word stands in the chat template's source: "tools", "enable_thinking".
   bool template_mentions(std::string_view word) const;
@@ -76,6 +89,15 @@ class Engine {
   // What a person may want to know about the files, in sentences.
   const std::vector<std::string>& warnings() const { return warnings_; }
   ImageCache& image_cache() { return image_cache_; }
+
+  // From now on the model computes with these adapters and no others; the model itself is not
+  // loaded anew, nor is an adapter that was in use before. After an error all is as it was. An
+  // answer that is being generated goes on with the new ones; sessions notice and read their
+  // prompts again.
+  base::Status set_adapters(std::span<const AdapterUse> adapters);
+  const std::vector<AdapterUse>& adapters() const { return adapters_; }
+  // Another number for every set of adapters since loading.
+  uint64_t adapters_version() const { return adapters_version_; }
 
   // Decodes and cuts a picture. `name` is for messages.
   base::Result<std::shared_ptr<const PreparedImage>> prepare_image(std::span<const std::byte> file,
@@ -139,6 +161,10 @@ class Engine {
   tensor::Context context_of_run() {
     return {*backend_, arena_, pool_, nullptr, {}, options_.exact};
   }
+  // An opened adapter, from `opened_` or its folder.
+  base::Result<models::Adapter*> open_adapter(const AdapterUse& use);
+  base::Status attach(std::span<const AdapterUse> adapters);
+  ImageKey cache_key(const PreparedImage& image) const;
   base::Status load_text(const formats::ModelFolder& folder);
   base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
   base::Status load_video_processor(const formats::ModelFolder& folder,
@@ -161,7 +187,12 @@ class Engine {
   std::unique_ptr<tensor::Backend> backend_;
   tensor::Arena arena_;
   models::LoadedModel loaded_;
-  std::optional<text::Tokenizer> tokenizer_;  // always there once loaded
+  // With their folders: the one used last first, attached or not.
+  std::vector<std::pair<std::unique_ptr<models::Adapter>, std::string>> opened_;
+  std::vector<AdapterUse> adapters_;
+  std::atomic<uint64_t> adapters_version_ = 0;
+  std::optional<base::Digest256> pictures_identity_;  // of adapters of the tower and the connector
+  std::optional<text::Tokenizer> tokenizer_;          // always there once loaded
   std::optional<text::ChatTemplate> template_;
   std::optional<text::ChatTemplate> tool_template_;  // where there is another one with tools
   std::string template_source_;                      // of both

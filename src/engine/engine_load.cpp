@@ -220,6 +220,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   if (info.vision) {
     OCELLI_ASSIGN(engine->vision_bytes_per_tile_, vision_bytes_per_tile(*engine));
   }
+  OCELLI_TRY(engine->set_adapters(options.adapters));
   engine->context_ = options.context > 0 ? options.context : info.context;
   engine->load_seconds_ = watch.seconds();
   return engine;

@@ -94,7 +94,9 @@ int64_t Session::common_prefix(const Prompt& prompt) const {
 Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Generated& out,
                         std::vector<float>& logits) {
   const auto total = int64_t(prompt.ids.size());
-  const int64_t reused = common_prefix(prompt);
+  const uint64_t adapters = engine_->adapters_version();
+  const int64_t reused = adapters == adapters_ ? common_prefix(prompt) : 0;
+  adapters_ = adapters;
   cache_.set_length(reused);
   held_ = prompt;
   out.prompt_tokens = total;

@@ -47,7 +47,8 @@ class Session {
   int64_t length() const { return cache_.length(); }
 
  private:
-  Session(Engine& engine, nn::KvCache cache) : engine_(&engine), cache_(std::move(cache)) {}
+  Session(Engine& engine, nn::KvCache cache)
+      : engine_(&engine), cache_(std::move(cache)), adapters_(engine.adapters_version()) {}
   base::Status check_length(const Prompt& prompt) const;
   int64_t common_prefix(const Prompt& prompt) const;
   base::Status prefill(const Prompt& prompt, const GenerateOptions& options, Generated& out,
@@ -57,7 +58,8 @@ class Session {
 
   Engine* engine_;
   nn::KvCache cache_;
-  Prompt held_;  // what the cache holds, as far as cache_.length()
+  Prompt held_;        // what the cache holds, as far as cache_.length()
+  uint64_t adapters_;  // with which it was computed: Engine::adapters_version()
 };
 
 }  // namespace ocelli::engine

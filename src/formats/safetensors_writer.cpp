@@ -54,14 +54,17 @@ Status check_name(const std::string& name) {
 // Adds `spec` to the header and returns where it ends.
 Result<uint64_t> describe(const TensorSpec& spec, uint64_t begin, Json& header) {
   OCELLI_TRY(check_name(spec.name));
-  const auto stored = stored_as(spec.encoding);
+  const std::optional<StoredAs> stored =
+      spec.dtype.empty() ? stored_as(spec.encoding) : StoredAs{"", 1};
   if (!stored) {
     return fail(Code::kBadInput, "safetensors has no dtype for " +
                                      std::string(encoding::name(spec.encoding)) +
                                      "; write f32, f16 or bf16");
   }
   const auto count = base::checked_product(std::span<const int64_t>(spec.shape));
-  const auto size = count ? base::checked_mul(*count, stored->bytes) : std::nullopt;
+  const auto size = !count               ? std::nullopt
+                    : spec.dtype.empty() ? base::checked_mul(*count, stored->bytes)
+                                         : std::optional<int64_t>(int64_t(spec.bytes));
   const auto end = size ? base::checked_add(int64_t(begin), *size) : std::nullopt;
   const bool negative =
       std::any_of(spec.shape.begin(), spec.shape.end(), [](int64_t n) { return n < 0; });
@@ -71,7 +74,7 @@ Result<uint64_t> describe(const TensorSpec& spec, uint64_t begin, Json& header) 
   Json shape = Json::array();
   for (const int64_t n : spec.shape) shape.push_back(n);
   Json tensor = Json::object();
-  tensor.set("dtype", stored->dtype);
+  tensor.set("dtype", spec.dtype.empty() ? std::string(stored->dtype) : spec.dtype);
   tensor.set("shape", std::move(shape));
   tensor.set("data_offsets", Json::array({int64_t(begin), *end}));
   header.set(spec.name, std::move(tensor));

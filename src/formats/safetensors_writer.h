@@ -17,6 +17,10 @@ struct TensorSpec {
   std::string name;
   encoding::Encoding encoding = encoding::Encoding::kF32;  // f32, f16 or bf16
   std::vector<int64_t> shape;
+  // Another dtype of the format ("I64"), with the bytes that the tensor takes: for tensors that go
+  // from one file to another as they are.
+  std::string dtype = {};
+  uint64_t bytes = 0;
 };
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
