@@ -1,5 +1,5 @@
-"""Writes tests/fixtures/steps: ten optimizer steps by transformers' Trainer, of a whole model and of a LoRA by PEFT; DPO
-by TRL's formula; top-k distillation by its definition. All in float32.
+"""Writes tests/fixtures/steps: ten optimizer steps by transformers' Trainer, of a whole model and of a LoRA by PEFT;
+DPO by TRL's formula; top-k distillation by its definition. All in float32.
 
     python tools/reference/make_steps.py [full] [lora] [dpo] [distill]      (after make_smolvlm.py)
 """
@@ -24,7 +24,7 @@ from transformers import AutoImageProcessor, Trainer, TrainerCallback, TrainingA
 
 import pictures
 from make_adapter_gradients import draw, file_key
-from make_gradients import exact_numbers, write_json
+from make_gradients import exact_numbers, labels_of, write_json
 from make_smolvlm import FIXTURES, load_written
 from tiny_models import MODELS, full_config
 
@@ -51,7 +51,7 @@ def load(name):
 
 
 def make_samples(count, vocab, image_token, seed):
-    """Every other sample has a picture, if the model sees pictures. Answers follow rules that can be learnt."""
+    """One sample of every step has a picture, if the model sees pictures. Answers follow a rule that can be learnt."""
     generator = torch.Generator().manual_seed(seed)
     draw_number = lambda low, high: int(torch.randint(low, high, (1,), generator=generator))
     samples = []
@@ -59,8 +59,8 @@ def make_samples(count, vocab, image_token, seed):
         question = [draw_number(3, 200) for _ in range(draw_number(3, 9))]
         answer = [(id + 100) for id in question[: draw_number(2, 6)]] + [2]
         sample = {"ids": question, "picture": None}
-        if image_token is not None and i % 2 == 0:
-            kind = pictures.KINDS[i // 2 % len(pictures.KINDS)]
+        if image_token is not None and i % 4 == 0:
+            kind = pictures.KINDS[i // 4 % len(pictures.KINDS)]
             sample["picture"] = {"kind": kind, "seed": 40 + i, "width": 120, "height": 80}
             sample["ids"] = question[:2] + [image_token] * 64 + question[2:]
         sample["trained"] = [0] * len(sample["ids"]) + [1] * len(answer)
@@ -75,9 +75,9 @@ def collate(samples, processor):
     batch = {
         "input_ids": torch.tensor([pad(s["ids"], 2) for s in samples]),
         "attention_mask": torch.tensor([pad([1] * len(s["ids"]), 0) for s in samples]),
-        "labels": torch.tensor([pad([i if t else -100 for i, t in zip(s["ids"], s["trained"])], -100) for s in samples]),
+        "labels": torch.tensor([pad(labels_of(s["ids"], s["trained"])[0].tolist(), -100) for s in samples]),
     }
-    if processor is None:
+    if processor is None or not any(s["picture"] for s in samples):
         return batch
     tiles = []
     for s in samples:
@@ -164,13 +164,16 @@ def steps(name):
         wide = PeftModel.from_pretrained(wide, folder / "adapter", is_trainable=True)
     with exact_numbers():
         wide = wide.double()
-        exact = run(wide, options, [{k: v.double() if v.is_floating_point() else v for k, v in b.items()} for b in batches])
+        wide_batches = [{k: v.double() if v.is_floating_point() else v for k, v in b.items()} for b in batches]
+        exact = run(wide, options, wide_batches)
         exact_final = trained_numbers(wide)
     worst = lambda key: max(abs(a[key] / b[key] - 1) for a, b in zip(records, exact))
     # Distances in units of the largest learning rate: about what a number may move in one step.
     moved = max((final[n] - started[n]).abs().max().item() for n in final) / options["learning_rate"]
-    off = max((final[n].double() - exact_final[n]).abs().max().item() for n in final) / options["learning_rate"]
-    errors = {"loss": worst("loss"), "grad_norm": worst("grad_norm"), "weights": off}
+    off = [(final[n].double() - exact_final[n]) / options["learning_rate"] for n in final]
+    errors = {"loss": worst("loss"), "grad_norm": worst("grad_norm"),
+              "weights": max(d.abs().max().item() for d in off),
+              "weights_rms": max(d.square().mean().sqrt().item() for d in off)}  # fmt: skip
     tensors = {n: kept(p) for n, p in final.items()}
     if name == "lora":
         tensors = {file_key(n): p.contiguous() for n, p in final.items()}
