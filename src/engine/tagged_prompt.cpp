@@ -11,8 +11,8 @@ using base::Result;
 
 namespace {
 
-constexpr int kMaxOwnPrompts = 64;
-constexpr std::string_view kAdvice = "; train on everything with --train-on all";
+constexpr int kMaxOwnPrompts = 8;
+constexpr std::string_view kAdvice = "; train on everything with --mask all";
 
 // A stretch of text and what its tokens are. Stretches are in order and do not overlap.
 struct Stretch {
@@ -111,7 +111,10 @@ void cut_answer(const text::MessageSpan& span, size_t header,
   add(span.begin, content, Part::kHeader);
   if (generation.empty()) return add(content, span.end, Part::kContent);
   size_t at = content;
-  for (const text::TextSpan& said : generation) {
+  auto next = std::lower_bound(generation.begin(), generation.end(), content,
+                               [](const auto& said, size_t place) { return said.end <= place; });
+  for (; next != generation.end() && next->begin < span.end; ++next) {
+    const text::TextSpan& said = *next;
     const size_t begin = std::clamp(said.begin, at, span.end);
     const size_t end = std::clamp(said.end, begin, span.end);
     add(at, begin, at == content ? Part::kHeader : Part::kTail);
@@ -121,14 +124,27 @@ void cut_answer(const text::MessageSpan& span, size_t header,
   add(at, span.end, at == content ? Part::kHeader : Part::kTail);
 }
 
+// The blocks in the order of the text; those that touch or lie within others are one.
+std::vector<text::TextSpan> joined(std::vector<text::TextSpan> blocks) {
+  std::sort(blocks.begin(), blocks.end(),
+            [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  std::vector<text::TextSpan> out;
+  for (const text::TextSpan& block : blocks) {
+    if (!out.empty() && block.begin <= out.back().end) {
+      out.back().end = std::max(out.back().end, block.end);
+    } else {
+      out.push_back(block);
+    }
+  }
+  return out;
+}
+
 // The message stretches of the rendered text.
 std::vector<Stretch> message_stretches(const text::Rendered& rendered, const Json& messages,
                                        Headers& headers, std::vector<std::string>& problems) {
   std::vector<Stretch> out;
   std::vector<bool> seen(messages.size());
-  auto generation = rendered.generation;
-  std::sort(generation.begin(), generation.end(),
-            [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  const std::vector<text::TextSpan> generation = joined(rendered.generation);
   for (const text::MessageSpan& span : rendered.messages) {
     const auto number = size_t(span.message);
     if (!is_assistant(messages.items()[number])) {

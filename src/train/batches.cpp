@@ -148,7 +148,7 @@ Result<bool> Worker::next_epoch() {
     std::string why = "no trainable token in any row (" + std::to_string(c.untrained) +
                       " without one, " + std::to_string(c.too_long) + " too long, " +
                       std::to_string(cursor_.bad) + " bad)";
-    why += "; look at samples with --preview, and at --train-on and max_length";
+    why += "; look at samples with --preview, and at --mask and max_length";
     if (!listed.empty()) why += ": " + listed.front().reason;
     return fail(Code::kBadInput, why, data.where(0));
   }

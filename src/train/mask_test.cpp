@@ -219,7 +219,7 @@ TEST(Mask, ATemplateThatHidesItsAnswersIsRefused) {
                                    "{% endfor %}{% if add_generation_prompt %}bot:{% endif %}"),
                      messages),
               testing::ElementsAre(testing::AllOf(HasSubstr("message 2"), HasSubstr("begin"),
-                                                  HasSubstr("--train-on all"))));
+                                                  HasSubstr("--mask all"))));
   // Nothing at the end.
   EXPECT_THAT(learnt(with_template("{% for m in messages %}{{ m.role }}: {{ m.content }}\n"
                                    "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),

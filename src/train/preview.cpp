@@ -150,9 +150,9 @@ base::Status check_trained(const MaskCounts& counts, Mask mask) {
   const int64_t text = counts.tokens - counts.picture_tokens;
   if (counts.trained == 0) {
     return base::fail(base::Code::kUsage,
-                      "no trainable token: with --train-on " + std::string(name_of(mask)) +
+                      "no trainable token: with --mask " + std::string(name_of(mask)) +
                           " nothing would be learnt from " + plural(counts.samples, "sample") +
-                          "; look at --preview and choose another --train-on");
+                          "; look at --preview and choose another --mask");
   }
   // Texts without turns are learnt whole; that is what they are for.
   const int64_t turns = text - counts.plain_tokens, said = counts.trained - counts.plain_tokens;
@@ -161,7 +161,7 @@ base::Status check_trained(const MaskCounts& counts, Mask mask) {
                     "nearly every token would be trained (" + share(said, turns) + ", limit " +
                         share(int64_t(kNearlyAll * 1000), 1000) +
                         " of the text), so the prompts are learnt too; look at --preview, and pass "
-                        "--train-on all if it is meant");
+                        "--mask all if it is meant");
 }
 
 }  // namespace ocelli::train

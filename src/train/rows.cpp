@@ -298,7 +298,7 @@ Status read(const Columns& c, Row& row) {
     columns += (columns.empty() ? "" : ", ") + base::printable(key, 40);
   return fail(Code::kBadInput,
               "has no column that is known (" + base::printable(columns, 200) +
-                  "); rename columns with --column messages=NAME, or to messages, conversations, "
+                  "); rename columns with --columns messages=NAME, or to messages, conversations, "
                   "prompt and completion, chosen and rejected, instruction and output, texts or "
                   "text");
 }
@@ -323,6 +323,21 @@ std::string_view name_of(RowFormat format) {
     if (known == format) return name;
   }
   return {};
+}
+
+Result<std::map<std::string, std::string>> columns_of(std::string_view text) {
+  std::map<std::string, std::string> out;
+  while (!text.empty()) {
+    const std::string_view pair = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(pair.size() + 1, text.size()));
+    const size_t equals = pair.find('=');
+    if (equals == pair.npos || equals == 0 || equals + 1 == pair.size()) {
+      return fail(Code::kUsage, "a column must be written OURS=THEIRS (" +
+                                    base::printable(pair, 40) + "); for example messages=dialog");
+    }
+    out.emplace(pair.substr(0, equals), pair.substr(equals + 1));
+  }
+  return out;
 }
 
 Result<Row> parse_row(const Json& json, const RowOptions& options) {

@@ -36,6 +36,9 @@ struct RowOptions {
   std::map<std::string, std::string> columns;
 };
 
+// "messages=dialog,images=photos" as RowOptions::columns.
+base::Result<std::map<std::string, std::string>> columns_of(std::string_view text);
+
 // A picture or clip of a row.
 struct Media {
   std::string path;              // as the row has it; empty where the bytes are inside

@@ -157,7 +157,7 @@ TEST(Rows, ColumnsWithOtherNames) {
   const std::string text = R"({"dialog": [{"role": "User", "content": "q"},
       {"role": "ASSISTANT", "content": "a"}], "photos": "1.png"})";
   EXPECT_THAT(shown(row(text, options).messages), ElementsAre("user: [image] q", "assistant: a"));
-  EXPECT_THAT(error(text), AllOf(HasSubstr("dialog, photos"), HasSubstr("--column")));
+  EXPECT_THAT(error(text), AllOf(HasSubstr("dialog, photos"), HasSubstr("--columns")));
   options.columns.clear();
   options.format = RowFormat::kText;
   EXPECT_EQ(row(R"({"text": "t", "messages": 3})", options).text, "t");
@@ -201,6 +201,15 @@ TEST(Rows, WhatIsRefused) {
   std::string many = R"({"text": "t", "images": [)";
   for (size_t i = 0; i < kMaxRowMedia; ++i) many += "\"x\",";
   EXPECT_THAT(error(many + "\"x\"]}"), HasSubstr("limit 256"));
+}
+
+TEST(Rows, ColumnsAsAnOption) {
+  EXPECT_TRUE(columns_of("")->empty());
+  EXPECT_THAT(*columns_of("messages=dialog,images=my photos"),
+              ElementsAre(std::pair<const std::string, std::string>("images", "my photos"),
+                          std::pair<const std::string, std::string>("messages", "dialog")));
+  for (const char* wrong : {"messages", "=a", "a=", ",", "a=b,,"})
+    EXPECT_FALSE(columns_of(wrong).ok()) << wrong;
 }
 
 TEST(Rows, NamesOfFormats) {

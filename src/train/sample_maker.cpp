@@ -169,7 +169,7 @@ Result<Sample> SampleMaker::raw_sample(const Row& row, const std::string& comple
         engine::token_begins(engine_->tokenizer(), out.prompt.text, out.prompt.ids);
     if (!begins) {
       return fail(Code::kBadInput, "the tokenizer rewrites the text, so that its tokens cannot be "
-                                   "traced; train on everything with --train-on all");
+                                   "traced; train on everything with --mask all");
     }
     const size_t said = out.prompt.text.size() - completion.size();  // behind <bos> and prompt
     for (size_t i = 0; i < begins->size(); ++i) out.trained[i] = (*begins)[i] >= said;
@@ -236,7 +236,7 @@ Result<std::optional<Example>> SampleMaker::make_row(const Dataset& data, int64_
     if (options_.raw || !engine_->has_template()) {
       return fail(Code::kUsage,
                   options_.raw
-                      ? "raw training takes texts, but this row is a conversation; leave --raw out"
+                      ? "raw training takes texts, but this row is a conversation; leave --raw-text out"
                       : "the model has no chat template, so it cannot learn conversations; give "
                         "texts, or prompts with completions, or take an instruct model");
     }

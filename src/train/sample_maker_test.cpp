@@ -299,7 +299,7 @@ TEST(Preview, RefusesMasksThatCannotBeMeant) {
   EXPECT_TRUE(check_trained(counts, Mask::kAssistant).ok());
   counts.trained = 181;
   EXPECT_THAT(check_trained(counts, Mask::kAssistant).error().message(),
-              AllOf(HasSubstr("90.5 %, limit 90.0 %"), HasSubstr("--train-on all")));
+              AllOf(HasSubstr("90.5 %, limit 90.0 %"), HasSubstr("--mask all")));
   EXPECT_TRUE(check_trained(counts, Mask::kAll).ok());
   EXPECT_EQ(counts_text(counts),
             "2 samples, 1000 tokens (800 of pictures), 181 trained (90.5 % of the text)");
