@@ -97,14 +97,17 @@ namespace {
 
 // Words and pictures, as hidden states after the last norm. What is local here is gone when the
 // gradient comes.
-Tensor hidden_states(Context& c, const models::Model& model, const GradientBatch& batch) {
+Tensor hidden_states(Context& c, const models::Model& model, const GradientBatch& batch,
+                     bool frozen_tower) {
   const std::vector<int32_t> ids = batch.ids, places = batch.places;
   Tensor x = model.embed(c, ids);
   if (batch.tiles > 0) {
     const int64_t side = model.info().vision->tile;
     const Tensor pixels = c.output({batch.tiles, 3, side, side}, {});
     std::copy(batch.pixels.begin(), batch.pixels.end(), pixels.f32());
-    x = ops::place_rows(c, x, model.encode_tiles(c, pixels), places);
+    Context apart{c.backend, c.arena, c.pool, nullptr, {}, true};
+    const Tensor features = model.encode_tower(frozen_tower ? apart : c, pixels);
+    x = ops::place_rows(c, x, model.connect(c, features), places);
   }
   const nn::Sequence sequence = nn::Sequence::packed(batch.lengths);
   return model.forward(c, x, sequence);
@@ -117,7 +120,7 @@ double GradientRun::run(const models::Model& model, const GradientBatch& batch) 
   tensor::Tape tape;
   Context c{backend, arena, pool, &tape, {}, true};
   c.recompute = recompute;
-  const Tensor hidden = hidden_states(c, model, batch);
+  const Tensor hidden = hidden_states(c, model, batch, frozen_tower);
   const Tensor logits = model.logits(c, ops::gather_rows(c, hidden, batch.rows));
   const Tensor loss = ops::cross_entropy(c, logits, batch.targets);
   *tensor::grad_of(c, loss) = 1;

@@ -66,7 +66,8 @@ struct GradientRun {
   tensor::Backend& backend;
   base::ThreadPool& pool;
   bool recompute = false;
-  int64_t peak = 0;  // of the arena, bytes; set by run()
+  bool frozen_tower = false;  // what it sees is computed apart, as if kept on disk
+  int64_t peak = 0;           // of the arena, bytes; set by run()
 
   // Forward and backward: adds the gradients of the mean loss of all trained tokens, which it
   // returns, to whatever has one.

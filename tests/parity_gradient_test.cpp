@@ -91,6 +91,30 @@ INSTANTIATE_TEST_SUITE_P(Checkpoints, GradientParity,
                            return name;
                          });
 
+// What a frozen tower sees may be computed once and kept: everything behind it learns the same.
+TEST(FrozenTower, GivesTheOthersTheSameGradients) {
+  const GradientFixture fixture("smolvlm");
+  base::ThreadPool pool(2);
+  const models::LoadedModel loaded = fixture.load(pool, encoding::Encoding::kF32);
+  Gradients gradients;
+  loaded.model->visit(gradients);
+  const auto backend = cpu::make_cpu_backend().value();
+  GradientRun whole{*backend, pool};
+  const double loss = whole.run(*loaded.model, fixture.batch());
+  const auto all = gradients.all();
+  gradients.clear();
+  GradientRun frozen{*backend, pool, false, true};
+  EXPECT_EQ(frozen.run(*loaded.model, fixture.batch()), loss);
+  EXPECT_LT(frozen.peak, whole.peak);
+  for (const auto& [name, numbers] : all) {
+    if (name.find("vision_model") == std::string::npos) {
+      EXPECT_EQ(gradients.all().at(name), numbers) << name;
+    } else {
+      EXPECT_EQ(gradients.all().at(name), std::vector<float>(numbers.size(), 0)) << name;
+    }
+  }
+}
+
 // A comparison that could not fail would prove nothing.
 TEST(WorstGradient, SeesOneWrongNumber) {
   const GradientFixture fixture("smollm2");
