@@ -30,7 +30,8 @@ bool is_assistant(const Json& message) {
 std::optional<std::string> generation_prompt(const text::ChatTemplate& chat, const Json& messages,
                                              size_t count, text::RenderOptions options) {
   if (count == 0) return std::nullopt;
-  const Json asked = Json::array({messages.items().begin(), messages.items().begin() + long(count)});
+  const Json asked =
+      Json::array({messages.items().begin(), messages.items().begin() + long(count)});
   options.add_generation_prompt = false;
   const auto without = chat.render(asked, options);
   options.add_generation_prompt = true;
@@ -153,13 +154,13 @@ std::vector<Stretch> message_stretches(const text::Rendered& rendered, const Jso
     }
     size_t header = span.begin;
     if (!seen[number]) {
-      const auto bytes =
-          headers.find(number, std::string_view(rendered.text).substr(span.begin));
+      const auto bytes = headers.find(number, std::string_view(rendered.text).substr(span.begin));
       if (bytes) header += *bytes;
       if (!bytes && generation.empty()) {
         problems[number] =
             "the chat template does not begin this answer as it asks for one, so it cannot be "
-            "told where the answer starts" + std::string(kAdvice);
+            "told where the answer starts" +
+            std::string(kAdvice);
       }
     }
     seen[number] = true;
@@ -167,8 +168,10 @@ std::vector<Stretch> message_stretches(const text::Rendered& rendered, const Jso
   }
   for (size_t i = 0; i < seen.size(); ++i) {
     if (!seen[i] && is_assistant(messages.items()[i]) && problems[i].empty())
-      problems[i] = "the chat template does not write this answer within a loop over the messages, "
-                    "so it cannot be told which text is its" + std::string(kAdvice);
+      problems[i] =
+          "the chat template does not write this answer within a loop over the messages, "
+          "so it cannot be told which text is its" +
+          std::string(kAdvice);
   }
   return out;
 }
@@ -246,8 +249,7 @@ Result<TaggedPrompt> PromptBuilder::build_tagged(
   out.origins.resize(out.prompt.ids.size());
   out.problems.resize(messages.size());
   Headers headers(*r.chosen, r.messages, r.options);
-  std::vector<Stretch> stretches =
-      message_stretches(r.rendered, r.messages, headers, out.problems);
+  std::vector<Stretch> stretches = message_stretches(r.rendered, r.messages, headers, out.problems);
   // Places move when markers become pictures and when sentinels go.
   std::vector<size_t> places;
   auto picture = r.pictures.begin();
@@ -283,8 +285,10 @@ Result<TaggedPrompt> PromptBuilder::build_tagged(
   for (size_t m = 0; m < ends.size(); ++m) {
     if (ends[m] >= 0 || !out.problems[m].empty() || !is_assistant(messages.items()[m])) continue;
     if (!r.rendered.generation.empty()) continue;  // the template says itself what is learnt
-    out.problems[m] = "the chat template does not end this answer with a token that stops the "
-                      "model" + std::string(kAdvice);
+    out.problems[m] =
+        "the chat template does not end this answer with a token that stops the "
+        "model" +
+        std::string(kAdvice);
   }
   return out;
 }

@@ -17,7 +17,7 @@ namespace ocelli::train {
 // What is behind the batches handed out so far.
 struct Cursor {
   int64_t epoch = 0;
-  int64_t position = 0;        // rows of the epoch that have been read
+  int64_t position = 0;         // rows of the epoch that have been read
   std::vector<int64_t> held{};  // of those, what packing keeps for later batches: their places
   SampleCounts counts{};        // and what became of all rows so far
   int64_t bad = 0;
@@ -35,7 +35,8 @@ struct BatchOptions {
   int64_t epochs = 0;      // 0: on and on
   bool drop_last = false;  // leave out an epoch's last micro-batch where it is not full
   bool prefetch = true;    // make the next batch on another thread meanwhile
-  int64_t max_bad_rows = 100;  // rows that fail when they are made (a broken picture), then an error
+  int64_t max_bad_rows =
+      100;  // rows that fail when they are made (a broken picture), then an error
 };
 
 inline constexpr int64_t kPackingLookahead = 16;  // samples that packing holds, at most

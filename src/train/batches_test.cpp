@@ -171,7 +171,8 @@ TEST(Batches, ACursorLeadsToTheSameBatches) {
       for (size_t stop = 0; stop < all.size(); stop += 4) {
         Stream first(text, options), second(text, options);
         for (size_t i = 0; i < stop; ++i) first.rows();
-        const auto saved = Cursor::from_json(base::Json::parse(first->cursor().json().dump()).value());
+        const auto saved =
+            Cursor::from_json(base::Json::parse(first->cursor().json().dump()).value());
         ASSERT_TRUE(saved.ok());
         second.rows();  // it may have been somewhere else
         second->seek(*saved);
@@ -214,7 +215,8 @@ TEST(Batches, RowsThatFailLaterAreCountedAndNamed) {
   const auto error = (*none).next();
   ASSERT_FALSE(error.ok());
   EXPECT_EQ(error.error().code, base::Code::kBadInput);
-  EXPECT_THAT(error.error().message(), AllOf(HasSubstr("no trainable token"), HasSubstr("1 too long")));
+  EXPECT_THAT(error.error().message(),
+              AllOf(HasSubstr("no trainable token"), HasSubstr("1 too long")));
 }
 
 TEST(Batches, TooManyBrokenPicturesEndTheRun) {

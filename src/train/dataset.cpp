@@ -42,8 +42,10 @@ Status add_folder(const std::string& folder, std::vector<std::string>& out) {
     parquet = parquet || it->path().extension() == ".parquet";
     if (is_data_file(it->path())) found.push_back(it->path().string());
     if (found.size() > kMaxDataFiles || ++entries > 10'000'000) {
-      return fail(Code::kBadInput, "the folder has too many data files (limit " +
-                                       std::to_string(kMaxDataFiles) + "); join them", folder);
+      return fail(Code::kBadInput,
+                  "the folder has too many data files (limit " + std::to_string(kMaxDataFiles) +
+                      "); join them",
+                  folder);
     }
   }
   if (error) return base::errno_error(error.value(), "open", folder);
@@ -69,7 +71,8 @@ Result<std::vector<std::string>> files_of(const std::vector<std::string>& paths)
       out.push_back(path);
     }
   }
-  if (out.empty()) return fail(Code::kUsage, "no data was given; name a .jsonl, .json or .txt file");
+  if (out.empty())
+    return fail(Code::kUsage, "no data was given; name a .jsonl, .json or .txt file");
   if (out.size() > kMaxDataFiles) {
     return fail(Code::kUsage, "too many data files (" + std::to_string(out.size()) + ", limit " +
                                   std::to_string(kMaxDataFiles) + "); join them");
@@ -129,8 +132,9 @@ Status Dataset::Files::check_media(const DataFile& file, const Row& row) const {
     if (media.path.empty()) {
       if (media::sniff(media.bytes).format == media::Format::kUnknown &&
           media::sniff_video(media.bytes) == nullptr) {
-        return fail(Code::kBadInput, "what is inside is no picture of a known kind; use PNG, JPEG, "
-                                     "WebP, GIF, BMP, TIFF or a clip");
+        return fail(Code::kBadInput,
+                    "what is inside is no picture of a known kind; use PNG, JPEG, "
+                    "WebP, GIF, BMP, TIFF or a clip");
       }
       continue;
     }
@@ -160,16 +164,18 @@ class DatasetBuilder {
       Status status = check(file, piece);
       if (status.ok()) {
         if (data_.size() == kMaxRows) {
-          return fail(Code::kDoesNotFit, "too many rows (limit " + std::to_string(kMaxRows) +
-                                             "); train on a part of them", file.path());
+          return fail(
+              Code::kDoesNotFit,
+              "too many rows (limit " + std::to_string(kMaxRows) + "); train on a part of them",
+              file.path());
         }
         data_.rows_.push_back(uint64_t(number) << kOffsetBits | piece.offset);
         continue;
       }
       ++data_.bad_;
       if (data_.listed_.size() == kBadRowsListed) continue;
-      data_.listed_.push_back({file.path() + ": line " + std::to_string(piece.line),
-                               reason_of(status.error())});
+      data_.listed_.push_back(
+          {file.path() + ": line " + std::to_string(piece.line), reason_of(status.error())});
     }
     return {};
   }
@@ -177,23 +183,21 @@ class DatasetBuilder {
   // Errors where there are too many bad rows.
   Status judge() const {
     const int64_t all = data_.size() + data_.bad_;
-    const int64_t limit =
-        files_.options.max_bad_rows.value_or(std::min(kBadRowsAllowed, all / 2));
+    const int64_t limit = files_.options.max_bad_rows.value_or(std::min(kBadRowsAllowed, all / 2));
     if (data_.size() > 0 && data_.bad_ <= limit) return {};
     if (data_.bad_ == 0)
       return fail(Code::kBadInput, "there are no rows; give a file with some",
                   files_.files.front().path());
     const BadRow& first = data_.listed_.front();
     const std::string count =
-        data_.size() == 0
-            ? "no row can be used (" + std::to_string(data_.bad_) + " bad)"
-            : "too many bad rows (" + std::to_string(data_.bad_) + " of " + std::to_string(all) +
-                  ", limit " + std::to_string(limit) + ")";
+        data_.size() == 0 ? "no row can be used (" + std::to_string(data_.bad_) + " bad)"
+                          : "too many bad rows (" + std::to_string(data_.bad_) + " of " +
+                                std::to_string(all) + ", limit " + std::to_string(limit) + ")";
     return fail(Code::kBadInput,
                 first.reason + "; " + count +
-                    (data_.size() == 0 ? ", correct the file"
-                                       : ", correct them or pass --max-bad-rows " +
-                                             std::to_string(data_.bad_)),
+                    (data_.size() == 0
+                         ? ", correct the file"
+                         : ", correct them or pass --max-bad-rows " + std::to_string(data_.bad_)),
                 first.where);
   }
 

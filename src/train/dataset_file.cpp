@@ -24,11 +24,14 @@ bool is_blank(std::string_view line) {
 // Files that people give and that are no text, by their first bytes.
 Status check_is_text(std::string_view text, const std::string& path) {
   const auto starts = [&](std::string_view magic) { return text.starts_with(magic); };
-  const auto refuse = [&](std::string what) { return fail(Code::kBadInput, std::move(what), path); };
+  const auto refuse = [&](std::string what) {
+    return fail(Code::kBadInput, std::move(what), path);
+  };
   if (text.empty()) return refuse("the file is empty; give one with rows");
   if (starts("PAR1")) {
-    return refuse("Parquet files are not read; convert it to JSON lines, for example with "
-                  "datasets.load_dataset(...).to_json(\"data.jsonl\")");
+    return refuse(
+        "Parquet files are not read; convert it to JSON lines, for example with "
+        "datasets.load_dataset(...).to_json(\"data.jsonl\")");
   }
   if (starts("\x1F\x8B") || starts("PK\x03\x04") || starts("\x28\xB5\x2F\xFD") || starts("BZh"))
     return refuse("the file is packed; unpack it first");
@@ -118,9 +121,12 @@ DataFile::Piece DataFile::piece_of(size_t begin, size_t end) {
 bool DataFile::next(Piece& piece) {
   give_back();
   switch (kind_) {
-    case Kind::kLines: return next_line(piece);
-    case Kind::kTexts: return next_text(piece);
-    case Kind::kList: return next_item(piece);
+    case Kind::kLines:
+      return next_line(piece);
+    case Kind::kTexts:
+      return next_text(piece);
+    case Kind::kList:
+      return next_item(piece);
   }
   return false;
 }
@@ -243,9 +249,15 @@ std::string_view DataFile::row_at(uint64_t offset) const {
   const auto at = size_t(offset);
   size_t end = 0;
   switch (kind_) {
-    case Kind::kLines: end = line_end(at); break;
-    case Kind::kTexts: end = text_end(at); break;
-    case Kind::kList: end = item_end(at); break;
+    case Kind::kLines:
+      end = line_end(at);
+      break;
+    case Kind::kTexts:
+      end = text_end(at);
+      break;
+    case Kind::kList:
+      end = item_end(at);
+      break;
   }
   if (end > text_.size() || end - at > kMaxRowBytes) return {};
   return text_.substr(at, end - at);

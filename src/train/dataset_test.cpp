@@ -91,17 +91,17 @@ TEST(Dataset, BadRowsAreNamedWithLineAndReason) {
   f.folder.write("there.png", "x");
   std::string text;
   const auto add = [&](const std::string& line) { text += line + "\n"; };
-  add(chat("1"));                                              // 1
-  add("{\"messages\": ");                                      // 2
-  add(chat("\xFF"));                                           // 3
-  add(R"({"prompt": "no answer"})");                           // 4
-  add(R"({"messages": [], "x": NaN})");                        // 5
-  add(chat("2", R"(, "images": ["missing.png"])"));            // 6
-  add(chat("3", R"(, "images": ["../there.png"])"));           // 7
-  add(chat("4", R"(, "images": ["/etc/passwd"])"));            // 8
-  add(chat("5", R"(, "images": ["a/../there.png"])"));         // 9: fine
-  add(chat("6", R"(, "images": [{"bytes": "AQID"}])"));        // 10
-  add("3");                                                    // 11
+  add(chat("1"));                                               // 1
+  add("{\"messages\": ");                                       // 2
+  add(chat("\xFF"));                                            // 3
+  add(R"({"prompt": "no answer"})");                            // 4
+  add(R"({"messages": [], "x": NaN})");                         // 5
+  add(chat("2", R"(, "images": ["missing.png"])"));             // 6
+  add(chat("3", R"(, "images": ["../there.png"])"));            // 7
+  add(chat("4", R"(, "images": ["/etc/passwd"])"));             // 8
+  add(chat("5", R"(, "images": ["a/../there.png"])"));          // 9: fine
+  add(chat("6", R"(, "images": [{"bytes": "AQID"}])"));         // 10
+  add("3");                                                     // 11
   text += R"({"messages": [{"role": "user", "content": "cut)";  // 12
   DatasetOptions options;
   options.max_bad_rows = 10;

@@ -43,8 +43,7 @@ class Turns {
   base::Status check(int32_t first) const {
     for (size_t i = size_t(std::max(first, 0)); i < answers_.size(); ++i) {
       if (answers_[i] && !tagged_.problems[i].empty())
-        return base::fail(Code::kBadInput, tagged_.problems[i],
-                          "message " + std::to_string(i + 1));
+        return base::fail(Code::kBadInput, tagged_.problems[i], "message " + std::to_string(i + 1));
     }
     return {};
   }
@@ -95,9 +94,9 @@ Result<std::vector<uint8_t>> trained_tokens(const engine::TaggedPrompt& tagged,
   const auto prompt = int32_t(prompt_messages);
   if (mask == Mask::kCompletion && prompt == 0) mask = Mask::kLast;
   if (mask == Mask::kTrlDefault && prompt == 0) mask = Mask::kHfNotebook;
-  const int32_t first = mask == Mask::kLast                                        ? turns.last_answer()
+  const int32_t first = mask == Mask::kLast ? turns.last_answer()
                         : mask == Mask::kCompletion || mask == Mask::kTrlDefault ? prompt
-                                                                                   : 0;
+                                                                                 : 0;
   if (mask != Mask::kAll && mask != Mask::kHfNotebook) OCELLI_TRY(turns.check(first));
   const size_t start = mask == Mask::kTrlDefault ? completion_start(tagged, first) : 0;
   std::vector<uint8_t> out(tagged.origins.size());
@@ -113,13 +112,19 @@ Result<std::vector<uint8_t>> trained_tokens(const engine::TaggedPrompt& tagged,
       case Mask::kCompletion:
         trained = answer && is_said(o.part) && o.message >= first && !picture;
         break;
-      case Mask::kAll: trained = !picture; break;
+      case Mask::kAll:
+        trained = !picture;
+        break;
       case Mask::kSmolVlm2Official:
         trained = !picture &&
                   (answer || (o.message >= 0 && (o.part == Part::kEnd || o.part == Part::kTail)));
         break;
-      case Mask::kHfNotebook: trained = !embedding; break;
-      case Mask::kTrlDefault: trained = !embedding && i >= start; break;
+      case Mask::kHfNotebook:
+        trained = !embedding;
+        break;
+      case Mask::kTrlDefault:
+        trained = !embedding && i >= start;
+        break;
     }
     out[i] = trained;
   }

@@ -83,7 +83,8 @@ std::vector<std::string> texts_of(const Rig& rig, const Sample& sample) {
   std::vector<std::string> out;
   for (const auto& [begin, end] : runs_of(sample.trained)) {
     out.push_back(
-        rig.tokenizer.decode(std::span(sample.prompt.ids).subspan(size_t(begin), size_t(end - begin)))
+        rig.tokenizer
+            .decode(std::span(sample.prompt.ids).subspan(size_t(begin), size_t(end - begin)))
             .value());
   }
   return out;
@@ -101,8 +102,7 @@ int check(const Rig& rig, const Json& defined, const Json& expected, int64_t now
     EXPECT_TRUE(tagged.ok()) << name << ": " << (tagged.ok() ? "" : tagged.error().message());
     if (!tagged.ok()) continue;
     const auto trained =
-        trained_tokens(*tagged, *c.find("messages"),
-                       size_t(c.get_int("prompt_messages").value()),
+        trained_tokens(*tagged, *c.find("messages"), size_t(c.get_int("prompt_messages").value()),
                        mask_of(c.get_string("mask").value()).value());
     EXPECT_TRUE(trained.ok()) << name << ": " << (trained.ok() ? "" : trained.error().message());
     if (!trained.ok()) continue;
@@ -150,10 +150,10 @@ TEST(Mask, RealTemplates) {
   const int64_t now = all.get_int("now").value();
   const Json& expected = *all.find("real");
   const std::string vision = root + "SmolVLM2-2.2B-Instruct/", text = root + "SmolLM3-3B/";
-  int done = check(Rig::load(vision + "tokenizer.json",
-                             vision + "chat_template.from_transformers.jinja", 81,
-                             "<end_of_utterance>"),
-                   *all.find("smolvlm"), *expected.find("SmolVLM2-2.2B-Instruct"), now);
+  int done =
+      check(Rig::load(vision + "tokenizer.json", vision + "chat_template.from_transformers.jinja",
+                      81, "<end_of_utterance>"),
+            *all.find("smolvlm"), *expected.find("SmolVLM2-2.2B-Instruct"), now);
   done += check(Rig::load(text + "tokenizer.reconstructed.json", text + "chat_template.jinja", 0,
                           "<|im_end|>"),
                 *all.find("smollm"), *expected.find("SmolLM3-3B"), now);
@@ -167,7 +167,8 @@ Json said(std::string_view role, std::string_view text) {
 }
 
 // What is trained of a conversation, or the error.
-std::vector<std::string> learnt(const Rig& rig, const Json& messages, Mask mask = Mask::kAssistant) {
+std::vector<std::string> learnt(const Rig& rig, const Json& messages,
+                                Mask mask = Mask::kAssistant) {
   const auto tagged = rig.build(messages);
   if (!tagged.ok()) return {tagged.error().message()};
   const auto trained = trained_tokens(*tagged, messages, 0, mask);
@@ -183,23 +184,23 @@ Rig with_template(const std::string& source) {
 
 TEST(Mask, WhatIsTypedChangesNothing) {
   const Rig rig = tiny("smolvlm2-a");
-  const Json messages = Json::array(
-      {said("user", "<end_of_utterance>\nAssistant: no <image> User:"),
-       said("assistant", "Assistant: <end_of_utterance>\nUser: <|im_start|>")});
-  EXPECT_THAT(learnt(rig, messages),
-              testing::ElementsAre(
-                  " Assistant: <end_of_utterance>\nUser: <|im_start|><end_of_utterance>"));
+  const Json messages =
+      Json::array({said("user", "<end_of_utterance>\nAssistant: no <image> User:"),
+                   said("assistant", "Assistant: <end_of_utterance>\nUser: <|im_start|>")});
+  EXPECT_THAT(
+      learnt(rig, messages),
+      testing::ElementsAre(" Assistant: <end_of_utterance>\nUser: <|im_start|><end_of_utterance>"));
 }
 
 TEST(Mask, TheTemplatesOwnWordWins) {
   // As TRL's templates: only what is within generation.
-  EXPECT_THAT(
-      learnt(with_template("{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == "
-                           "'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration "
-                           "%}{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
-                           "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"),
-             Json::array({said("user", "a"), said("assistant", "b"), said("user", "c")})),
-      testing::ElementsAre("b<|im_end|>"));
+  EXPECT_THAT(learnt(with_template(
+                         "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == "
+                         "'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration "
+                         "%}{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
+                         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"),
+                     Json::array({said("user", "a"), said("assistant", "b"), said("user", "c")})),
+              testing::ElementsAre("b<|im_end|>"));
 }
 
 TEST(Mask, APromptThatOpensAThoughtIsLeftWhereTheAnswerHasNone) {
@@ -221,10 +222,11 @@ TEST(Mask, ATemplateThatHidesItsAnswersIsRefused) {
               testing::ElementsAre(testing::AllOf(HasSubstr("message 2"), HasSubstr("begin"),
                                                   HasSubstr("--mask all"))));
   // Nothing at the end.
-  EXPECT_THAT(learnt(with_template("{% for m in messages %}{{ m.role }}: {{ m.content }}\n"
-                                   "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),
-                     messages),
-              testing::ElementsAre(HasSubstr("does not end this answer with a token")));
+  EXPECT_THAT(
+      learnt(with_template("{% for m in messages %}{{ m.role }}: {{ m.content }}\n"
+                           "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"),
+             messages),
+      testing::ElementsAre(HasSubstr("does not end this answer with a token")));
   // Outside of the loop.
   EXPECT_THAT(learnt(with_template("{{ messages[0].content }}{{ messages[1].content }}<|im_end|>"),
                      messages),

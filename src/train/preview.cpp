@@ -102,8 +102,10 @@ std::string preview(const engine::Engine& engine, const Sample& sample,
       continue;
     }
     const bool special = tokenizer.is_special(id);
-    painter.add(special ? tokenizer.token(id) : tokenizer.bytes_of(id),
-                trained ? Painter::kTrained : special ? Painter::kSpecial : Painter::kText);
+    painter.add(special ? tokenizer.token(id) : tokenizer.bytes_of(id), trained ? Painter::kTrained
+                                                                        : special
+                                                                            ? Painter::kSpecial
+                                                                            : Painter::kText);
   }
   MaskCounts counts;
   counts.add(sample);
@@ -126,8 +128,8 @@ void MaskCounts::add(const Sample& sample) {
   tokens += sample.tokens();
   trained += sample.trained_tokens();
   for (size_t i = 0; i < sample.prompt.ids.size(); ++i) {
-    picture_tokens += sample.prompt.image_rows[i] >= 0 ||
-                      (!sample.picture.empty() && sample.picture[i] >= 0);
+    picture_tokens +=
+        sample.prompt.image_rows[i] >= 0 || (!sample.picture.empty() && sample.picture[i] >= 0);
   }
   if (sample.plain) plain_tokens += sample.tokens();
 }
@@ -142,8 +144,8 @@ std::string counts_text(const MaskCounts& counts) {
   std::string out = plural(counts.samples, "sample") + ", " + plural(counts.tokens, "token");
   if (counts.picture_tokens > 0)
     out += " (" + std::to_string(counts.picture_tokens) + " of pictures)";
-  return out + ", " + std::to_string(counts.trained) + " trained (" +
-         share(counts.trained, text) + " of the text)";
+  return out + ", " + std::to_string(counts.trained) + " trained (" + share(counts.trained, text) +
+         " of the text)";
 }
 
 base::Status check_trained(const MaskCounts& counts, Mask mask) {

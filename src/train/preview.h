@@ -8,7 +8,8 @@
 namespace ocelli::train {
 
 struct PreviewOptions {
-  bool color = false;  // trained tokens green, special ones dim; otherwise trained ones in [brackets]
+  bool color =
+      false;  // trained tokens green, special ones dim; otherwise trained ones in [brackets]
 };
 
 // The text of one sample, special tokens visible, control characters escaped, each picture as
@@ -33,8 +34,8 @@ std::string counts_text(const MaskCounts& counts);
 // Nearly everything: a share of the text tokens above this is refused unless it was asked for.
 inline constexpr double kNearlyAll = 0.9;
 
-// Errors (kUsage): no token would be trained; or nearly all of the text, with a mask that is meant to
-// keep prompts out.
+// Errors (kUsage): no token would be trained; or nearly all of the text, with a mask that is meant
+// to keep prompts out.
 base::Status check_trained(const MaskCounts& counts, Mask mask);
 
 }  // namespace ocelli::train

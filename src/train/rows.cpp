@@ -74,9 +74,8 @@ Status add_media(const Json* column, bool video, std::vector<Media>& out) {
     return {};
   }
   if (column->size() > kMaxRowMedia) {
-    return fail(Code::kBadInput, "too many pictures in one row (" +
-                                     std::to_string(column->size()) + ", limit " +
-                                     std::to_string(kMaxRowMedia) + "); split it");
+    return fail(Code::kBadInput, "too many pictures in one row (" + std::to_string(column->size()) +
+                                     ", limit " + std::to_string(kMaxRowMedia) + "); split it");
   }
   for (const Json& item : column->items()) {
     OCELLI_ASSIGN(Media media, parse_media(item, video));
@@ -217,8 +216,7 @@ Status read_preference(const Columns& c, Row& row) {
     OCELLI_TRY(split_pair(prompt, chosen, rejected));
   }
   OCELLI_ASSIGN(MediaColumns media, media_columns(c));
-  row.plain =
-      prompt.is_string() && chosen.is_string() && rejected.is_string() && media.empty();
+  row.plain = prompt.is_string() && chosen.is_string() && rejected.is_string() && media.empty();
   if (row.plain) {
     row.text = prompt.as_string();
     row.completion = chosen.as_string();
@@ -284,14 +282,22 @@ Status read_text(const Columns& c, Row& row) {
 
 Status read(const Columns& c, Row& row) {
   switch (row.format) {
-    case RowFormat::kMessages: return read_list(c, "messages", false, row);
-    case RowFormat::kConversations: return read_list(c, "conversations", true, row);
-    case RowFormat::kPromptCompletion: return read_completion(c, row);
-    case RowFormat::kPreference: return read_preference(c, row);
-    case RowFormat::kAlpaca: return read_alpaca(c, row);
-    case RowFormat::kTexts: return read_texts(c, row);
-    case RowFormat::kText: return read_text(c, row);
-    case RowFormat::kAuto: break;
+    case RowFormat::kMessages:
+      return read_list(c, "messages", false, row);
+    case RowFormat::kConversations:
+      return read_list(c, "conversations", true, row);
+    case RowFormat::kPromptCompletion:
+      return read_completion(c, row);
+    case RowFormat::kPreference:
+      return read_preference(c, row);
+    case RowFormat::kAlpaca:
+      return read_alpaca(c, row);
+    case RowFormat::kTexts:
+      return read_texts(c, row);
+    case RowFormat::kText:
+      return read_text(c, row);
+    case RowFormat::kAuto:
+      break;
   }
   std::string columns;
   for (const auto& [key, value] : c.row().members())

@@ -1,8 +1,8 @@
 // Row: one line of a user's dataset, whatever its format, as a conversation with its pictures.
 //
 // Formats are told apart by their columns, row by row, unless RowOptions::format says which:
-//   messages              TRL, OpenAI: {"messages": [{"role", "content"}]}, parts with pictures inside
-//                         or in the columns images / image / videos / video
+//   messages              TRL, OpenAI: {"messages": [{"role", "content"}]}, with pictures inside
+//                         of parts or in the columns images / image / videos / video
 //   prompt, completion    texts or lists of messages (also question, answer; file_name, text)
 //   chosen, rejected      a preference, with prompt or as two whole conversations
 //   conversations         LLaVA, ShareGPT: [{"from": "human", "value": "<image>\nWhat is it?"}]
@@ -23,7 +23,14 @@
 namespace ocelli::train {
 
 enum class RowFormat {
-  kAuto, kMessages, kPromptCompletion, kPreference, kConversations, kAlpaca, kTexts, kText
+  kAuto,
+  kMessages,
+  kPromptCompletion,
+  kPreference,
+  kConversations,
+  kAlpaca,
+  kTexts,
+  kText
 };
 
 // "auto", "messages", "prompt-completion", "preference", "llava", "alpaca", "cauldron", "text".

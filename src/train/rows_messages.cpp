@@ -124,7 +124,8 @@ Status ConversationBuilder::keep(Media media, Json& parts) {
   return {};
 }
 
-// A picture that is named here: the next one of the columns. LLaVA's files name clips "<image>" too.
+// A picture that is named here: the next one of the columns. LLaVA's files name clips "<image>"
+// too.
 Status ConversationBuilder::place(bool video, Json& parts) {
   named_ = true;
   ++asked_;
@@ -173,11 +174,10 @@ Status ConversationBuilder::parts_of(const Json& content, Json& parts) {
     } else if (is_media_type(name)) {
       const bool video = name.starts_with("video");
       // Datasets with fixed columns write {"type": "image", "text": null}: nothing is inside.
-      const bool inside = std::any_of(part.members().begin(), part.members().end(),
-                                      [](const auto& member) {
-                                        return member.first != "type" && member.first != "text" &&
-                                               !member.second.is_null();
-                                      });
+      const bool inside =
+          std::any_of(part.members().begin(), part.members().end(), [](const auto& member) {
+            return member.first != "type" && member.first != "text" && !member.second.is_null();
+          });
       if (!inside) {
         OCELLI_TRY(place(video, parts));
         continue;
@@ -204,7 +204,8 @@ Status ConversationBuilder::append(std::string_view role, Json content, const Js
        {"reasoning_content", "thinking", "reasoning", "tool_calls", "tool_call_id", "name"}) {
     const Json* value = original ? original->find(key) : nullptr;
     if (value && !value->is_null())
-      members.emplace_back(key, std::string_view(key) == "tool_calls" ? tool_calls(*value) : *value);
+      members.emplace_back(key,
+                           std::string_view(key) == "tool_calls" ? tool_calls(*value) : *value);
   }
   messages_.push_back(Json::object(std::move(members)));
   return {};

@@ -134,7 +134,8 @@ TEST(Rows, AlpacaCauldronText) {
   EXPECT_THAT(shown(row(R"({"instruction": "i", "input": "x", "output": "o"})").messages),
               ElementsAre("user: i\n\nx", "assistant: o"));
   EXPECT_THAT(shown(row(R"({"images": ["1.png"], "texts": [{"user": "q", "assistant": "a"},
-                            {"user": "w", "assistant": "b", "source": "s"}]})").messages),
+                            {"user": "w", "assistant": "b", "source": "s"}]})")
+                        .messages),
               ElementsAre("user: [image] q", "assistant: a", "user: w", "assistant: b"));
   EXPECT_EQ(row(R"({"text": "t"})").text, "t");
 }
@@ -179,7 +180,8 @@ TEST(Rows, WhatIsRefused) {
   EXPECT_THAT(error(chat("3")), HasSubstr("text or a list of parts"));
   EXPECT_THAT(error(chat("null")), HasSubstr("no \"content\""));
   EXPECT_THAT(error(chat(R"([{"type": "sound"}])")), HasSubstr("\"sound\""));
-  EXPECT_THAT(error(chat(R"([{"type": "image"}])")), HasSubstr("name 1 pictures but the row has 0"));
+  EXPECT_THAT(error(chat(R"([{"type": "image"}])")),
+              HasSubstr("name 1 pictures but the row has 0"));
   EXPECT_THAT(error(chat(R"([{"type": "image"}])", R"(, "images": ["1", "2"])")),
               HasSubstr("name 1 pictures but the row has 2"));
   EXPECT_THAT(error(chat("\"q\"", R"(, "images": ["http://x/1.png"])")),

@@ -12,8 +12,9 @@ namespace ocelli::train {
 struct Sample {
   engine::Prompt prompt;         // ids, pictures and which id is which picture embedding
   std::vector<uint8_t> trained;  // per id: 1 where the model learns to say it. Never a picture's.
-  std::vector<int32_t> picture{};  // per id: number of the picture it is part of, or -1; may be empty
-  bool plain = false;              // a text without turns, all of which is learnt
+  std::vector<int32_t>
+      picture{};       // per id: number of the picture it is part of, or -1; may be empty
+  bool plain = false;  // a text without turns, all of which is learnt
 
   int64_t tokens() const { return int64_t(prompt.ids.size()); }
   int64_t trained_tokens() const;

@@ -70,8 +70,8 @@ Json with_calls_as_text(const Json& message) {
     words = words || (text && !text->as_string().empty());
     parts.push_back(part);
   }
-  parts.push_back(Json::object(
-      {{"type", "text"}, {"text", (words ? "\n" : "") + calls_text(*calls)}}));
+  parts.push_back(
+      Json::object({{"type", "text"}, {"text", (words ? "\n" : "") + calls_text(*calls)}}));
   Json out = Json::object();
   for (const auto& [key, value] : message.members()) {
     if (key != "tool_calls") out.set(key, key == "content" ? parts : value);
@@ -82,9 +82,9 @@ Json with_calls_as_text(const Json& message) {
 // The messages as the model's template can write them.
 Result<Json> writable(const engine::Engine& engine, const Json& messages) {
   if (engine.template_mentions("tool_calls")) return messages;
-  const bool calls = std::any_of(
-      messages.items().begin(), messages.items().end(),
-      [](const Json& message) { return message.find("tool_calls") != nullptr; });
+  const bool calls =
+      std::any_of(messages.items().begin(), messages.items().end(),
+                  [](const Json& message) { return message.find("tool_calls") != nullptr; });
   if (!calls) return messages;
   if (!engine.template_mentions("<tool_call>")) {
     return fail(Code::kBadInput,
@@ -99,7 +99,8 @@ Result<Json> writable(const engine::Engine& engine, const Json& messages) {
 Json merged(const Json& defaults, const Json& own) {
   Json out = Json::object();
   for (const Json* from : {&defaults, &own}) {
-    for (const auto& [key, value] : from->is_object() ? from->members() : std::vector<Json::Member>())
+    for (const auto& [key, value] :
+         from->is_object() ? from->members() : std::vector<Json::Member>())
       out.set(key, value);
   }
   return out;
@@ -142,8 +143,8 @@ Result<SampleMaker::Images> SampleMaker::prepare(const Dataset& data, int64_t in
   Images out;
   for (const Media& media : row.media) {
     if (media.path.empty()) {
-      OCELLI_ASSIGN(auto image, engine_->prepare_file(
-                                    media.bytes, "picture " + std::to_string(out.size() + 1)));
+      OCELLI_ASSIGN(auto image, engine_->prepare_file(media.bytes,
+                                                      "picture " + std::to_string(out.size() + 1)));
       out.push_back(std::move(image));
       continue;
     }
@@ -165,11 +166,11 @@ Result<Sample> SampleMaker::raw_sample(const Row& row, const std::string& comple
   out.plain = row.format == RowFormat::kText;
   out.trained.assign(out.prompt.ids.size(), 1);
   if (!whole) {
-    const auto begins =
-        engine::token_begins(engine_->tokenizer(), out.prompt.text, out.prompt.ids);
+    const auto begins = engine::token_begins(engine_->tokenizer(), out.prompt.text, out.prompt.ids);
     if (!begins) {
-      return fail(Code::kBadInput, "the tokenizer rewrites the text, so that its tokens cannot be "
-                                   "traced; train on everything with --mask all");
+      return fail(Code::kBadInput,
+                  "the tokenizer rewrites the text, so that its tokens cannot be "
+                  "traced; train on everything with --mask all");
     }
     const size_t said = out.prompt.text.size() - completion.size();  // behind <bos> and prompt
     for (size_t i = 0; i < begins->size(); ++i) out.trained[i] = (*begins)[i] >= said;
@@ -191,8 +192,7 @@ Result<Sample> SampleMaker::chat_sample(const Row& row, const Json& messages,
   OCELLI_ASSIGN(TaggedPrompt tagged,
                 engine_->tagged_prompt(written, images, arguments, options_.now));
   Sample out;
-  OCELLI_ASSIGN(out.trained,
-                trained_tokens(tagged, written, row.prompt_messages, options_.mask));
+  OCELLI_ASSIGN(out.trained, trained_tokens(tagged, written, row.prompt_messages, options_.mask));
   if (!images.empty()) {
     for (const engine::TokenOrigin& origin : tagged.origins) out.picture.push_back(origin.picture);
   }
@@ -225,8 +225,8 @@ Result<std::optional<Example>> SampleMaker::make_row(const Dataset& data, int64_
                                                      const Row& row) {
   Example out;
   out.row = index;
-  const bool texts = row.format == RowFormat::kText ||
-                     (row.plain && (options_.raw || !engine_->has_template()));
+  const bool texts =
+      row.format == RowFormat::kText || (row.plain && (options_.raw || !engine_->has_template()));
   if (texts) {
     OCELLI_ASSIGN(out.sample, raw_sample(row, row.completion));
     if (row.rejected) {
@@ -234,11 +234,12 @@ Result<std::optional<Example>> SampleMaker::make_row(const Dataset& data, int64_
     }
   } else {
     if (options_.raw || !engine_->has_template()) {
-      return fail(Code::kUsage,
-                  options_.raw
-                      ? "raw training takes texts, but this row is a conversation; leave --raw-text out"
-                      : "the model has no chat template, so it cannot learn conversations; give "
-                        "texts, or prompts with completions, or take an instruct model");
+      return fail(
+          Code::kUsage,
+          options_.raw
+              ? "raw training takes texts, but this row is a conversation; leave --raw-text out"
+              : "the model has no chat template, so it cannot learn conversations; give "
+                "texts, or prompts with completions, or take an instruct model");
     }
     OCELLI_ASSIGN(const Images images, prepare(data, index, row));
     OCELLI_ASSIGN(out.sample, chat_sample(row, *row.messages, images));

@@ -31,7 +31,8 @@ struct SampleOptions {
   // Texts for a base model even where there is a chat template.
   bool raw = false;
   base::Json arguments = base::Json::object();  // of the template, for every row; a row's own win
-  std::optional<int64_t> now{};  // what templates take for the time; set it and keep it with the run
+  std::optional<int64_t>
+      now{};  // what templates take for the time; set it and keep it with the run
 };
 
 // What became of rows, since the beginning. Sides of a pair are shortened each for itself.
@@ -53,9 +54,7 @@ class SampleMaker {
 
   const SampleCounts& counts() const { return counts_; }
   void set_counts(const SampleCounts& counts) { counts_ = counts; }
-  void limit_length(int64_t tokens) {
-    options_.max_length = std::min(options_.max_length, tokens);
-  }
+  void limit_length(int64_t tokens) { options_.max_length = std::min(options_.max_length, tokens); }
   const SampleOptions& options() const { return options_; }
   engine::Engine& engine() const { return *engine_; }
 

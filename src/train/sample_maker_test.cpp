@@ -100,8 +100,8 @@ TEST(SampleMaker, PicturesComeFromPathsAndFromInside) {
 TEST(SampleMaker, Llava) {
   Trial t("smolvlm2-a");
   const Dataset rows = data("llava.json");
-  EXPECT_THAT(t.learnt(rows, 1), ElementsAre(" The colour.<end_of_utterance>",
-                                             " Not at all.<end_of_utterance>"));
+  EXPECT_THAT(t.learnt(rows, 1),
+              ElementsAre(" The colour.<end_of_utterance>", " Not at all.<end_of_utterance>"));
   const auto made = t.make(rows, 1);
   EXPECT_THAT(made->sample.prompt.text,
               AllOf(HasSubstr("User: First <fake_token"), HasSubstr(">then <fake_token"),
@@ -113,9 +113,9 @@ TEST(SampleMaker, AClip) {
   const TempFolder folder;
   std::filesystem::copy(std::string(OCELLI_FIXTURES) + "/video/one_a_second.mp4",
                         folder.path("clip.mp4"));
-  const Dataset rows = lines(
-      folder, R"({"video": "clip.mp4", "conversations": [{"from": "human", "value": )"
-              R"("<video>\nWhat moves?"}, {"from": "gpt", "value": "A ball."}]})");
+  const Dataset rows =
+      lines(folder, R"({"video": "clip.mp4", "conversations": [{"from": "human", "value": )"
+                    R"("<video>\nWhat moves?"}, {"from": "gpt", "value": "A ball."}]})");
   const auto made = t.make(rows);
   ASSERT_TRUE(made);
   const Sample& s = made->sample;
