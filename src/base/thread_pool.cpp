@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/cgroup.h"
+#include "base/signals_blocked.h"
 
 namespace ocelli::base {
 namespace {
@@ -110,10 +111,7 @@ int default_threads() {
 ThreadPool::ThreadPool(int threads) {
   const int count = std::clamp(threads, 1, kMaxThreads) - 1;
   workers_.reserve(size_t(count));
-  // Signals belong to the threads of the program, which may have handlers that rely on it.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   for (int i = 1; i <= count; ++i) {
     try {
       workers_.emplace_back([this, i] { work(i); });
@@ -122,7 +120,6 @@ ThreadPool::ThreadPool(int threads) {
     }
     pthread_setname_np(workers_.back().native_handle(), "ocelli-worker");
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ThreadPool::~ThreadPool() {

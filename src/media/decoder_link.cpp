@@ -14,6 +14,7 @@
 #include <system_error>
 
 #include "base/clock.h"
+#include "base/signals_blocked.h"
 #include "media/decoder_child.h"
 #include "media/decoder_spawn.h"
 
@@ -112,6 +113,7 @@ Result<std::unique_ptr<DecoderLink>> DecoderLink::start(DecoderKind kind,
   low.reset();
   std::promise<int> started;
   try {
+    const base::SignalsBlocked blocked;
     child->keeper_ = std::thread([&started, kind, &program, &theirs, pid = &child->pid_] {
       pid_t mine = 0;
       const int error = spawn_decoder(program, argument_of(kind), theirs.get(), mine);

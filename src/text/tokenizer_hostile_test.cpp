@@ -1,6 +1,7 @@
 // Texts and files made to cost time: everything must stay near-linear, or end in an error.
 #include <ctime>
 
+#include "base/slower.h"
 #include "text/tokenizer_test_support.h"
 
 namespace ocelli::text {
@@ -9,7 +10,7 @@ namespace {
 constexpr size_t kBytes = size_t{128} << 10;
 // Ours takes a few hundredths of a second for each of these texts, and at most a second or two in a
 // build with sanitizers on a busy machine; 10^10 steps take longer.
-constexpr double kSeconds = 4;
+constexpr double kSeconds = 4 * base::kSlower;
 
 double cpu_seconds() {
   timespec now{};

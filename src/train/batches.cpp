@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "base/rng.h"
+#include "base/signals_blocked.h"
 
 namespace ocelli::train {
 
@@ -322,8 +323,10 @@ Result<std::optional<Batch>> BatchStream::next() {
   s.listed = std::move(step.listed);
   if (!step.batch.ok()) return std::move(step.batch).error();
   s.given = std::move(step.after);
-  if (s.worker.options.prefetch && *step.batch)
+  if (s.worker.options.prefetch && *step.batch) {
+    const base::SignalsBlocked blocked;
     s.ahead = std::async(std::launch::async, [&s] { return s.step(); });
+  }
   return std::move(step.batch);
 }
 

@@ -13,6 +13,7 @@
 #include <map>
 
 #include "../cli/process.h"
+#include "base/slower.h"
 #include "base/utf8.h"
 
 namespace ocelli::hostile {
@@ -122,7 +123,6 @@ std::string letter(size_t index) {
 
 // A sanitizer takes its own time and memory.
 const bool kSanitized = *OCELLI_SANITIZE != 0;
-const double kSlower = kSanitized ? 20 : 1;
 // The limits are seconds of the CPU, so that other programs do not count. By the clock a case may
 // take this many times more, then it waits for something.
 constexpr double kWaiting = 5;
@@ -186,7 +186,7 @@ class Hostile : public testing::Test {
     f = test::run(case_.words, {.environment = {{"HOME", home.string()},
                                                 {"OCELLI_HOME", (home / "ocelli").string()}},
                                 .folder = folder.path().string(),
-                                .deadline_seconds = kWaiting * case_.seconds * kSlower});
+                                .deadline_seconds = kWaiting * case_.seconds * base::kSlower});
     const std::string shown = base::printable(f.err, 600);
     SCOPED_TRACE("status " + std::to_string(f.status) + ": " + shown);
     if (case_.status != 0) {
@@ -196,7 +196,7 @@ class Hostile : public testing::Test {
       EXPECT_THAT(f.out + f.err, testing::ContainsRegex(case_.says));
     }
     EXPECT_EQ(listing(temporary.path()), before) << "something was written";
-    EXPECT_LE(f.cpu_seconds, case_.seconds * kSlower);
+    EXPECT_LE(f.cpu_seconds, case_.seconds * base::kSlower);
     if (!kSanitized) {
       EXPECT_LE(f.peak_bytes, case_.megabytes << 20);
     }
