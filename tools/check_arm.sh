@@ -21,11 +21,11 @@ flags="-std=c++20 -O2 -ffp-contract=off -Wall -Wextra -Wno-unused-parameter -Wno
        -I$root/src -isystem $gtest/include -I$gtest"
 for file in "$root"/src/base/check.cpp "$root"/src/base/error.cpp "$root"/src/base/utf8.cpp \
             "$root"/src/base/thread_pool.cpp "$root"/src/base/cgroup.cpp "$root"/src/base/memory.cpp \
-            "$root"/src/encoding/encoding.cpp "$root"/src/tensor/*.cpp "$root"/src/backend/reference/*.cpp \
+            "$root"/src/encoding/*.cpp "$root"/src/tensor/*.cpp "$root"/src/backend/reference/*.cpp \
             "$root"/src/backend/cpu/*.cpp "$root"/src/backend/cpu/emulated/none.cpp \
             "$gtest"/src/gtest-all.cc "$gtest"/src/gtest_main.cc; do
   case $file in
-    */tensor/*_test.cpp | */reference/*_test.cpp) continue ;;
+    */encoding/*_test.cpp | */tensor/*_test.cpp | */reference/*_test.cpp) continue ;;
     */kernels_neon.cpp) set_flags="-O3 -march=armv8-a" ;;
     */kernels_neon_dotprod.cpp) set_flags="-O3 -march=armv8.2-a+dotprod" ;;
     *) set_flags="" ;;

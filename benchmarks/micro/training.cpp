@@ -147,11 +147,11 @@ void add_training(const InstructionSetInfo& info) {
   const auto products = [&](const char* name, Which which, const Product& p, Encoding e) {
     add(name + isa + label(p, e), [=](benchmark::State& s) { product(s, set, which, p, e); });
   };
-  // Text of 256M with a short and a long batch, its head, a vision block, adapters of rank 8 and 16.
-  constexpr Product kShapes[] = {{64, 576, 576},     {1024, 576, 576}, {1024, 576, 1536},
-                                 {1024, 1536, 576},  {64, 576, 49280}, {1024, 768, 3072},
-                                 {1024, 576, 8},     {1024, 8, 576},   {1024, 1536, 16},
-                                 {1024, 16, 1536}};
+  // Text of 256M with a short and a long batch, its head, a vision block, adapters of rank 8
+  // and 16.
+  constexpr Product kShapes[] = {
+      {64, 576, 576},    {1024, 576, 576}, {1024, 576, 1536}, {1024, 1536, 576}, {64, 576, 49280},
+      {1024, 768, 3072}, {1024, 576, 8},   {1024, 8, 576},    {1024, 1536, 16},  {1024, 16, 1536}};
   for (const Product& p : kShapes) {
     products("exact/", Which::kForward, p, Encoding::kF32);
     products("grad_input/", Which::kInput, p, Encoding::kF32);

@@ -21,7 +21,13 @@ float* grad_of(Context& c, const Tensor& t) {
     OCELLI_CHECK(!c.block_begin || std::less_equal<const void*>()(c.block_begin, t.grad),
                  "a gradient that outlives a recomputed block is taken before it");
     t.grad->data = c.arena.take<float>(t.grad->count);
-    std::fill_n(t.grad->data, t.grad->count, 0.0f);
+    constexpr int64_t kPiece = 1 << 16;  // numbers that are worth another thread
+    c.pool.parallel_for(
+        t.grad->count,
+        [data = t.grad->data](int64_t begin, int64_t end) {
+          std::fill(data + begin, data + end, 0.0f);
+        },
+        kPiece);
   }
   return t.grad->data + t.grad_offset;
 }

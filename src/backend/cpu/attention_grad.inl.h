@@ -9,11 +9,11 @@
 static_assert(kAttentionGradKeys <= kInner && kAttentionRows <= kInner);
 
 struct AttentionGradScratch {
-  float* q;       // [kAttentionRows][kAStride]
-  float* dout;    // [kAttentionRows][kAStride]
-  float* p;       // [kAttentionRows][kAStride]: scores, P; then this block's dq
-  float* ds;      // [kAttentionRows][kAStride]: dout V^T, then dS
-  float* turned;  // [kAttentionGradKeys][kAStride]: P^T, then dS^T
+  float* q;             // [kAttentionRows][kAStride]
+  float* dout;          // [kAttentionRows][kAStride]
+  float* p;             // [kAttentionRows][kAStride]: scores, P; then this block's dq
+  float* ds;            // [kAttentionRows][kAStride]: dout V^T, then dS
+  float* turned;        // [kAttentionGradKeys][kAStride]: P^T, then dS^T
   float* key_panels;    // [kAttentionGradKeys / kTileColumns][head_dim][kTileColumns]
   float* value_panels;  // the same of values
   float* keys;          // [kAttentionGradKeys][head_dim rounded up to kLanes]
@@ -57,7 +57,8 @@ inline void copy_padded(const float* from, int64_t count, float* to) {
   for (int64_t i = 0; i < count; i += kLanes) store(to + i, load_first(from + i, count - i));
 }
 
-inline void turn_panels(const float* x, int64_t stride, int64_t keys, int64_t width, float* panels) {
+inline void turn_panels(const float* x, int64_t stride, int64_t keys, int64_t width,
+                        float* panels) {
   for (int64_t c = 0; c < keys; c += kTileColumns) {
     pack_panel(
         [=](int64_t column, int64_t i, int64_t n) {

@@ -1,7 +1,8 @@
 // Attention and rotary positions: how the work is cut.
+#include "backend/cpu/cpu_attention.h"
+
 #include <algorithm>
 
-#include "backend/cpu/cpu_attention.h"
 #include "backend/cpu/cpu_backend_impl.h"
 
 namespace ocelli::cpu {

@@ -55,26 +55,26 @@ struct Blocks {
   }
 };
 
-// Queries of one block: about a hundred, a whole number of the kernel's pieces.
-int64_t query_step(int64_t group, int64_t rows) {
-  constexpr int64_t kQueries = 96;
+// Queries of one block, a whole number of the kernel's pieces: many, because keys are turned anew
+// for each, but so few that there are pairs for every thread.
+int64_t query_step(int64_t tokens, int64_t group, int64_t rows) {
   const int64_t piece = std::max<int64_t>(rows / group, 1);
-  return piece * std::max<int64_t>(kQueries / piece, 1);
+  const int64_t wanted = tokens < 1024 ? 96 : 224;
+  return piece * std::max<int64_t>(wanted / piece, 1);
 }
 
 }  // namespace
 
 void CpuBackend::attention_grad(ThreadPool& pool, const tensor::AttentionGradJob& job) {
   const bool whole = job.dout.rank == 3 && job.dout.stride[2] == 1;
-  if (!whole || !has_attention_kernel(job.forward) ||
-      job.forward.k.dtype != tensor::DType::kF32) {
+  if (!whole || !has_attention_kernel(job.forward) || job.forward.k.dtype != tensor::DType::kF32) {
     return ReferenceBackend::attention_grad(pool, job);
   }
   const AttentionGradArgs g = args_of(job);
   const AttentionArgs& a = g.forward;
   if (a.tokens == 0 || a.heads == 0) return;
   const int64_t keys = job.forward.k.dim(0);
-  const Blocks blocks(g, keys, query_step(a.heads / a.kv_heads, kernels_.attention_rows));
+  const Blocks blocks(g, keys, query_step(a.tokens, a.heads / a.kv_heads, kernels_.attention_rows));
   const bool small = blocks.pairs * a.heads * a.head_dim * 5 < kSmallWork;
   const int64_t rounds = std::max(blocks.queries, blocks.keys);
   struct Piece {

@@ -58,15 +58,15 @@ TEST_P(CpuObjectiveTest, Gradients) {
       const auto bound = [&](int64_t, int64_t) {
         return softmax_error(double(spread)) + 8 * kRounding;
       };
-      for (const auto& [b, to] : {std::pair<tensor::Backend*, Matrix*>{&backend, &got},
-                                  {&reference, &want}}) {
+      for (const auto& [b, to] :
+           {std::pair<tensor::Backend*, Matrix*>{&backend, &got}, {&reference, &want}}) {
         b->cross_entropy_grad(pool, c.logits.tensor(), c.targets, 0.5f, Tensor::view(&dloss, {1}),
                               to->tensor());
       }
       expect_near(got, want, bound, "cross_entropy_grad");
       const std::vector<float> factors = random.numbers(6);
-      for (const auto& [b, to] : {std::pair<tensor::Backend*, Matrix*>{&backend, &got},
-                                  {&reference, &want}}) {
+      for (const auto& [b, to] :
+           {std::pair<tensor::Backend*, Matrix*>{&backend, &got}, {&reference, &want}}) {
         b->token_log_probs_grad(pool, c.logits.tensor(), c.targets, factors.data(), to->tensor());
       }
       expect_near(

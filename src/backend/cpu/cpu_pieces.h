@@ -24,8 +24,7 @@ void for_columns(base::ThreadPool& pool, int64_t rows, int64_t width, Body body)
   constexpr int64_t kStep = 64;  // whole vectors of every set, whole cache lines
   const int64_t steps = (width + kStep - 1) / kStep;
   pool.parallel_for(
-      steps,
-      [&](int64_t begin, int64_t end) { body(begin * kStep, std::min(width, end * kStep)); },
+      steps, [&](int64_t begin, int64_t end) { body(begin * kStep, std::min(width, end * kStep)); },
       std::max<int64_t>(kPieceNumbers / kStep / std::max<int64_t>(rows, 1), 1));
 }
 

@@ -54,7 +54,7 @@ namespace {
 NormGradArgs norm_args(const Tensor& x, const float* w, float eps, const Tensor& dy,
                        const Tensor& dx) {
   NormGradArgs a{};
-  a.rows = {x.f32(), x.row_stride(), dx ? dx.f32() : nullptr, dx ? dx.row_stride() : 0,
+  a.rows = {x.f32(),  x.row_stride(), dx ? dx.f32() : nullptr, dx ? dx.row_stride() : 0,
             x.rows(), x.dim(-1)};
   a.dy = dy.f32();
   a.dy_stride = dy.row_stride();

@@ -1,8 +1,8 @@
 // Dropout: Philox4x32-10 as base::Rng draws it, kWide counters at a time in 64-bit lanes.
 // Included inside the set's namespace.
 
-// Numbers [4 * block, 4 * (block + kWide)) of the stream as factors.
-inline void draw_factors(const DropoutArgs& d, uint64_t block, float* factors) {
+// Numbers [4 * block, 4 * (block + kWide)) of the stream.
+inline void draw(const DropoutArgs& d, uint64_t block, uint32_t* numbers) {
   uint64_t counters[kWide];
   for (int i = 0; i < kWide; ++i) counters[i] = block + uint64_t(i);
   const Wide number = wide_load(counters);
@@ -19,31 +19,41 @@ inline void draw_factors(const DropoutArgs& d, uint64_t block, float* factors) {
     key[0] += 0x9E3779B9;
     key[1] += 0xBB67AE85;
   }
-  uint64_t words[4][kWide];
-  for (int j = 0; j < 4; ++j) wide_store(words[j], c[j]);
+  uint64_t first[kWide], second[kWide];
+  wide_store(first, wide_join(c[0], c[1]));
+  wide_store(second, wide_join(c[2], c[3]));
   for (int i = 0; i < kWide; ++i) {
-    for (int j = 0; j < 4; ++j) {
-      factors[4 * i + j] = uint32_t(words[j][i]) >> 8 >= d.threshold ? d.factor : 0.0f;
-    }
+    __builtin_memcpy(numbers + 4 * i, first + i, sizeof(uint64_t));
+    __builtin_memcpy(numbers + 4 * i + 2, second + i, sizeof(uint64_t));
   }
 }
 
 // Rows whose first number is number `first` of the stream.
 inline void dropout(const RowsArgs& p, const DropoutArgs& d, uint64_t first) {
   constexpr int64_t kStep = 256;
-  float factors[kStep + 4 * kWide + 4];
+  constexpr int64_t kDrawn = kStep + 4 * kWide;
+  uint32_t numbers[kDrawn];
+  float factors[kDrawn];
+  const uint32_t threshold = d.threshold;
+  const float kept = d.factor;
   for (int64_t r = 0; r < p.rows; ++r) {
     for (int64_t from = 0; from < p.width; from += kStep) {
       const int64_t count = p.width - from < kStep ? p.width - from : kStep;
       const uint64_t begin = first + uint64_t(r * p.width + from), skipped = begin & 3;
-      for (int64_t i = 0; i < count + int64_t(skipped); i += 4 * kWide) {
-        draw_factors(d, (begin + uint64_t(i)) >> 2, factors + i);
+      const int64_t drawn = count + int64_t(skipped);
+      for (int64_t i = 0; i < drawn; i += 4 * kWide) {
+        draw(d, (begin + uint64_t(i)) >> 2, numbers + i);
+      }
+      // Apart from drawing: vectors that were just stored in parts are slow to load.
+      for (int64_t i = 0; i < drawn; ++i) {
+        factors[i] = numbers[i] >> 8 >= threshold ? kept : 0.0f;
       }
       const float* const x = p.x + r * p.x_stride + from;
       const float* const factor = factors + skipped;
       float* const y = p.y + r * p.y_stride + from;
       map_row(count, y, [=, add_to = d.add](int64_t i, int64_t n) {
-        const F f = load(factor + i), v = if_less(zero(), f, mul(load_first(x + i, n), f), zero());
+        const F f = load_first(factor + i, n),
+                v = if_less(zero(), f, mul(load_first(x + i, n), f), zero());
         return add_to ? add(load_first(y + i, n), v) : v;
       });
     }

@@ -128,6 +128,10 @@ inline Wide wide_xor(Wide a, Wide b) {
 inline Wide wide_high(Wide a) {
   return _mm256_srli_epi64(a, 32);
 }
+// The lower halves of a, and those of b above them.
+inline Wide wide_join(Wide a, Wide b) {
+  return _mm256_xor_si256(_mm256_and_si256(a, _mm256_set1_epi64x(0xffffffff)), _mm256_slli_epi64(b, 32));
+}
 // The products of the lower halves.
 inline Wide wide_product(Wide a, Wide b) {
   return _mm256_mul_epu32(a, b);

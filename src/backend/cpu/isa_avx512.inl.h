@@ -146,6 +146,10 @@ inline Wide wide_xor(Wide a, Wide b) {
 inline Wide wide_high(Wide a) {
   return _mm512_srli_epi64(a, 32);
 }
+// The lower halves of a, and those of b above them.
+inline Wide wide_join(Wide a, Wide b) {
+  return _mm512_xor_si512(_mm512_and_si512(a, _mm512_set1_epi64(0xffffffff)), _mm512_slli_epi64(b, 32));
+}
 // The products of the lower halves.
 inline Wide wide_product(Wide a, Wide b) {
   return _mm512_mul_epu32(a, b);

@@ -134,6 +134,10 @@ inline Wide wide_xor(Wide a, Wide b) {
 inline Wide wide_high(Wide a) {
   return vshrq_n_u64(a, 32);
 }
+// The lower halves of a, and those of b above them.
+inline Wide wide_join(Wide a, Wide b) {
+  return vsliq_n_u64(a, b, 32);
+}
 // The products of the lower halves.
 inline Wide wide_product(Wide a, Wide b) {
   return vmull_u32(vmovn_u64(a), vmovn_u64(b));

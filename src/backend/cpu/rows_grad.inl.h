@@ -11,8 +11,8 @@ inline void norm_grad(const NormGradArgs& p) {
     const float* const w = p.w;
     float mean_x = 0;
     if (p.centred) {
-      mean_x = sum_row(width, [=](int64_t i, int64_t n) { return load_first(x + i, n); }) /
-               float(width);
+      mean_x =
+          sum_row(width, [=](int64_t i, int64_t n) { return load_first(x + i, n); }) / float(width);
     }
     const F mean = set(mean_x);
     const float squares = sum_row(width, [=](int64_t i, int64_t n) {
@@ -28,12 +28,12 @@ inline void norm_grad(const NormGradArgs& p) {
       const F g = mul(load_first(dy + i, n), load_first(w + i, n));
       return mul(g, mul(sub(load_first(x + i, n), mean), inverse));
     });
-    const float whole = p.centred ? sum_row(width,
-                                            [=](int64_t i, int64_t n) {
-                                              return mul(load_first(dy + i, n),
-                                                         load_first(w + i, n));
-                                            })
-                                  : 0.0f;
+    const float whole = p.centred
+                            ? sum_row(width,
+                                      [=](int64_t i, int64_t n) {
+                                        return mul(load_first(dy + i, n), load_first(w + i, n));
+                                      })
+                            : 0.0f;
     const F mean_gn = set(along / float(width)), mean_g = set(whole / float(width));
     float* const dx = p.rows.y + r * p.rows.y_stride;
     map_row(width, dx, [=](int64_t i, int64_t n) {
@@ -177,11 +177,11 @@ inline double exp_sum(const float* x, int64_t count, float scale, float* most) {
   double total = 0;
   for (int64_t first = 0; first < count; first += kPart) {
     const float* const at = x + first;
-    total += double(sum_row(count - first < kPart ? count - first : kPart,
-                            [=](int64_t j, int64_t n) {
-                              const F e = exp(mul(sub(load_first(at + j, n), shift), factor));
-                              return n < kLanes ? first_of(e, n) : e;
-                            }));
+    total +=
+        double(sum_row(count - first < kPart ? count - first : kPart, [=](int64_t j, int64_t n) {
+          const F e = exp(mul(sub(load_first(at + j, n), shift), factor));
+          return n < kLanes ? first_of(e, n) : e;
+        }));
   }
   return total;
 }
