@@ -109,7 +109,8 @@ Result<Row> Dataset::Files::parse(const DataFile& file, std::string_view bytes) 
     row.text = bytes;
     return row;
   }
-  OCELLI_ASSIGN(const Json json, Json::parse(bytes, {.max_bytes = kMaxRowBytes}));
+  OCELLI_ASSIGN(const Json json,
+                Json::parse(bytes, {.max_bytes = kMaxRowBytes, .max_values = kMaxRowValues}));
   return parse_row(json, options.rows);
 }
 

@@ -24,6 +24,7 @@
 namespace ocelli::train {
 
 inline constexpr size_t kMaxRowBytes = size_t{64} << 20;
+inline constexpr size_t kMaxRowValues = 1'000'000;  // of JSON
 inline constexpr int64_t kMaxRows = int64_t{1} << 31;
 inline constexpr size_t kMaxDataFiles = 4096;
 inline constexpr size_t kBadRowsListed = 20;

@@ -257,6 +257,11 @@ Status read_alpaca(const Columns& c, Row& row) {
 Status read_texts(const Columns& c, Row& row) {
   if (!c.find("texts")) return fail(Code::kBadInput, "has no \"texts\"; add it");
   OCELLI_ASSIGN(const Json texts, list_of(*c.find("texts"), "texts"));
+  if (2 * texts.size() > kMaxRowMessages) {
+    return fail(Code::kBadInput, "\"texts\" has too many turns (" + std::to_string(texts.size()) +
+                                     ", limit " + std::to_string(kMaxRowMessages / 2) +
+                                     "); split the row");
+  }
   if (texts.size() == 0) return fail(Code::kBadInput, "\"texts\" is empty; leave the row out");
   Json turns = Json::array();
   for (const Json& turn : texts.items()) {

@@ -69,6 +69,7 @@ struct Row {
 
 inline constexpr size_t kMaxRowMedia = 256;
 inline constexpr size_t kMaxRowMessages = 4096;
+inline constexpr size_t kMaxRowParts = 4096;  // of one message
 
 // Errors are sentences without a place.
 base::Result<Row> parse_row(const base::Json& json, const RowOptions& options = {});

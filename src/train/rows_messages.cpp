@@ -128,7 +128,10 @@ Status ConversationBuilder::keep(Media media, Json& parts) {
 // too.
 Status ConversationBuilder::place(bool video, Json& parts) {
   named_ = true;
-  ++asked_;
+  if (++asked_ > kMaxRowMedia) {
+    return fail(Code::kBadInput, "the messages name too many pictures (limit " +
+                                     std::to_string(kMaxRowMedia) + "); split the row");
+  }
   if (!video && columns_.images.empty()) video = true;
   std::vector<Media>& from = video ? columns_.videos : columns_.images;
   size_t& next = video ? next_video_ : next_image_;
@@ -161,6 +164,10 @@ Status ConversationBuilder::parts_of(const Json& content, Json& parts) {
   if (content.is_string()) return split_text(content.as_string(), parts);
   if (!content.is_array())
     return fail(Code::kBadInput, "\"content\" must be a text or a list of parts; correct it");
+  if (content.size() > kMaxRowParts) {
+    return fail(Code::kBadInput, "a message has too many parts (" + std::to_string(content.size()) +
+                                     ", limit " + std::to_string(kMaxRowParts) + "); join them");
+  }
   for (const Json& part : content.items()) {
     if (part.is_string()) {
       OCELLI_TRY(split_text(part.as_string(), parts));

@@ -200,6 +200,13 @@ TEST(Rows, WhatIsRefused) {
               HasSubstr("share their first messages"));
   EXPECT_THAT(error(R"({"texts": []})"), HasSubstr("empty"));
   EXPECT_THAT(error(R"({"text": 3})"), HasSubstr("must be a text"));
+  std::string markers;
+  for (size_t i = 0; i <= kMaxRowMedia; ++i) markers += "<image>";
+  EXPECT_THAT(error(chat("\"" + markers + "\"", R"(, "images": ["1"])")),
+              HasSubstr("too many pictures (limit 256)"));
+  std::string parts;
+  for (size_t i = 0; i < kMaxRowParts; ++i) parts += "\"\",";
+  EXPECT_THAT(error(chat("[" + parts + "\"\"]")), HasSubstr("4097, limit 4096"));
   std::string many = R"({"text": "t", "images": [)";
   for (size_t i = 0; i < kMaxRowMedia; ++i) many += "\"x\",";
   EXPECT_THAT(error(many + "\"x\"]}"), HasSubstr("limit 256"));

@@ -17,7 +17,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_images \
   make_images_more \
   make_templates \
-  make_conversations \
+  make_conversations make_masks \
   make_tokenizers make_sentencepiece \
   make_processor \
   make_processor_files \
