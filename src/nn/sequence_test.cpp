@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <cmath>
 
 #include "backend/reference/reference_backend.h"
 #include "ops/add.h"
@@ -99,9 +100,9 @@ TEST_F(RunBlock, ABlockOfTrainingKeepsItsMemory) {
   EXPECT_EQ(y.f32()[0], 2 * first);
 }
 
-// Six blocks of twenty additions. Returns the bytes of the arena in use after the forward pass, and
-// dx in `grad`.
-int64_t run_six(tensor::Context& c, Tensor x, std::vector<float>* grad) {
+// Blocks of twenty additions. Returns the bytes of the arena in use after the forward pass, and dx
+// in `grad`.
+int64_t run_blocks(tensor::Context& c, Tensor x, std::vector<float>* grad, int blocks = 6) {
   const auto block = [](tensor::Context& inner, const Tensor& in) {
     Tensor y = in;
     for (int i = 0; i < 20; ++i) y = ops::add(inner, y, in, 0.125f);
@@ -111,7 +112,7 @@ int64_t run_six(tensor::Context& c, Tensor x, std::vector<float>* grad) {
   tensor::Grad g{nullptr, x.count()};
   if (grad) x.grad = &g;
   Tensor y = x;
-  for (int i = 0; i < 6; ++i) y = run_block(c, y, block);
+  for (int i = 0; i < blocks; ++i) y = run_block(c, y, block);
   const int64_t used = c.arena.mark() - mark;
   EXPECT_EQ(bool(y.grad), bool(grad));
   if (!grad) return used;
@@ -124,20 +125,36 @@ int64_t run_six(tensor::Context& c, Tensor x, std::vector<float>* grad) {
 TEST_F(RunBlock, ARecomputedBlockKeepsItsInputAlone) {
   tensor::Context c = context(&tape_);
   std::vector<float> kept, recomputed;
-  const int64_t all = run_six(c, x_, &kept);
+  const int64_t all = run_blocks(c, x_, &kept);
   arena_.rewind(0);
   c.recompute = true;
-  const int64_t one_each = run_six(c, x_, &recomputed);
+  const int64_t one_each = run_blocks(c, x_, &recomputed);
   EXPECT_EQ(recomputed, kept);
   EXPECT_NEAR(kept[5], 3.5 * 3.5 * 3.5 * 3.5 * 3.5 * 3.5, 1e-2);
   EXPECT_LT(12 * one_each, all);
+}
+
+// Another block costs its result (and where its gradient is), no gradient of its own.
+TEST_F(RunBlock, ManyRecomputedBlocksShareAGradient) {
+  tensor::Context c = context(&tape_);
+  c.recompute = true;
+  const auto peak = [&](int blocks) {
+    arena_.rewind(0);
+    arena_.reset_peak();
+    std::vector<float> grad;
+    run_blocks(c, x_, &grad, blocks);
+    EXPECT_NEAR(grad[7] / std::pow(3.5, blocks), 1, 1e-5);
+    return arena_.peak();
+  };
+  const int64_t six = peak(6), sixteen = peak(16);
+  EXPECT_LE(sixteen - six, 10 * (x_.count() * 4 + tensor::Arena::kAlign));
 }
 
 // A frozen tower: no gradient flows, so there is nothing to compute again.
 TEST_F(RunBlock, AFrozenBlockKeepsNothing) {
   tensor::Context c = context(&tape_);
   c.recompute = true;
-  run_six(c, x_, nullptr);
+  run_blocks(c, x_, nullptr);
   EXPECT_TRUE(tape_.empty());
 }
 

@@ -1,6 +1,10 @@
 // recompute: training memory for time. Of a block only its input is kept; what it computes inside
-// is computed again when the gradient arrives.
+// is computed again when the gradient arrives. A chain of blocks needs one gradient: that of a
+// block's result is read for the last time when the block's own begins.
 #pragma once
+
+#include <algorithm>
+#include <utility>
 
 #include "ops/detail.h"
 
@@ -32,13 +36,18 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
   if (!y.grad) return y;
   c.tape->push_back([x, y, block, rng = c.rng, exact = c.exact](Context& b) {
     if (!detail::reached(y)) return;
-    detail::gradient(b, x);  // outlives what is taken for the block
+    const bool hands_over = x.grad && !x.grad->data && x.grad->count == y.grad->count;
+    if (!hands_over) detail::gradient(b, x);  // outlives what is taken for the block
     const tensor::Scratch scratch(b.arena);
     tensor::Tape tape;
     Context again{b.backend, b.arena, b.pool, &tape, rng, exact, b.arena.take_bytes(0)};
     const Tensor result = block(again, x);
     if (!result.grad) return;
     b.backend.accumulate(b.pool, detail::gradient(b, y), 1, detail::gradient(again, result));
+    if (hands_over) {
+      x.grad->data = std::exchange(y.grad->data, nullptr);
+      std::fill_n(x.grad->data, x.grad->count, 0.0f);
+    }
     tensor::run_backward(again);
   });
   return y;
