@@ -78,15 +78,14 @@ TEST_P(AdapterGradients, OfTheBestInstructionSet) {
   compare(*backend);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Peft, AdapterGradients,
-    testing::Values(Case{"lora", Encoding::kF32}, Case{"lora", Encoding::kQ8},
-                    Case{"lora", Encoding::kQ4}, Case{"dora", Encoding::kF32},
-                    Case{"dora", Encoding::kQ8}, Case{"dora", Encoding::kQ4}),
-    [](const auto& parameter) {
-      return std::string(parameter.param.folder) + "_" +
-             std::string(encoding::name(parameter.param.encoding));
-    });
+INSTANTIATE_TEST_SUITE_P(Peft, AdapterGradients,
+                         testing::Values(Case{"lora", Encoding::kF32}, Case{"lora", Encoding::kQ8},
+                                         Case{"lora", Encoding::kQ4}, Case{"dora", Encoding::kF32},
+                                         Case{"dora", Encoding::kQ8}, Case{"dora", Encoding::kQ4}),
+                         [](const auto& parameter) {
+                           return std::string(parameter.param.folder) + "_" +
+                                  std::string(encoding::name(parameter.param.encoding));
+                         });
 
 }  // namespace
 }  // namespace ocelli::parity

@@ -3,74 +3,25 @@
 //
 // Both sides are float32; the fixture says how far its own numbers are from float64 (own_error).
 // Two such errors, and as much again for other orders of summation, are allowed. For the final
-// weights that is asked of each parameter's root mean square: a number whose gradient is nearly zero
-// takes rounding for a direction (Adam divides by the gradient's own size), and the worst of many
-// thousand numbers is a matter of luck. It may be off by a tenth of a step.
+// weights that is asked of each parameter's root mean square: a number whose gradient is nearly
+// zero takes rounding for a direction (Adam divides by the gradient's own size), and the worst of
+// many thousand numbers is a matter of luck. It may be off by a tenth of a step.
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "backend/cpu/cpu_backend.h"
-#include "base/file.h"
-#include "models/adapter.h"
 #include "ops/top_k_divergence.h"
-#include "parity_pictures.h"
-#include "train/trainer_test_kit.h"
+#include "train_steps_kit.h"
 
 namespace ocelli::train {
 namespace {
 
 using base::Json;
+using namespace steps;
 
-constexpr double kOwnErrors = 4;
-constexpr double kRounding = 0x1p-22;  // of what the fixture tells as float32
-constexpr double kWorstNumber = 0.1;   // rates
-
-std::string folder_of(const std::string& name) {
-  return std::string(OCELLI_FIXTURES) + "/steps/" + name;
-}
-
-Json read_json(const std::string& name) {
-  return Json::parse(base::read_file(folder_of(name) + "/expected.json", 1 << 20).value()).value();
-}
-
-std::vector<float> numbers(const formats::SafetensorsFile& file, const std::string& name) {
-  const formats::TensorInfo* t = file.find(name);
-  EXPECT_TRUE(t) << name;
-  if (!t) return {};
-  int64_t count = 1;
-  for (const int64_t n : t->shape) count *= n;
-  std::vector<float> out(static_cast<size_t>(count));
-  encoding::decode_row(*t->encoding, t->bytes.data(), 0, count, out.data());
-  return out;
-}
-
-Sample make_sample(engine::Engine& engine, const Json& json) {
-  Sample s;
-  for (const Json& id : json.find("ids")->items()) s.prompt.ids.push_back(int32_t(id.as_int()));
-  for (const Json& t : json.find("trained")->items()) s.trained.push_back(uint8_t(t.as_int()));
-  int32_t row = 0;
-  for (const int32_t id : s.prompt.ids) {
-    const bool picture = engine.info().vision && id == engine.info().vision->image_token_id;
-    s.prompt.image_rows.push_back(picture ? row++ : -1);
-  }
-  const Json* picture = json.find("picture");
-  if (picture && picture->is_object()) {
-    s.prompt.images.push_back(
-        engine.prepare_image(parity::formula_picture(*picture), "formula").value());
-  }
-  return s;
-}
-
-std::unique_ptr<engine::Engine> load_engine(const std::string& model) {
-  engine::EngineOptions options;
-  options.threads = 2;
-  options.exact = true;
-  options.split_images = false;
-  auto folder = formats::ModelFolder::open(OCELLI_FIXTURES "/models/" + model);
-  return engine::Engine::load(std::move(folder).value(), options).value();
-}
+constexpr double kWorstNumber = 0.1;  // rates
 
 std::vector<Batch> make_batches(engine::Engine& engine, const Json& json) {
   const auto size = size_t(json.get_int("batch_size").value());
@@ -103,19 +54,6 @@ struct Lines : Observer {
   }
 };
 
-void add_adapter(models::Adapter& adapter, ParameterSet& set) {
-  for (const models::AdapterTensor& t : adapter.tensors()) {
-    ASSERT_TRUE(set.add({.name = t.name,
-                         .shape = t.shape,
-                         .value = t.value,
-                         .grad = t.grad,
-                         .count = t.count,
-                         .part = part_of(t.name),
-                         .decay = decays(t.name)})
-                    .ok());
-  }
-}
-
 class TenSteps : public testing::TestWithParam<std::tuple<const char*, bool>> {
  protected:
   const std::string name_ = std::get<0>(GetParam());
@@ -127,8 +65,7 @@ class TenSteps : public testing::TestWithParam<std::tuple<const char*, bool>> {
 
   void SetUp() override {
     if (name_ == "full") {
-      parameters_ =
-          ParameterSet::take_over(engine_->mutable_loaded(), engine_->pool(), {}).value();
+      parameters_ = ParameterSet::take_over(engine_->mutable_loaded(), engine_->pool(), {}).value();
       return;
     }
     adapter_ = models::Adapter::open(folder_of(name_) + "/adapter", engine_->mutable_loaded(),

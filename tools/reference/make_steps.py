@@ -232,8 +232,12 @@ def dpo(beta=0.1):
         model.double()
         with torch.no_grad(), model.disable_adapter():
             wide = [[log_prob(model, s) for s in side] for side in (chosen, rejected)]
-        _, _, _, exact = compute(wide)
-    error = max(((gradients[n].double() - exact[n]).abs().max() / exact[n].abs().max()).item() for n in exact)
+        exact_policy, _, _, exact = compute(wide)
+    pairs = [*zip(policy, exact_policy), *zip(map(torch.stack, reference), map(torch.stack, wide))]
+    errors = {
+        "gradients": max(((gradients[n].double() - g).abs().max() / g.abs().max()).item() for n, g in exact.items()),
+        "log_probs": max((a.double() - b).abs().max().item() for a, b in pairs),
+    }
     save_file({file_key(n): g.contiguous() for n, g in gradients.items()}, folder / "expected.safetensors")
     numbers = lambda values: [float(v) for v in values]
     margins = rewards[0] - rewards[1]
@@ -243,9 +247,10 @@ def dpo(beta=0.1):
         "policy_chosen": numbers(policy[0]), "policy_rejected": numbers(policy[1]), "losses": numbers(losses),
         "loss": float(losses.mean()), "rewards/chosen": float(rewards[0].mean()),
         "rewards/rejected": float(rewards[1].mean()), "rewards/margins": float(margins.mean()),
-        "rewards/accuracies": float((margins > 0).float().mean()), "own_error": float(f"{error:.2g}"),
+        "rewards/accuracies": float((margins > 0).float().mean()),
+        "own_error": {k: float(f"{v:.2g}") for k, v in errors.items()},
     })  # fmt: skip
-    print(f"dpo: loss {losses.mean():.4f}, margins {numbers(margins)}, float32 error of gradients {error:.1e}")
+    print(f"dpo: loss {losses.mean():.4f}, margins {numbers(margins)}, float32 errors {errors}")
 
 
 def distill(rows=6, vocab=50, k=5, temperature=2.0):
