@@ -11,10 +11,12 @@ parts=${*:-asan isa fuzz tsan}
 generator=""
 command -v ninja >/dev/null && generator="-G Ninja"
 
-build() { # preset
+build() { # preset [cmake --build's options]
+  preset=$1
+  shift
   # shellcheck disable=SC2086
-  cmake --preset "$1" $generator >/dev/null
-  cmake --build "build/$1" -j "$jobs"
+  cmake --preset "$preset" $generator >/dev/null
+  cmake --build "build/$preset" -j "$jobs" "$@"
 }
 
 for part in $parts; do
@@ -35,7 +37,7 @@ for part in $parts; do
       done
       tools/check_arm.sh build/arm ;;
     fuzz)
-      build fuzz
+      build fuzz --target fuzzers
       limit="-max_total_time=${SECONDS_EACH:-120}"
       [ -n "${RUNS_EACH:-}" ] && limit="-runs=$RUNS_EACH"
       table=$(mktemp)
