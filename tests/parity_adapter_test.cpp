@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "backend/cpu/cpu_backend.h"
@@ -69,11 +70,32 @@ void compare(Engine& engine, const AdapterFixture& f, const char* what,
   }
 }
 
-std::string scratch(const std::string& name) {
-  std::string folder = testing::TempDir() + "ocelli_adapters_XXXXXX";
-  EXPECT_TRUE(mkdtemp(folder.data()));
-  return folder + "/" + name;
-}
+// A folder of its own, which goes with the object; with OCELLI_KEEP_ADAPTERS it is made there and
+// stays, for tools/reference/check_adapters.py.
+class Scratch {
+ public:
+  explicit Scratch(const std::string& name) {
+    const char* const keep = std::getenv("OCELLI_KEEP_ADAPTERS");
+    keep_ = keep != nullptr;
+    std::string root = testing::TempDir() + "ocelli_adapters_XXXXXX";
+    if (!keep_) {
+      EXPECT_TRUE(mkdtemp(root.data()));
+    }
+    root_ = keep_ ? std::string(keep) : root;
+    path_ = root_ + "/" + name;
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    if (!keep_) std::filesystem::remove_all(root_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const std::string& path() const { return path_; }
+
+ private:
+  bool keep_ = false;
+  std::string root_, path_;
+};
 
 class Adapters : public testing::TestWithParam<const char*> {};
 
@@ -96,7 +118,8 @@ TEST_P(Adapters, AreTheSameAfterSavingAndReading) {
   models::LoadedModel& loaded = engine->mutable_loaded();
   const auto first =
       models::Adapter::open(adapter_folder(GetParam()), loaded, engine->pool()).value();
-  const std::string folder = scratch("saved");
+  const Scratch out(f.name + ".saved");
+  const std::string& folder = out.path();
   ASSERT_TRUE(first->save(folder).ok());
   const auto second = models::Adapter::open(folder, loaded, engine->pool()).value();
   ASSERT_EQ(first->tensors().size(), second->tensors().size());
@@ -119,12 +142,11 @@ TEST_P(Adapters, AreTheSameAfterSavingAndReading) {
     ASSERT_TRUE(same) << t.name;
     EXPECT_EQ(same->shape, t.shape) << t.name;
   }
-  std::filesystem::remove_all(std::filesystem::path(folder).parent_path());
 }
 
 TEST_P(Adapters, MergeIntoTheModel) {
   const AdapterFixture f(GetParam());
-  const std::string out = scratch("merged");
+  const Scratch out(f.name + ".merged");
   {
     const auto engine = load_base(f, false);
     const auto adapter =
@@ -135,16 +157,15 @@ TEST_P(Adapters, MergeIntoTheModel) {
     ASSERT_TRUE(adapter->add_edits(1, options).ok());
     const auto source = formats::ModelFolder::open(folder(f.base)).value();
     const auto saved =
-        models::save_model(engine->mutable_loaded(), source, engine->pool(), out, options);
+        models::save_model(engine->mutable_loaded(), source, engine->pool(), out.path(), options);
     ASSERT_TRUE(saved.ok()) << saved.error().message();
   }
   engine::EngineOptions options;
   options.exact = true;
   options.split_images = false;
   options.threads = 2;
-  const auto merged = Engine::load(formats::ModelFolder::open(out).value(), options).value();
+  const auto merged = Engine::load(formats::ModelFolder::open(out.path()).value(), options).value();
   compare(*merged, f, "merged");
-  std::filesystem::remove_all(std::filesystem::path(out).parent_path());
 }
 
 INSTANTIATE_TEST_SUITE_P(Peft, Adapters,

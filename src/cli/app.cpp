@@ -38,6 +38,7 @@ constexpr CommandEntry kCommands[] = {
     {"tokenize", make_tokenize},
     {"doctor", make_doctor},
     {"bench", make_bench},
+    {"merge", make_merge},
     {"completion", make_completion},
 };
 

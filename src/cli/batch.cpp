@@ -107,8 +107,15 @@ class Lines {
 };
 
 // What decides an answer besides model, file and question.
-Json settings_of(const BatchOptions& options) {
+Json settings_of(const BatchOptions& options, const engine::Engine& engine) {
   Json json = options.generate.json();
+  if (!engine.adapters().empty()) {
+    Json list = Json::array();
+    for (const engine::AdapterUse& use : engine.adapters())
+      list.push_back(base::replace_invalid_utf8(use.folder) + "=" +
+                     Json(double(use.weight)).dump());
+    json.set("adapters", std::move(list));
+  }
   if (!options.system.empty()) json.set("system", base::replace_invalid_utf8(options.system));
   if (!options.arguments.is_null()) json.set("template", options.arguments);
   return json;
@@ -140,7 +147,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
   OCELLI_ASSIGN(Lines lines, Lines::open(options.output));
   const std::vector<std::string> files =
       options.files.empty() ? std::vector<std::string>{""} : options.files;
-  const Json settings = settings_of(options);
+  const Json settings = settings_of(options, engine);
   ProgressBar bar(!options.quiet);
   int status = 0;
   int64_t skipped = 0;

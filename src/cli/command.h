@@ -36,6 +36,7 @@ Run make_tokenize(CLI::App& app);
 Run make_doctor(CLI::App& app);
 Run make_bench(CLI::App& app);
 Run make_completion(CLI::App& app);
+Run make_merge(CLI::App& app);
 
 // The whole program: parses, runs, prints errors on stderr, returns the exit status. Statuses are
 // documented in docs/exit-codes.md.

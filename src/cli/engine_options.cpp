@@ -1,6 +1,9 @@
 #include "cli/engine_options.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
 
 #include "base/advice.h"
 #include "cli/target.h"
@@ -46,6 +49,15 @@ void EngineFlags::add(CLI::App& app) {
                  "videos: most frames to look at (default: the model's)")
       ->type_name("N")
       ->check(CLI::Range(size_t{1}, media::kMaxSampledFrames));
+  app.add_option("--adapter,--lora", adapters,
+                 "a PEFT adapter's folder, perhaps with a weight (may be given several times)")
+      ->type_name("DIR[=W]")
+      ->allow_extra_args(false);
+  app.add_option("--lora-scaled", scaled_adapters, "the same as llama.cpp writes it")
+      ->type_name("DIR:W")
+      ->allow_extra_args(false);
+  app.add_flag("--force-adapter", force_adapter,
+               "use adapters that were made for other weights of the model");
   app.add_flag("-q,--quiet", quiet, "no notes and no progress on stderr");
   app.option_defaults()->group("Options");
 }
@@ -58,6 +70,7 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
   if (no_split) o.split_images = false;
   o.video_sampling = {fps, max_frames};
+  OCELLI_ASSIGN(o.adapters, adapter_uses());
   if (alpha == "white") o.decode_options.alpha = media::Alpha::kWhite;
   if (!weights.empty()) {
     o.weights = encoding::from_name(weights);
@@ -69,6 +82,38 @@ Result<engine::EngineOptions> EngineFlags::options() const {
     }
   }
   return o;
+}
+
+// The last sign divides, unless the whole text is a folder's name.
+Result<engine::AdapterUse> parse_adapter(const std::string& text, char sign) {
+  engine::AdapterUse use{text};
+  const size_t at = text.rfind(sign);
+  std::error_code ignored;
+  if (at == std::string::npos || std::filesystem::exists(text, ignored)) return use;
+  use.folder = text.substr(0, at);
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + at + 1, end, use.weight);
+  if (error != std::errc() || rest != end || !(std::abs(use.weight) <= models::kMaxAdapterWeight)) {
+    return base::fail(Code::kUsage,
+                      "the weight of an adapter must be a number from -" +
+                          std::to_string(int(models::kMaxAdapterWeight)) + " to " +
+                          std::to_string(int(models::kMaxAdapterWeight)) + " (" +
+                          base::printable(text.substr(at + 1), 40) + ")",
+                      "--adapter");
+  }
+  return use;
+}
+
+Result<std::vector<engine::AdapterUse>> EngineFlags::adapter_uses() const {
+  std::vector<engine::AdapterUse> out;
+  for (const auto& [list, sign] : {std::pair(&adapters, '='), std::pair(&scaled_adapters, ':')}) {
+    for (const std::string& text : *list) {
+      OCELLI_ASSIGN(engine::AdapterUse use, parse_adapter(text, sign));
+      use.force = force_adapter;
+      out.push_back(std::move(use));
+    }
+  }
+  return out;
 }
 
 Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags) {

@@ -25,11 +25,19 @@ struct EngineFlags {
   std::string alpha = "drop";
   std::optional<double> fps;          // --fps
   std::optional<int64_t> max_frames;  // --max-frames
+  std::vector<std::string> adapters;         // --adapter
+  std::vector<std::string> scaled_adapters;  // --lora-scaled
+  bool force_adapter = false;
   bool quiet = false;
 
   void add(CLI::App& app);
   base::Result<engine::EngineOptions> options() const;
+  // What --adapter and --lora-scaled say.
+  base::Result<std::vector<engine::AdapterUse>> adapter_uses() const;
 };
+
+// DIR or DIR=WEIGHT (`sign` '='), FILE:SCALE (`sign` ':').
+base::Result<engine::AdapterUse> parse_adapter(const std::string& text, char sign);
 
 // An engine and what it needs to stay alive.
 struct OpenEngine {

@@ -1,12 +1,17 @@
 // ocelli show: what a model is.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
+#include "base/file.h"
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
+#include "formats/safetensors.h"
+#include "models/adapter.h"
+#include "models/config.h"
 
 namespace ocelli::cli {
 namespace {
@@ -136,7 +141,59 @@ std::string as_text(const Json& json) {
   return out;
 }
 
+bool is_adapter(const std::string& path) {
+  std::error_code ignored;
+  return !path.empty() &&
+         std::filesystem::is_regular_file(path + "/" + models::kAdapterConfigFile, ignored);
+}
+
+// A PEFT folder, without the model that it is for.
+Result<Json> describe_adapter(const std::string& path, const ShowFlags& flags) {
+  const std::string config_path = path + "/" + models::kAdapterConfigFile;
+  OCELLI_ASSIGN(const std::string text, base::read_file(config_path, models::kMaxConfigBytes));
+  OCELLI_ASSIGN(const Json json,
+                Json::parse(text, {.max_bytes = models::kMaxConfigBytes, .max_values = 100'000})
+                    .in(config_path));
+  OCELLI_ASSIGN(const models::AdapterConfig config,
+                models::AdapterConfig::parse(json).in(config_path));
+  OCELLI_ASSIGN(const auto file,
+                formats::SafetensorsFile::open(path + "/" + models::kAdapterWeightsFile));
+  int64_t parameters = 0;
+  Json tensors = Json::array();
+  for (const formats::TensorInfo& t : file.tensors()) {
+    int64_t count = 1;
+    for (const int64_t n : t.shape) count *= n;
+    parameters += count;
+    tensors.push_back(
+        Json::object({{"name", t.name}, {"dtype", t.dtype}, {"shape", shape_json(t.shape)}}));
+  }
+  Json out = Json::object({{"adapter", config.use_dora ? "DoRA" : "LoRA"},
+                           {"base_model", config.base_model_name_or_path},
+                           {"rank", config.r},
+                           {"alpha", config.lora_alpha},
+                           {"scale", config.scale(config.lora_alpha, config.r)},
+                           {"dropout", config.lora_dropout},
+                           {"target_modules", config.target_modules.json()},
+                           {"parameters", parameters},
+                           {"file_tensors", int64_t(file.tensors().size())}});
+  for (const char* key : {"modules_to_save", "rank_pattern", "alpha_pattern", "exclude_modules"})
+    if (const Json* value = json.find(key); value && value->size() > 0) out.set(key, *value);
+  if (flags.metadata) {
+    Json list = Json::object();
+    for (const auto& [key, value] : file.metadata()) list.set(key, value);
+    out.set("metadata", std::move(list));
+  }
+  if (flags.tensors) out.set("tensors", std::move(tensors));
+  return out;
+}
+
 Result<int> show(ShowFlags& flags) {
+  const std::string& word = flags.word.empty() ? flags.engine.model : flags.word;
+  if (is_adapter(word)) {
+    OCELLI_ASSIGN(const Json json, describe_adapter(word, flags));
+    OCELLI_TRY(print(flags.json ? json.dump(2) + "\n" : as_text(json)));
+    return 0;
+  }
   OCELLI_ASSIGN(const std::string path,
                 resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   flags.engine.quiet = flags.engine.quiet || path.empty();
@@ -150,8 +207,9 @@ Result<int> show(ShowFlags& flags) {
 
 Run make_show(CLI::App& app) {
   auto flags = std::make_shared<ShowFlags>();
-  app.description("What a model is.\n\n  ocelli show ./SmolVLM2-256M-Video-Instruct --tensors");
-  app.add_option("model", flags->word, "[MODEL]");
+  app.description(
+      "What a model or an adapter is.\n\n  ocelli show ./SmolVLM2-256M-Video-Instruct --tensors");
+  app.add_option("model", flags->word, "[MODEL], or the folder of an adapter");
   app.add_flag("--json", flags->json, "as one JSON object");
   app.add_flag("--metadata", flags->metadata, "what the file says about itself");
   app.add_flag("--template", flags->chat_template, "the chat template");

@@ -65,6 +65,11 @@ class Adapter {
                                                      base::ThreadPool& pool) {
     return open(folder, loaded, pool, OpenOptions());
   }
+  // The same from the text of adapter_config.json and a file that is open or in memory.
+  static base::Result<std::unique_ptr<Adapter>> parse(std::string_view config,
+                                                      const formats::SafetensorsFile& file,
+                                                      LoadedModel& loaded, base::ThreadPool& pool,
+                                                      const OpenOptions& options);
   ~Adapter();
   Adapter(const Adapter&) = delete;
   Adapter& operator=(const Adapter&) = delete;

@@ -28,7 +28,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr size_t kMaxFolderEntries = 1000;  // looked at for a named adapter's folder
-constexpr size_t kListed = 8;               // keys in an error
+constexpr size_t kListed = 64;              // keys in an error
 
 bool is_file(const std::string& path) {
   std::error_code error;
@@ -111,7 +111,8 @@ class AdapterReader {
     std::string list;
     for (size_t i = 0; i < std::min(kListed, unknown.size()); ++i)
       list += (i ? ", " : "") + base::printable(unknown[i], 200);
-    if (unknown.size() > kListed) list += ", ...";
+    if (unknown.size() > kListed)
+      list += " and " + std::to_string(unknown.size() - kListed) + " more";
     return fail(Code::kBadInput, std::to_string(unknown.size()) + " of " +
                                      std::to_string(file_.tensors().size()) +
                                      " tensors match nothing in the model: " + list +
@@ -325,28 +326,33 @@ Status check_base(const SafetensorsFile& file, const LoadedModel& loaded) {
   return {};
 }
 
-Status read_all(const std::string& path, const Adapter::OpenOptions& options,
-                const AdapterMatcher& matcher, const SafetensorsFile& file, Adapter::State& state) {
-  if (!options.force) OCELLI_TRY(check_base(file, state.loaded).in(path));
-  return AdapterReader(state, matcher, file, options.trainable).read().in(path);
-}
-
 }  // namespace
+
+Result<std::unique_ptr<Adapter>> Adapter::parse(std::string_view config_text,
+                                                const SafetensorsFile& file, LoadedModel& loaded,
+                                                base::ThreadPool& pool,
+                                                const OpenOptions& options) {
+  const auto of_config = [](auto result) {
+    return with_advice(std::move(result).in(kAdapterConfigFile), base::kFileAdvice);
+  };
+  OCELLI_ASSIGN(const Json json,
+                of_config(Json::parse(config_text, {.max_bytes = kMaxConfigBytes})));
+  OCELLI_ASSIGN(const AdapterConfig config, of_config(AdapterConfig::parse(json)));
+  OCELLI_ASSIGN(const AdapterMatcher matcher, of_config(AdapterMatcher::create(config)));
+  if (!options.force) OCELLI_TRY(check_base(file, loaded).in(kAdapterWeightsFile));
+  auto state = std::make_unique<State>(config, loaded);
+  OCELLI_TRY(
+      AdapterReader(*state, matcher, file, options.trainable).read().in(kAdapterWeightsFile));
+  state->refresh(pool);
+  return std::unique_ptr<Adapter>(new Adapter(std::move(state)));
+}
 
 Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& path, LoadedModel& loaded,
                                                base::ThreadPool& pool, const OpenOptions& options) {
   OCELLI_ASSIGN(const std::string folder, find_folder(path));
-  const std::string config_path = folder + "/" + kAdapterConfigFile;
+  OCELLI_ASSIGN(const std::string text,
+                base::read_file(folder + "/" + kAdapterConfigFile, kMaxConfigBytes));
   const std::string weights_path = folder + "/" + kAdapterWeightsFile;
-  OCELLI_ASSIGN(const std::string text, base::read_file(config_path, kMaxConfigBytes));
-  const auto advised = [](auto result) {
-    return with_advice(std::move(result), base::kFileAdvice);
-  };
-  OCELLI_ASSIGN(const Json json,
-                advised(Json::parse(text, {.max_bytes = kMaxConfigBytes}).in(config_path)));
-  OCELLI_ASSIGN(const AdapterConfig config, advised(AdapterConfig::parse(json).in(config_path)));
-  OCELLI_ASSIGN(const AdapterMatcher matcher,
-                advised(AdapterMatcher::create(config).in(config_path)));
   if (!is_file(weights_path) && is_file(folder + "/adapter_model.bin")) {
     return fail(Code::kBadInput,
                 "holds pickled weights, which can run code when they are read; save it with "
@@ -354,11 +360,10 @@ Result<std::unique_ptr<Adapter>> Adapter::open(const std::string& path, LoadedMo
                 folder + "/adapter_model.bin");
   }
   OCELLI_ASSIGN(const SafetensorsFile file, SafetensorsFile::open(weights_path));
-  auto state = std::make_unique<State>(config, loaded);
-  state->folder = folder;
-  OCELLI_TRY(read_all(weights_path, options, matcher, file, *state));
-  state->refresh(pool);
-  return std::unique_ptr<Adapter>(new Adapter(std::move(state)));
+  OCELLI_ASSIGN(std::unique_ptr<Adapter> adapter,
+                std::move(parse(text, file, loaded, pool, options)).in(folder));
+  adapter->state_->folder = folder;
+  return adapter;
 }
 
 }  // namespace ocelli::models

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file, save_file
+from safetensors.torch import save as save_bytes
 from tokenizers import Tokenizer
 
 import make_smolvlm
@@ -199,6 +200,34 @@ def make_pair(first, second):
     write_expected(folder, tensors, base=base, cases=cases)
 
 
+def write_seeds():
+    """tests/fixtures/fuzz/adapter: a line of configuration and a file, for the model of src/models/adapter_test_kit.h."""
+    folder = ADAPTERS.parent / "fuzz" / "adapter"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    layer = "base_model.model.model.layers.0."
+    q, down, embed = layer + "self_attn.q_proj", layer + "mlp.down_proj", "base_model.model.model.embed_tokens"
+    seeds = {
+        "lora": ({"target_modules": ["q_proj", "down_proj"]},
+                 {q + ".lora_A.weight": (2, 16), q + ".lora_B.weight": (16, 2),
+                  down + ".lora_A.weight": (2, 24), down + ".lora_B.weight": (16, 2)}),
+        "dora": ({"target_modules": r".*layers\.0.*(q|k)_proj", "use_dora": True, "use_rslora": True},
+                 {q + ".lora_A.default.weight": (2, 16), q + ".lora_B.default.weight": (16, 2),
+                  q + ".lora_magnitude_vector": (16,)}),
+        "embedding": ({"target_modules": ["embed_tokens"], "rank_pattern": {"embed_tokens": 1}},
+                      {embed + ".lora_embedding_A": (1, 20), embed + ".lora_embedding_B": (16, 1)}),
+        "saved": ({"target_modules": ["q_proj"], "modules_to_save": ["lm_head"], "alpha_pattern": {"q_proj": 3}},
+                  {q + ".lora_A.weight": (2, 16), q + ".lora_B.weight": (16, 2),
+                   "base_model.model.lm_head.weight": (20, 16)}),
+    }  # fmt: skip
+    generator = torch.Generator().manual_seed(1)
+    for name, (config, shapes) in seeds.items():
+        config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, **config}
+        tensors = {k: torch.randn(v, generator=generator).bfloat16() for k, v in shapes.items()}
+        data = json.dumps(config).encode() + b"\n" + save_bytes(tensors, metadata={"format": "pt"})
+        (folder / f"{name}.bin").write_bytes(data)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
@@ -208,6 +237,8 @@ if __name__ == "__main__":
         if not options.names or adapter in options.names:
             torch.manual_seed(position)
             make(adapter, position)
+    if not options.names or "seeds" in options.names:
+        write_seeds()
     if not options.names:
         make_pair("lora", "dora")
         make_pair("dora", "lora")

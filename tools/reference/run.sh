@@ -23,6 +23,7 @@ for script in make_gguf_blocks make_gguf_seeds \
   make_processor_files \
   make_smolvlm \
   make_smollm3 \
+  make_adapters \
   make_steps \
   make_scripted \
   make_video \
@@ -35,6 +36,12 @@ if [ -x build/release/tests/hub/ocelli_hub_server ]; then
   "$python" tools/reference/hub_roundtrip.py build/release
 else
   echo "hub_roundtrip is left out: make build first"
+fi
+if [ -x build/release/tests/ocelli_parity_test ]; then
+  echo "== check_adapters"
+  (cd tools/reference && HF_HUB_OFFLINE=1 "$python" check_adapters.py ../../build/release)
+else
+  echo "check_adapters is left out: make build first"
 fi
 if [ -n "${LLAMA_CPP:-}" ]; then  # its converter and LLAMA_QUANTIZE, its quantizer
   echo "== make_gguf"
