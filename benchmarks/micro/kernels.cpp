@@ -152,6 +152,7 @@ int main(int argc, char** argv) {
                 limits.int8_operations / 1e9, limits.read_bytes / 1e9);
     micro::add_all(info);
     micro::add_training(info);
+    micro::add_layers(info);
   }
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -99,5 +99,7 @@ void add(const std::string& name, Run run) {
 
 // training.cpp
 void add_training(const InstructionSetInfo& info);
+// layer.cpp
+void add_layers(const InstructionSetInfo& info);
 
 }  // namespace ocelli::cpu::micro
