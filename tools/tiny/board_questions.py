@@ -75,7 +75,7 @@ def about_bars(rng, scene):
         yes_or_no(rng, lambda yes: "Is the {} bar {} than the {} bar?".format(
             (high if yes else low)[0], longest.replace("est", "er"), (low if yes else high)[0])),
     ]
-    if rng.random() < 0.4:
+    if rng.random() < 0.7:
         values = ", ".join(f"{name} {value}" for name, _, value in scene.cells)
         pairs.append(Pair("value", "List the bars with their values.", values))
     return pairs
@@ -114,7 +114,7 @@ def about_receipt(rng, scene):
         pairs.append(Pair("receipt", rng.choice(DEAREST_Q), ordered[-1][0]))
     if len(ordered) > 1 and ordered[0][1] < ordered[1][1]:
         pairs.append(Pair("receipt", rng.choice(CHEAPEST_Q), ordered[0][0]))
-    if rng.random() < 0.4:
+    if rng.random() < 0.7:
         listed = ", ".join(f"{name} {price}" for name, price in scene.cells)
         pairs.append(Pair("receipt", "Read the receipt.", listed))
     return pairs

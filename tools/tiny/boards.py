@@ -17,7 +17,7 @@ PAPER = [(255, 255, 255), (252, 250, 240), (244, 244, 244), (255, 250, 225)]
 
 
 def fill_grid(rng, scene):
-    rows, columns = rng.choice([(1, 1), (1, 2), (2, 2), (2, 2), (2, 3), (3, 3), (3, 4), (4, 4)])
+    rows, columns = rng.choice([(1, 1), (1, 2), (2, 2), (2, 3), (3, 3), (3, 3), (3, 4), (4, 4)])
     if rng.random() < 0.3:
         rows, columns = columns, rows
     high, wide = scene.height / rows, scene.width / columns
@@ -42,7 +42,7 @@ def fill_grid(rng, scene):
 
 
 def fill_lines(rng, scene):
-    rows = rng.choices([1, 2, 3, 4], [2, 4, 3, 2])[0]
+    rows = rng.choices([1, 2, 3, 4], [2, 4, 4, 3])[0]
     high = scene.height / rows
     scene.cells = []
     font = rng.randrange(len(FONTS)) if rng.random() < 0.5 else None

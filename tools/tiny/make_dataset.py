@@ -3,7 +3,7 @@
     python tools/tiny/make_dataset.py OUT --scenes 100000 --seed 1 --split train --recipe mixed
 
 Each line is one row: {"messages": [...], "images": [...]} or "videos"; paths are relative to OUT.
-A row holds up to four questions about its pictures. The same arguments give the same bytes. Rows
+A row holds up to six questions about its pictures. The same arguments give the same bytes. Rows
 are made in shards of 500 by several processes; a run that was cut off goes on after the shards
 that are complete.
 """
@@ -18,6 +18,7 @@ import time
 from draw import draw_scene
 from files import avi_bytes, png_bytes
 from rows import MOST_TURNS, RECIPES, sample_row
+from scenes import is_held_out
 
 SHARD = 500
 
@@ -36,6 +37,8 @@ def messages(row, pairs):
 def write_row(job, number):
     """Writes the media of a row; returns its line."""
     row = sample_row(job.recipe, job.split, job.seed, number)
+    if any(is_held_out(s.width, s.height) != (job.split == "held-out") for s in row.scenes):
+        sys.exit(f"row {number} has a picture of the other split")
     folder = f"media/{number // SHARD:05}"
     name = f"{folder}/{number % SHARD:03}"
     pictures = [draw_scene(scene) for scene in row.scenes]

@@ -13,7 +13,7 @@ import questions
 from boards import FILL as BOARDS
 from boards import board_scene
 from groups import MAKE as GROUPS
-from scenes import single_scene
+from scenes import FIRST_EDITION_SIZES, SIZES, single_scene
 
 RECIPES = {
     "cells": {"grid": 55, "lines": 45},
@@ -25,7 +25,7 @@ RECIPES = {
     },
     "first": {"emoji": 34, "shape": 14, "count": 18, "relation": 14, "old word": 20},
 }  # fmt: skip
-MOST_TURNS = 4
+MOST_TURNS = 6
 
 
 @dataclass
@@ -57,5 +57,6 @@ def sample_row(recipe, split, seed, number):
         if kind not in ("grid", "lines"):
             rng.shuffle(pairs)
         return Row(kind, [scene], False, finish(pairs, rng))
-    scene = single_scene(rng, split, kind)
+    sizes = FIRST_EDITION_SIZES if recipe == "first" else SIZES
+    scene = single_scene(rng, split, kind, sizes)
     return Row(scene.kind, [scene], False, questions.ask(scene, rng))

@@ -82,12 +82,16 @@ def distance(a, b):
     return math.sqrt(sum((p - q) ** 2 for p, q in zip(a, b)))
 
 
-def sample_size(rng, split, squarer=0.62):
-    """Draws canvas sizes until one lies on the side of the split. Most are small: they are drawn,
-    written and read sooner, and the model sees 96 x 96 pixels of any picture.
-    """
+# Longest sides. Most are small: such pictures are drawn, written and read sooner, and the model
+# sees 96 x 96 pixels of any.
+SIZES = [(112, 160)] * 4 + [(161, 352)]
+FIRST_EDITION_SIZES = [(128, 448)]
+
+
+def sample_size(rng, split, squarer, sizes):
+    """Draws canvas sizes until one lies on the side of the split."""
     while True:
-        low, high = (320, 400) if split == "demo" else rng.choice([(112, 160)] * 4 + [(161, 352)])
+        low, high = (320, 400) if split == "demo" else rng.choice(sizes)
         long = rng.randint(low, high)
         short = max(int(long * rng.uniform(squarer, 1.0)), 240 if split == "demo" else 96)
         width, height = (long, short) if rng.random() < 0.65 else (short, long)
@@ -260,18 +264,18 @@ FILL = {
 }
 
 
-def new_scene(rng, split, kind, fill, squarer=0.62):
+def new_scene(rng, split, kind, fill, squarer=0.62, sizes=SIZES):
     """A scene of its own background and size, filled by fill(rng, scene), which says whether it
     succeeded.
     """
     while True:
-        width, height = sample_size(rng, split, squarer)
+        width, height = sample_size(rng, split, squarer, sizes)
         scene = Scene(kind, width, height, sample_background(rng), seed=rng.getrandbits(32))
         scene.noise = rng.uniform(2, 12) if rng.random() < 0.15 and split != "demo" else 0.0
         if fill(rng, scene):
             return scene
 
 
-def single_scene(rng, split, kind):
+def single_scene(rng, split, kind, sizes=SIZES):
     """A picture of one of the kinds of FILL."""
-    return new_scene(rng, split, kind.removeprefix("old "), FILL[kind])
+    return new_scene(rng, split, kind.removeprefix("old "), FILL[kind], sizes=sizes)
