@@ -189,6 +189,42 @@ TEST(AdapterOrder, TwoAtOnceAsInPeft) {
   }
 }
 
+// Embeddings of pictures and answers so far are of the adapters that they were made with.
+TEST(AdapterSwitching, LeavesNothingBehind) {
+  const AdapterFixture f("dora");
+  const auto engine = load_base(f, false);
+  const engine::Prompt prompt = make_prompt(*engine, f.input("no_split"));
+  const AdapterUse dora{adapter_folder("dora")}, half{adapter_folder("dora"), 0.5f},
+      lora{adapter_folder("lora")};
+  std::map<std::string, std::vector<float>> alone;
+  for (const auto& [name, use] : {std::pair("dora", dora), {"half", half}, {"lora", lora}}) {
+    const auto fresh = load_base(f, false);
+    ASSERT_TRUE(fresh->set_adapters({&use, 1}).ok());
+    alone[name] = fresh->score(prompt).value();
+  }
+  const std::vector<float> plain = engine->score(prompt).value();
+  engine::Session session = engine::Session::create(*engine).value();
+  engine::GenerateOptions options;
+  options.max_tokens = 8;
+  options.ignore_eos = true;
+  const engine::Generated before = session.generate(prompt, options).value();
+  for (const auto& [name, use] :
+       {std::pair("dora", dora), {"half", half}, {"lora", lora}, {"dora", dora}}) {
+    ASSERT_TRUE(engine->set_adapters({&use, 1}).ok());
+    EXPECT_EQ(engine->score(prompt).value(), alone[name]) << name;
+    EXPECT_NE(alone[name], plain);
+    EXPECT_EQ(session.generate(prompt, options).value().reused_tokens, 0);
+    EXPECT_GT(session.generate(prompt, options).value().reused_tokens, 0);
+  }
+  // One that cannot be used leaves those that are.
+  const AdapterUse bad[] = {lora, {adapter_folder("patterns")}};
+  EXPECT_FALSE(engine->set_adapters(bad).ok());
+  EXPECT_EQ(engine->score(prompt).value(), alone["dora"]);
+  ASSERT_TRUE(engine->set_adapters({}).ok());
+  EXPECT_EQ(engine->score(prompt).value(), plain);
+  EXPECT_EQ(session.generate(prompt, options).value().ids, before.ids);
+}
+
 // --- gradients ---
 
 GradientBatch gradient_batch(Engine& engine, const engine::Prompt& prompt) {

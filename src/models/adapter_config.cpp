@@ -214,6 +214,11 @@ Result<AdapterConfig> AdapterConfig::parse(const Json& json) {
   OCELLI_ASSIGN(c.exclude_modules, ModuleNames::parse(json, "exclude_modules"));
   if (c.exclude_modules.all_linear) return wrong("\"exclude_modules\" must be names or a pattern");
   OCELLI_ASSIGN(c.modules_to_save, read_names(json, "modules_to_save"));
+  if (c.modules_to_save.size() > kMaxSavedModules) {
+    return fail(Code::kDoesNotFit, "\"modules_to_save\" has too many names (" +
+                                       std::to_string(c.modules_to_save.size()) + ", limit " +
+                                       std::to_string(kMaxSavedModules) + ")");
+  }
   OCELLI_TRY(read_layers(json, c));
   OCELLI_ASSIGN(c.base_model_name_or_path, json.get_string("base_model_name_or_path", ""));
   OCELLI_ASSIGN(c.task_type, json.get_string("task_type", "CAUSAL_LM"));

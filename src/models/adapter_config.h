@@ -15,8 +15,10 @@
 namespace ocelli::models {
 
 inline constexpr int64_t kMaxRank = 4096;
-inline constexpr size_t kMaxModuleNames = 100'000;  // of one list in adapter_config.json
-inline constexpr double kMaxScale = 1e4;  // alpha / rank; published adapters have 0.5 to 64
+inline constexpr size_t kMaxModuleNames = 4096;  // of one list in adapter_config.json
+inline constexpr size_t kMaxSavedModules = 256;  // of modules_to_save
+inline constexpr size_t kMaxNamePatterns = 64;   // of rank_pattern or alpha_pattern, but for names
+inline constexpr double kMaxScale = 1e4;         // alpha / rank; published adapters have 0.5 to 64
 
 // Which modules: names, each equal to the module's or to its end behind a dot; or one pattern for
 // the whole name (Python's re.fullmatch); or every Linear but the output head.

@@ -65,24 +65,58 @@ Result<Names> compile(const ModuleNames& what) {
   return out;
 }
 
+// A name in which only the dots are signs of a pattern, as most are.
+bool is_plain(std::string_view pattern) {
+  return std::all_of(pattern.begin(), pattern.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.';
+  });
+}
+
+bool ends_with_plain(std::string_view key, std::string_view pattern) {
+  if (pattern.size() > key.size()) return false;
+  const std::string_view end = key.substr(key.size() - pattern.size());
+  for (size_t i = 0; i < end.size(); ++i)
+    if (pattern[i] != '.' && pattern[i] != end[i]) return false;
+  return end.size() == key.size() || key[key.size() - end.size() - 1] == '.';
+}
+
 // re.match(rf"(.*\.)?({key})$", name)
 template <class T>
-Result<std::vector<std::pair<FullMatch, T>>> compile(
-    const std::vector<std::pair<std::string, T>>& patterns) {
-  std::vector<std::pair<FullMatch, T>> out;
+struct EndPattern {
+  std::string plain;
+  std::optional<FullMatch> pattern;  // where it is not plain
+  T value;
+};
+
+template <class T>
+Result<std::vector<EndPattern<T>>> compile(const std::vector<std::pair<std::string, T>>& patterns) {
+  std::vector<EndPattern<T>> out;
+  size_t compiled = 0;
   for (const auto& [key, value] : patterns) {
-    OCELLI_ASSIGN(FullMatch match, FullMatch::compile("(.*\\.)?(" + key + ")"));
-    out.emplace_back(std::move(match), value);
+    EndPattern<T> end{key, {}, value};
+    if (!is_plain(key)) {
+      if (++compiled > kMaxNamePatterns) {
+        return base::fail(
+            base::Code::kDoesNotFit,
+            "too many patterns (limit " + std::to_string(kMaxNamePatterns) + "); write names");
+      }
+      OCELLI_ASSIGN(end.pattern, FullMatch::compile("(.*\\.)?(" + key + ")"));
+    }
+    out.push_back(std::move(end));
   }
   return out;
 }
 
 template <class T>
-Result<T> first(const std::vector<std::pair<FullMatch, T>>& patterns, std::string_view module,
-                T otherwise) {
-  for (const auto& [pattern, value] : patterns) {
-    OCELLI_ASSIGN(const bool fits, pattern.matches(module));
-    if (fits) return value;
+Result<T> first(const std::vector<EndPattern<T>>& patterns, std::string_view module, T otherwise) {
+  for (const EndPattern<T>& end : patterns) {
+    if (!end.pattern) {
+      if (ends_with_plain(module, end.plain)) return end.value;
+      continue;
+    }
+    OCELLI_ASSIGN(const bool fits, end.pattern->matches(module));
+    if (fits) return end.value;
   }
   return otherwise;
 }
@@ -91,8 +125,8 @@ Result<T> first(const std::vector<std::pair<FullMatch, T>>& patterns, std::strin
 
 struct AdapterMatcher::State {
   Names target, exclude;
-  std::vector<std::pair<FullMatch, int64_t>> ranks;
-  std::vector<std::pair<FullMatch, double>> alphas;
+  std::vector<EndPattern<int64_t>> ranks;
+  std::vector<EndPattern<double>> alphas;
   std::vector<std::string> saved;
   std::vector<int64_t> layers;
   std::vector<std::string> layer_names;

@@ -6,8 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
+#include "base/file.h"
 #include "models/adapter_modules.h"
 #include "models/adapter_test_kit.h"
 
@@ -54,6 +56,25 @@ TEST(AdapterCount, IsThatOfTheCookbook) {
   EXPECT_EQ(count_adapter_parameters(smolvlm_2b(), config).value(), 11'269'248);
 }
 
+TEST(AdapterCount, IsTheSameOnTheHubsConfigurations) {
+  const char* const shared = std::getenv("OCELLI_SHARED");
+  const std::string models =
+      (shared ? std::string(shared) : std::string(OCELLI_SOURCE_DIR) + "/../shared") + "/models/";
+  const AdapterConfig config = config_of(
+      R"(, "r": 8, "target_modules":
+      ["down_proj", "o_proj", "k_proj", "q_proj", "gate_proj", "up_proj", "v_proj"])");
+  int absent = 0;
+  for (const char* name : {"SmolVLM-Instruct", "SmolVLM2-2.2B-Instruct"}) {
+    const auto text = base::read_file(models + name + "/config.json", 1 << 20);
+    if (!text.ok()) {
+      ++absent;
+      continue;
+    }
+    EXPECT_EQ(count_adapter_parameters(parse(*text), config).value(), 10'536'960) << name;
+  }
+  if (absent > 0) GTEST_SKIP() << absent << " of 2 configurations are not here";
+}
+
 TEST(AdapterCount, FollowsRanksAndWholeModules) {
   const auto count = [](const std::string& more) {
     return count_adapter_parameters(small_config(), config_of(more)).value();
@@ -75,6 +96,25 @@ TEST(AdapterCount, FollowsRanksAndWholeModules) {
       count_adapter_parameters(small_config(), config_of(R"(, "target_modules": ["proj"])"));
   ASSERT_FALSE(none.ok());
   EXPECT_THAT(none.error().what, HasSubstr("q_proj"));  // says which there are
+}
+
+// Names that end so, dots of which are any sign; patterns, but not without end.
+TEST(AdapterCount, TakesRanksByNameAndByPattern) {
+  const auto rank = [](const std::string& pattern) {
+    const auto matcher =
+        AdapterMatcher::create(config_of(R"(, "r": 1, "rank_pattern": {")" + pattern + R"(": 2})"));
+    return matcher.value().rank_of("model.layers.10.self_attn.q_proj").value();
+  };
+  for (const char* fits : {"q_proj", "self_attn.q_proj", "self_attn_q.proj", ".*", "(k|q)_proj",
+                           "model.layers.10.self_attn.q_proj", "layers\\\\.1.\\\\..*q_proj"})
+    EXPECT_EQ(rank(fits), std::string(fits) == "self_attn_q.proj" ? 1 : 2) << fits;
+  for (const char* other :
+       {"proj", "_proj", "k_proj", "attn.q_proj", "0.self_attn.q_proj", "q_pro"})
+    EXPECT_EQ(rank(other), 1) << other;
+  AdapterConfig many = config_of("");
+  for (size_t i = 0; i <= kMaxNamePatterns; ++i)
+    many.rank_pattern.emplace_back(std::to_string(i) + "(a|b)", 1);
+  EXPECT_FALSE(AdapterMatcher::create(many).ok());
 }
 
 // --- names ---
@@ -148,6 +188,10 @@ TEST(AdapterConfigTest, RefusesWhatWouldMeanSomethingElse) {
   EXPECT_NE(error_of(lora + R"("target_modules": 3})"), "");
   EXPECT_NE(error_of(lora + R"("target_modules": [3]})"), "");
   EXPECT_NE(error_of(lora + R"("rank_pattern": {"a": 0}})"), "");
+  std::string names;
+  for (size_t i = 0; i <= kMaxSavedModules; ++i)
+    names += (i ? ",\"" : "\"") + std::to_string(i) + "\"";
+  EXPECT_THAT(error_of(lora + "\"modules_to_save\": [" + names + "]}"), HasSubstr("limit 256"));
   EXPECT_NE(error_of(lora + R"("layers_to_transform": ["a"]})"), "");
 }
 
