@@ -211,9 +211,9 @@ TEST(Config, RotaryPositions) {
     EXPECT_EQ(error_of(changed(llama(), "", "rope_scaling", fine)), "") << fine;
     EXPECT_EQ(error_of(changed(llama(), "", "rope_parameters", fine)), "") << fine;
   }
-  for (const char* bad : {"4", "[]", "\"yarn\"", R"({"rope_type": "yarn"})",
-                          R"({"type": "linear"})", R"({"rope_type": 3})",
-                          R"({"rope_type": "llama3", "factor": 4})"}) {
+  for (const char* bad :
+       {"4", "[]", "\"yarn\"", R"({"rope_type": "yarn"})", R"({"type": "linear"})",
+        R"({"rope_type": 3})", R"({"rope_type": "llama3", "factor": 4})"}) {
     EXPECT_NE(error_of(changed(llama(), "", "rope_scaling", bad)), "") << bad;
     EXPECT_NE(error_of(changed(llama(), "", "rope_parameters", bad)), "") << bad;
   }
@@ -296,9 +296,8 @@ TEST(Config, FamiliesThatAreNotKnown) {
   for (const Family& family : families()) {
     known += (&family == families().data() ? "" : ", ") + std::string(family.model_type);
   }
-  EXPECT_THAT(
-      error_of(changed(llama(), "", "model_type", "\"mamba\"")),
-      AllOf(HasSubstr("\"mamba\" is not supported"), HasSubstr(known)));
+  EXPECT_THAT(error_of(changed(llama(), "", "model_type", "\"mamba\"")),
+              AllOf(HasSubstr("\"mamba\" is not supported"), HasSubstr(known)));
   EXPECT_THAT(error_of(changed(llama(), "", "model_type", "-")), HasSubstr("model_type"));
   EXPECT_THAT(error_of(changed(llama(), "", "model_type", "[1]")), HasSubstr("model_type"));
   EXPECT_THAT(error_of(changed(smolvlm(), "", "text_config", "-")), HasSubstr("text_config"));
