@@ -91,7 +91,8 @@ TEST(AdapterCount, FollowsRanksAndWholeModules) {
   EXPECT_EQ(count(R"(, "r": 1, "target_modules": ".*layers\\.0\\..*(k|v)_proj")"), 2 * 24);
   EXPECT_EQ(
       count(
-          R"(, "r": 1, "target_modules": ["q_proj"], "exclude_modules": ["layers.0.self_attn.q_proj"])"),
+          R"(, "r": 1, "target_modules": ["q_proj"],
+          "exclude_modules": ["layers.0.self_attn.q_proj"])"),
       32);
   const auto none =
       count_adapter_parameters(small_config(), config_of(R"(, "target_modules": ["proj"])"));
@@ -342,7 +343,8 @@ TEST(NewAdapter, ChangesNothingYetAndDrawsFromItsSeed) {
   SmallModel model;
   base::ThreadPool pool{1};
   const AdapterConfig config = config_of(
-      R"(, "r": 2, "use_dora": true, "target_modules": ["q_proj", "k_proj"], "modules_to_save": ["norm"])");
+      R"(, "r": 2, "use_dora": true, "target_modules": ["q_proj", "k_proj"],
+      "modules_to_save": ["norm"])");
   const auto create = [&](uint64_t seed) {
     return Adapter::create(config, model.loaded, pool, seed).value();
   };
