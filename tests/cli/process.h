@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/slower.h"
 
 namespace ocelli::test {
 
@@ -42,13 +43,16 @@ struct Finished {
   std::vector<base::Json> lines() const;  // one per line of `out`
 };
 
+// Seconds that a test waits for what takes one, on a busy machine.
+inline constexpr double kPatience = 60 * base::kSlower;
+
 struct RunOptions {
   std::map<std::string, std::string> environment{};  // beside PATH, HOME and OCELLI_HOME
   std::string folder{};                              // "": a temporary one
   std::string in{};                    // where standard input comes from; "": /dev/null
   std::string out{};                   // where standard output goes; "": to Finished::out
   std::vector<std::string> wrapper{};  // words before the program
-  double deadline_seconds = 60;
+  double deadline_seconds = kPatience;
 };
 
 // A program's words and environment as exec takes them. The variables: PATH, HOME and OCELLI_HOME,
@@ -104,6 +108,6 @@ std::vector<base::Json> parse_lines(const std::string& text);
 // A file of tests/fixtures.
 std::string fixture(const std::string& name);
 // Waits until `condition` holds; false after `seconds`.
-bool eventually(const std::function<bool()>& condition, double seconds = 30);
+bool eventually(const std::function<bool()>& condition, double seconds = kPatience);
 
 }  // namespace ocelli::test

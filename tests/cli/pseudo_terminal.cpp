@@ -77,7 +77,7 @@ void PseudoTerminal::type(std::string_view bytes) {
   // The terminal's input buffer is small: read along, as a terminal does.
   while (!bytes.empty()) {
     pollfd fd = {master_, POLLIN | POLLOUT, 0};
-    if (poll(&fd, 1, 60'000) <= 0) {
+    if (poll(&fd, 1, int(1000 * kPatience)) <= 0) {
       ADD_FAILURE() << "the program does not read what is typed";
       return;
     }

@@ -30,15 +30,15 @@ class PseudoTerminal {
   void type(std::string_view bytes);
   // Reads until `text` appears behind the last match; what stood before it. A failure of the test
   // where it does not come in time.
-  std::string expect(std::string_view text, double seconds = 60);
+  std::string expect(std::string_view text, double seconds = kPatience);
   // The same for the first of several; its index.
-  size_t expect_any(const std::vector<std::string>& texts, double seconds = 60);
+  size_t expect_any(const std::vector<std::string>& texts, double seconds = kPatience);
   // Types a line and reads until the next prompt; what the program printed for it.
-  std::string ask(const std::string& line, double seconds = 60);
+  std::string ask(const std::string& line, double seconds = kPatience);
   void resize(int columns, int rows);
   void signal(int number) const { kill_group(number); }
   // The exit status, or -SIGNAL, after the rest of the output was read.
-  int wait(double seconds = 60);
+  int wait(double seconds = kPatience);
 
   // Everything that was printed so far.
   const std::string& output() const { return output_; }
