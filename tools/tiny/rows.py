@@ -16,7 +16,7 @@ from groups import MAKE as GROUPS
 from scenes import FIRST_EDITION_SIZES, SIZES, single_scene
 
 RECIPES = {
-    "cells": {"grid": 55, "lines": 45},
+    "cells": {"grid": 45, "lines": 35, "shape": 8, "emoji": 6, "count": 6},
     "mixed": {
         "emoji": 12, "shape": 7, "count": 13, "relation": 13, "word": 10, "number": 4,
         "grid": 5, "lines": 5, "bars": 6, "pie": 4, "receipt": 9,

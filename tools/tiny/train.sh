@@ -41,7 +41,9 @@ stage() { # name, model to begin with, dataset
   [ $status -eq 0 ] || exit $status
   log "stage $name: accuracy on held-out rows (a seed of its own)"
   "$python" tools/tiny/evaluate.py --program "$program" --models "$work/$name/model" \
-    --names "$name" --seed 7 --rows "${ASKED:-500}" 2>&1 | tee -a "$work/train.log"
+    --names "$name" --seed 7 --rows "${ASKED:-500}" > "$work/$name/accuracy.md" \
+    2>> "$work/train.log" || log "stage $name: could not be asked"
+  tee -a "$work/train.log" < "$work/$name/accuracy.md"
   touch "$work/$name/finished"
 }
 
