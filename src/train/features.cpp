@@ -56,7 +56,7 @@ Result<std::unique_ptr<Features>> Features::create(engine::Engine& engine,
 }
 
 int64_t Features::width() const {
-  return engine_.info().hidden;
+  return options_.connector_trains ? engine_.info().vision->tower_width : engine_.info().hidden;
 }
 
 Digest256 Features::key(const PreparedImage& image) const {
@@ -129,7 +129,8 @@ Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
     for (int64_t t = 0; t < count; ++t) {
       engine_.normalize(image, first + t, pixels.f32() + t * 3 * side * side);
     }
-    const Tensor y = engine_.model().encode_tiles(plain, pixels);
+    const Tensor y = options_.connector_trains ? engine_.model().encode_tower(plain, pixels)
+                                               : engine_.model().encode_tiles(plain, pixels);
     std::copy_n(y.f32(), count * tile, numbers->data() + first * tile);
   }
   write_file(id, *numbers);
@@ -148,7 +149,7 @@ Result<Tensor> Features::embeddings(Context& c, Images images) {
     OCELLI_ASSIGN(const Numbers numbers, of(c, *image));
     at = std::copy(numbers->begin(), numbers->end(), at);
   }
-  return all;
+  return options_.connector_trains ? engine_.model().connect(c, all) : all;
 }
 
 Tensor Features::pixels(Context& c, Images images) const {

@@ -26,6 +26,7 @@ Result<StepSums> ModelPass::train(const Batch& batch, const Objective& objective
   Context c = context(&tape);
   c.rng.seed = options_.seed;
   c.rng.step = uint32_t(number);
+  c.recompute = options_.recompute;
   StepSums sums;
   OCELLI_TRY(hidden(c, batch, [&](const HiddenStates& h) -> Status {
     OCELLI_ASSIGN(sums, objective.run(c, h, scale));
@@ -89,7 +90,7 @@ Result<Tensor> ModelPass::pictures(Context& c, const std::vector<const Sample*>&
   for (const Sample* s : samples) {
     images.insert(images.end(), s->prompt.images.begin(), s->prompt.images.end());
   }
-  if (parameters_.trains(Part::kVision) || parameters_.trains(Part::kConnector)) {
+  if (parameters_.trains(Part::kVision)) {
     const Tensor pixels = features_.pixels(c, images);
     return engine_.model().encode_tiles(c, pixels);
   }

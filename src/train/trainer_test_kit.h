@@ -14,6 +14,7 @@ inline std::unique_ptr<engine::Engine> load_model(const std::string& name, int t
   engine::EngineOptions options;
   options.threads = threads;
   options.exact = true;
+  options.split_images = false;  // one tile a picture
   auto engine = engine::Engine::load(std::move(folder).value(), options);
   EXPECT_TRUE(engine.ok()) << engine.error().message();
   return std::move(engine).value();
