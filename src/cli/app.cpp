@@ -34,6 +34,7 @@ constexpr CommandEntry kCommands[] = {
     {"list", make_list},
     {"verify", make_verify},
     {"rm", make_rm},
+    {"train", make_train},
     {"plan", make_plan},
     {"tokenize", make_tokenize},
     {"doctor", make_doctor},

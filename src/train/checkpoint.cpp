@@ -185,6 +185,23 @@ void CheckpointKeeper::prune(const TrainState& state) {
   (void)remove_partial(options_.folder);
 }
 
+Status replace_folder(const std::string& folder,
+                      const std::function<Status(const std::string&)>& write) {
+  const std::string fresh = folder + kPartial, old = folder + "-old" + kPartial;
+  OCELLI_TRY(remove_folder(fresh));
+  OCELLI_TRY(write(fresh));
+  OCELLI_TRY(sync_folder(fresh));
+  OCELLI_TRY(remove_folder(old));
+  if (rename(folder.c_str(), old.c_str()) != 0 && errno != ENOENT) {
+    return base::errno_error(errno, "rename", folder);
+  }
+  if (rename(fresh.c_str(), folder.c_str()) != 0) {
+    return base::errno_error(errno, "rename", folder);
+  }
+  (void)remove_folder(old);
+  return sync_folder(fs::path(folder).parent_path().string());
+}
+
 std::vector<std::string> remove_partial(const std::string& out) {
   std::vector<std::string> names;
   std::error_code error;

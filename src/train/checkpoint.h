@@ -88,6 +88,11 @@ base::Status restore(const Checkpoint& checkpoint, const CheckpointParts& parts)
 // Removes what a killed run left half written: step-N.tmp. Returns their names.
 std::vector<std::string> remove_partial(const std::string& out);
 
+// Puts what `write` makes under a name that does not exist yet in the place of `folder`: the old
+// one stays until the new one is whole.
+base::Status replace_folder(const std::string& folder,
+                            const std::function<base::Status(const std::string&)>& write);
+
 // One run at a time in a folder.
 class RunLock {
  public:

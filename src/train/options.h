@@ -23,6 +23,14 @@ struct TrainOptions {
   std::string save_dtype;              // of a full model's files: "f32", "bf16"; "": as it was read
   bool from_scratch = false;           // begin with random numbers instead of the model's own
 
+  // Data.
+  std::string mask = "assistant";  // which tokens carry loss
+  std::string truncation = "keep_start";
+  std::string format = "auto";  // of rows
+  std::string media_folder;
+  bool allow_outside = false, shuffle = true, raw_text = false;
+  int64_t max_bad_rows = 100;
+
   // Adapters.
   int64_t lora_r = 16;
   double lora_alpha = 32, lora_dropout = 0.05;

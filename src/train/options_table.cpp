@@ -5,8 +5,9 @@ namespace ocelli::train {
 namespace {
 
 using T = TrainOptions;
-constexpr std::string_view kWhat = "What is trained", kAdapter = "Adapter", kSteps = "Steps",
-                           kLearning = "Learning", kLoss = "Preferences and distillation",
+constexpr std::string_view kWhat = "What is trained", kData = "Data", kAdapter = "Adapter",
+                           kSteps = "Steps", kLearning = "Learning",
+                           kLoss = "Preferences and distillation",
                            kKeep = "Looking, keeping, stopping";
 
 const OptionField kFields[] = {
@@ -21,6 +22,22 @@ const OptionField kFields[] = {
     {"save_dtype", kWhat, "of a full model's files: f32, bf16, f16 (default: as it was read)",
      &T::save_dtype, 0, 0, "f32|bf16|f16"},
     {"from_scratch", kWhat, "begin with random numbers", &T::from_scratch},
+
+    {"mask", kData,
+     "tokens that carry loss: assistant, last, completion, all, smolvlm2-official, hf-notebook, "
+     "trl-default",
+     &T::mask, 0, 0, "assistant|last|completion|all|smolvlm2-official|hf-notebook|trl-default"},
+    {"truncation", kData, "of long samples: keep_start, keep_end, drop", &T::truncation, 0, 0,
+     "keep_start|keep_end|drop"},
+    {"format", kData,
+     "of rows: auto, messages, prompt-completion, preference, llava, alpaca, cauldron, text",
+     &T::format, 0, 0, "auto|messages|prompt-completion|preference|llava|alpaca|cauldron|text"},
+    {"media_folder", kData, "that pictures are relative to (default: the data file's)",
+     &T::media_folder},
+    {"allow_outside", kData, "pictures may lie outside of that folder", &T::allow_outside},
+    {"shuffle", kData, "another order each epoch", &T::shuffle},
+    {"raw_text", kData, "texts as they are, without the chat template", &T::raw_text},
+    {"max_bad_rows", kData, "rows left out before it is an error", &T::max_bad_rows, 0, 1e9},
 
     {"lora_r", kAdapter, "rank", &T::lora_r, 1, 1024},
     {"lora_alpha", kAdapter, "scale: the adapter counts alpha / r", &T::lora_alpha, 0, 1e6},

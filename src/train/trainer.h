@@ -89,6 +89,11 @@ class Trainer {
   // is not finite; the message names step and rows, and nothing of that step is kept.
   base::Result<EndReason> run(const base::CancelToken& cancel);
 
+  // Who is told and who keeps; either may be null.
+  void watch(Observer* observer, Keeper* keeper) {
+    parts_.observer = observer;
+    parts_.keeper = keeper;
+  }
   TrainState& state() { return state_; }
   int64_t total_steps() const { return total_; }
   // The moving average of the weights; empty where there is none. One for each parameter.

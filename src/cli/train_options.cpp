@@ -1,0 +1,120 @@
+#include "cli/train_options.h"
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+
+#include "base/file.h"
+#include "base/folders.h"
+#include "cli/target.h"
+
+namespace ocelli::cli {
+
+using base::Code;
+using base::Result;
+
+namespace {
+
+// --learning_rate and --learning-rate are the same.
+std::string with_dashes(std::string name) {
+  for (char& c : name) {
+    if (c == '_') c = '-';
+  }
+  return name;
+}
+
+Result<train::Recipe> read_recipe(const std::string& path) {
+  OCELLI_ASSIGN(const std::string text, base::read_file(path, train::kMaxRecipeBytes));
+  return std::move(train::parse_recipe(text)).in(path);
+}
+
+}  // namespace
+
+void TrainFlags::add_table(CLI::App& app) {
+  for (const train::OptionField& field : train::option_fields()) {
+    const std::string name(field.name), dashed = with_dashes(name);
+    const std::string names = "--" + name + (dashed == name ? "" : ",--" + dashed);
+    app.option_defaults()->group(std::string(field.group));
+    if (field.type().empty()) {
+      app.add_flag_function(
+          names + ",--no-" + dashed + "{false}",
+          [this, name](int64_t count) { given[name] = count > 0 ? "true" : "false"; },
+          std::string(field.help));
+    } else {
+      app.add_option_function<std::string>(
+             names, [this, name](const std::string& text) { given[name] = text; },
+             std::string(field.help))
+          ->type_name(std::string(field.type()));
+    }
+  }
+  app.option_defaults()->group("Options");
+}
+
+void TrainFlags::add(CLI::App& app) {
+  app.add_option("words", words, "[MODEL] DATA...");
+  app.add_option("-o,--output_dir,--output-dir", out, "folder of the results")->type_name("DIR");
+  app.add_option("--eval-data", eval_data, "files for evaluation (may be given several times)")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
+  app.add_option("--recipe", recipe, "options from a JSON or TOML file")->type_name("FILE");
+  app.add_option("--preset", preset, "options of a published recipe; list shows them")
+      ->type_name("NAME");
+  app.add_option("--preview", preview, "show this many samples, what is trained marked, and stop")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{1}, int64_t{10000}));
+  app.add_flag("--dry-run", dry_run, "check everything, but take no step");
+  app.add_flag("--resume", resume, "go on from the newest checkpoint of the folder");
+  app.add_option("--resume-from", resume_from, "go on from this checkpoint")->type_name("DIR");
+  app.add_flag("--no-feature-cache", no_cache, "keep nothing of pictures on disk");
+  engine.add(app);
+  add_table(app);
+}
+
+Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
+  TrainPlan plan;
+  plan.out = flags.out;
+  plan.resume_from = flags.resume_from;
+  std::string model = flags.engine.model;
+  if (!flags.resume_from.empty() && plan.out.empty()) {
+    plan.out = std::filesystem::path(flags.resume_from).parent_path().string();
+  }
+  // A run that goes on has its recipe with it.
+  std::string recipe_path = flags.recipe;
+  const bool resumes = flags.resume || !flags.resume_from.empty();
+  if (resumes && recipe_path.empty() && !plan.out.empty()) {
+    recipe_path = base::join_path(plan.out, "recipe.json");
+  }
+  if (!flags.preset.empty()) OCELLI_TRY(train::apply_preset(flags.preset, plan.options));
+  if (!recipe_path.empty()) {
+    OCELLI_ASSIGN(const train::Recipe recipe, read_recipe(recipe_path));
+    OCELLI_TRY(train::apply(recipe, plan.options));
+    if (model.empty()) model = recipe.model;
+    plan.data = recipe.data;
+    plan.eval_data = recipe.eval_data;
+  }
+  for (const auto& [name, text] : flags.given) {
+    OCELLI_TRY(train::set_option_text(plan.options, name, text));
+  }
+  std::vector<std::string> words = flags.words;
+  if (!words.empty() && flags.engine.model.empty() && is_model(words[0])) {
+    model = words[0];
+    words.erase(words.begin());
+  }
+  for (const std::string& word : words) {
+    if (!std::filesystem::exists(word)) {
+      return base::fail(Code::kUsage, "is neither a model nor a file of data; check the name",
+                        base::printable(word));
+    }
+  }
+  if (!words.empty()) plan.data = words;
+  if (!flags.eval_data.empty()) plan.eval_data = flags.eval_data;
+  if (plan.data.empty()) {
+    return base::fail(Code::kUsage, "no data; name a file: ocelli train MODEL data.jsonl -o OUT");
+  }
+  if (!model.empty()) {
+    OCELLI_ASSIGN(plan.model, resolve_model(model));
+  }
+  OCELLI_TRY(train::check_options(plan.options));
+  return plan;
+}
+
+}  // namespace ocelli::cli

@@ -1,0 +1,36 @@
+// Options of `ocelli train`: its own, and those of the table in train/options.h, from a preset, a
+// recipe and the command line, the later winning.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "cli/engine_options.h"
+#include "train/recipe.h"
+
+namespace ocelli::cli {
+
+struct TrainFlags {
+  EngineFlags engine;
+  std::vector<std::string> words;  // [MODEL] DATA...
+  std::string out, recipe, preset, resume_from;
+  std::vector<std::string> eval_data;
+  int64_t preview = 0;
+  bool resume = false, dry_run = false, no_cache = false;
+  std::map<std::string, std::string> given;  // of the table, as text
+
+  void add(CLI::App& app);
+  // Those of the table alone, for `plan --train`.
+  void add_table(CLI::App& app);
+};
+
+struct TrainPlan {
+  std::string model, out, resume_from;
+  std::vector<std::string> data, eval_data;
+  train::TrainOptions options;
+};
+
+base::Result<TrainPlan> make_plan_of(const TrainFlags& flags);
+
+}  // namespace ocelli::cli
