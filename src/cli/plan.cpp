@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/engine_options.h"
 #include "cli/inputs.h"
+#include "cli/plan_train.h"
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
@@ -25,7 +26,8 @@ struct PlanFlags {
   std::vector<std::string> words, sizes;
   std::optional<std::string> prompt;
   int64_t max_tokens = 512;
-  bool json = false;
+  bool json = false, train = false;
+  TrainFlags training;
 };
 
 Result<engine::PictureSize> parse_size(const std::string& text) {
@@ -124,6 +126,7 @@ Result<int> plan(PlanFlags& flags) {
     const media::VideoInfo info = clip.info;
     pictures.push_back({info.width, info.height, std::move(clip), int64_t(file.bytes().size())});
   }
+  if (flags.train) return plan_training(flags.training, *open.engine, pictures, flags.json);
   OCELLI_ASSIGN(
       const engine::Forecast f,
       engine::forecast(*open.engine, pictures, target.question.value_or(""), flags.max_tokens));
@@ -138,7 +141,8 @@ Run make_plan(CLI::App& app) {
   app.description(
       "Tokens, time and memory of a request, before running it.\n\n"
       "  ocelli plan ./SmolVLM2-2.2B-Instruct photo.jpg \"What is this?\"\n"
-      "  ocelli plan ./SmolVLM2-2.2B-Instruct --picture 4000x3000 --picture 640x480");
+      "  ocelli plan ./SmolVLM2-2.2B-Instruct --picture 4000x3000 --picture 640x480\n"
+      "  ocelli plan ./SmolVLM2-2.2B-Instruct --train --lora_r 8 --memory 8");
   app.add_option("words", flags->words, "[MODEL] [FILE...] [QUESTION]");
   app.add_option("-p,--prompt", flags->prompt, "the question")->type_name("TEXT");
   app.add_option("--picture", flags->sizes,
@@ -150,7 +154,13 @@ Run make_plan(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
   app.add_flag("--json", flags->json, "as one JSON object");
+  app.add_flag("--train", flags->train,
+               "of training instead, with the options of ocelli train; pictures are one sample's");
   flags->engine.add(app);
+  app.option_defaults()->group("Training");
+  app.add_option("--preset", flags->training.preset, "options of a published recipe")
+      ->type_name("NAME");
+  flags->training.add_table(app);
   return [flags](Session&) { return plan(*flags); };
 }
 

@@ -69,6 +69,19 @@ void TrainFlags::add(CLI::App& app) {
   add_table(app);
 }
 
+base::Status merge_options(const TrainFlags& flags, const std::string& recipe,
+                           train::TrainOptions& options) {
+  if (!flags.preset.empty()) OCELLI_TRY(train::apply_preset(flags.preset, options));
+  if (!recipe.empty()) {
+    OCELLI_ASSIGN(const train::Recipe read, read_recipe(recipe));
+    OCELLI_TRY(train::apply(read, options));
+  }
+  for (const auto& [name, text] : flags.given) {
+    OCELLI_TRY(train::set_option_text(options, name, text));
+  }
+  return train::check_options(options);
+}
+
 Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
   TrainPlan plan;
   plan.out = flags.out;
@@ -83,16 +96,12 @@ Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
   if (resumes && recipe_path.empty() && !plan.out.empty()) {
     recipe_path = base::join_path(plan.out, "recipe.json");
   }
-  if (!flags.preset.empty()) OCELLI_TRY(train::apply_preset(flags.preset, plan.options));
+  OCELLI_TRY(merge_options(flags, recipe_path, plan.options));
   if (!recipe_path.empty()) {
     OCELLI_ASSIGN(const train::Recipe recipe, read_recipe(recipe_path));
-    OCELLI_TRY(train::apply(recipe, plan.options));
     if (model.empty()) model = recipe.model;
     plan.data = recipe.data;
     plan.eval_data = recipe.eval_data;
-  }
-  for (const auto& [name, text] : flags.given) {
-    OCELLI_TRY(train::set_option_text(plan.options, name, text));
   }
   std::vector<std::string> words = flags.words;
   if (!words.empty() && flags.engine.model.empty() && is_model(words[0])) {
@@ -113,7 +122,6 @@ Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
   if (!model.empty()) {
     OCELLI_ASSIGN(plan.model, resolve_model(model));
   }
-  OCELLI_TRY(train::check_options(plan.options));
   return plan;
 }
 

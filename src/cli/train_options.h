@@ -31,6 +31,9 @@ struct TrainPlan {
   train::TrainOptions options;
 };
 
+// The options alone: of the preset, then of the recipe at `recipe` ("": none), then those given.
+base::Status merge_options(const TrainFlags& flags, const std::string& recipe,
+                           train::TrainOptions& options);
 base::Result<TrainPlan> make_plan_of(const TrainFlags& flags);
 
 }  // namespace ocelli::cli

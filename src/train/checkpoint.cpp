@@ -103,9 +103,14 @@ Status CheckpointKeeper::write_state(const std::string& folder) {
     if (parts_.average && !parts_.average->empty()) add("average/", (*parts_.average)[i].data());
   }
   for (const StateTensor& s : parts_.optimizer.state()) {
-    const int64_t count = int64_t(s.bytes.size()) / (s.bytes8 ? 1 : 4);
-    pieces.push_back(
-        {{"optimizer/" + s.name, encoding::Encoding::kF32, {count}, s.bytes8}, s.bytes});
+    formats::TensorSpec spec;
+    spec.name = "optimizer/" + s.name;
+    spec.shape = {int64_t(s.bytes.size()) / (s.bytes8 ? 1 : 4)};
+    if (s.bytes8) {
+      spec.dtype = "U8";
+      spec.bytes = s.bytes.size();
+    }
+    pieces.push_back({std::move(spec), s.bytes});
   }
   std::vector<formats::TensorSpec> specs;
   for (const Piece& piece : pieces) specs.push_back(piece.spec);

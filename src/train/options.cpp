@@ -17,7 +17,8 @@ using base::Status;
 namespace {
 
 std::string number_text(double value) {
-  return Json(value).dump();
+  const bool whole = std::fabs(value) < 1e15 && value == std::floor(value);
+  return whole ? std::to_string(int64_t(value)) : Json(value).dump();
 }
 
 base::Error bad(std::string_view name, std::string what) {

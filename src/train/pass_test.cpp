@@ -79,7 +79,7 @@ class PicturePass : public testing::Test {
       }
       return pass.evaluate(batch, *make_sft()).value().loss;
     };
-    const double h = 2e-3, up = moved(h), down = moved(-2 * h);
+    const double h = 0.2 / norm, up = moved(h), down = moved(-2 * h);
     EXPECT_NEAR((up - down) / (2 * h), norm, 2e-2 * norm);
     return out;
   }

@@ -6,8 +6,8 @@
 
 #include "base/file.h"
 #include "base/folders.h"
+#include "base/memory.h"
 #include "train/preview.h"
-#include "train/save_weights.h"
 
 namespace ocelli::train {
 
@@ -78,6 +78,7 @@ Result<std::unique_ptr<TrainSession>> TrainSession::create(SessionInputs inputs)
   s->base_hash_ = base_model_hash(s->inputs_.engine.loaded());
   OCELLI_TRY(s->open_folder());
   OCELLI_TRY(s->open_data());
+  OCELLI_TRY(s->check_budget());
   OCELLI_TRY(s->make_parameters());
   OCELLI_TRY(s->make_trainer());
   OCELLI_TRY(s->restore_state());
@@ -124,7 +125,7 @@ Status TrainSession::open_folder() {
   return {};
 }
 
-Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) const {
+Result<SampleMaker> TrainSession::sample_maker() const {
   const TrainOptions& o = inputs_.options;
   SampleOptions sample;
   sample.mask = mask_of(o.mask).value_or(Mask::kAssistant);
@@ -132,7 +133,12 @@ Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) con
   sample.max_length = o.max_length;
   sample.raw = o.raw_text;
   sample.now = now_;
-  OCELLI_ASSIGN(SampleMaker maker, SampleMaker::create(inputs_.engine, sample));
+  return SampleMaker::create(inputs_.engine, sample);
+}
+
+Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) const {
+  const TrainOptions& o = inputs_.options;
+  OCELLI_ASSIGN(SampleMaker maker, sample_maker());
   BatchOptions batch;
   batch.batch_size = o.batch_size;
   batch.max_tokens = o.packing ? (o.max_length > 0 ? o.max_length : inputs_.engine.context()) : 0;
@@ -171,19 +177,98 @@ Status TrainSession::open_data() {
                       "run in another folder");
   }
   OCELLI_ASSIGN(BatchStream all, stream(*data_, true));
-  // Are the masks what somebody can want?
-  OCELLI_ASSIGN(BatchStream first, stream(*data_, false));
-  MaskCounts counts;
-  while (counts.samples < kLookedAt) {
-    OCELLI_ASSIGN(const std::optional<Batch> batch, first.next());
-    if (!batch) break;
-    for (const Example& e : batch->examples) counts.add(e);
-  }
-  OCELLI_TRY(check_trained(counts, mask_of(o.mask).value_or(Mask::kAssistant)));
+  OCELLI_TRY(look_at_samples());
   facts_.rows = data_->size();
   source_ = std::make_unique<StreamSource>(std::move(all));
   facts_.batches = source_->batches();
   return {};
+}
+
+// Are the masks what somebody can want? And how large are samples?
+Status TrainSession::look_at_samples() {
+  const TrainOptions& o = inputs_.options;
+  OCELLI_ASSIGN(BatchStream first, stream(*data_, false));
+  MaskCounts counts;
+  shape_ = {o.packing ? 1 : o.batch_size, 1, 0};
+  const auto measure = [&](const Sample& s) {
+    int64_t tiles = 0;
+    for (const auto& image : s.prompt.images) tiles += image->tiles.plan.tiles;
+    shape_.tokens = std::max(shape_.tokens, s.tokens());
+    shape_.tiles = std::max(shape_.tiles, tiles);
+  };
+  while (counts.samples < kLookedAt) {
+    OCELLI_ASSIGN(const std::optional<Batch> batch, first.next());
+    if (!batch) break;
+    for (const Example& e : batch->examples) {
+      counts.add(e);
+      measure(e.sample);
+      if (e.rejected) measure(*e.rejected);
+    }
+  }
+  if (o.objective == "dpo") shape_.samples *= 2;
+  if (o.packing && o.max_length > 0) shape_.tokens = o.max_length;
+  return check_trained(counts, mask_of(o.mask).value_or(Mask::kAssistant));
+}
+
+Status TrainSession::check_budget() {
+  const double wanted = inputs_.options.memory_gib;
+  const int64_t now = base::process_memory().now;
+  const int64_t limit = wanted > 0 ? int64_t(wanted * double(int64_t{1} << 30))
+                                   : base::system_memory().available + now;
+  return check_memory(inputs_.engine, inputs_.options, shape_, limit);
+}
+
+Status TrainSession::make_objective() {
+  const TrainOptions& o = inputs_.options;
+  if (o.objective == "distill") {
+    return base::fail(Code::kUsage, "distill is not built into this program yet", "objective");
+  }
+  if (o.objective != "dpo") {
+    objective_ = make_sft();
+    return {};
+  }
+  const auto table = [&](const Dataset& data, const char* name) {
+    base::Sha256 key;
+    key.update(base_hash_);
+    key.update(data.fingerprint().hex());
+    key.update(o.mask + "/" + o.truncation + "/" + std::to_string(o.max_length));
+    return ReferenceTable::open(base::join_path(inputs_.out, name), key.finish(), data.size());
+  };
+  reference_ = table(*data_, "reference.bin");
+  if (held_back_data_) held_back_reference_ = table(*held_back_data_, "reference-eval.bin");
+  objective_ =
+      make_preference({o.loss_type, o.beta, o.label_smoothing}, reference_, held_back_reference_);
+  return {};
+}
+
+// What the model thought before training. A new adapter changes nothing yet; one that was restored
+// is taken off meanwhile.
+Status TrainSession::fill_references(const base::CancelToken& cancel) {
+  if (inputs_.options.objective != "dpo") return {};
+  const bool missing =
+      !reference_.complete() || (held_back_data_ && !held_back_reference_.complete());
+  if (!missing) return {};
+  if (from_ && !adapter_) {
+    return base::fail(Code::kTraining,
+                      "the reference's log-probabilities are missing or damaged; start again in "
+                      "another folder",
+                      inputs_.out);
+  }
+  inputs_.note("computing the log-probabilities of the reference");
+  if (adapter_) adapter_->detach();
+  const auto fill = [&](const Dataset& data, ReferenceTable& table) -> Status {
+    if (table.complete()) return {};
+    OCELLI_ASSIGN(BatchStream all, stream(data, false));
+    EpochSource source(std::move(all));
+    return table.fill(*pass_, source, cancel);
+  };
+  Status filled = fill(*data_, reference_);
+  if (filled.ok() && held_back_data_) filled = fill(*held_back_data_, held_back_reference_);
+  if (adapter_) {
+    OCELLI_TRY(adapter_->attach());
+    adapter_->refresh(inputs_.engine.pool());
+  }
+  return filled;
 }
 
 Status TrainSession::make_trainer() {
@@ -197,7 +282,7 @@ Status TrainSession::make_trainer() {
   pass_ =
       std::make_unique<ModelPass>(engine, parameters_, *features_, *arena_,
                                   PassOptions{o.gradient_checkpointing, true, uint64_t(o.seed)});
-  objective_ = make_sft();
+  OCELLI_TRY(make_objective());
   OCELLI_ASSIGN(optimizer_, Optimizer::create(optimizer_options(o), parameters_.all()));
   // The log and the keeper come once the state is known.
   TrainerParts parts{engine, parameters_, *optimizer_, *objective_, *pass_, *source_};
@@ -259,6 +344,8 @@ Status TrainSession::write_recipe() const {
 }
 
 Result<SessionResult> TrainSession::run(const base::CancelToken& cancel, Observer* observer) {
+  OCELLI_TRY(fill_references(cancel));
+  OCELLI_TRY(choose_predictions(cancel));
   recorder_ = std::make_unique<Recorder>(*metrics_, observer);
   trainer_->watch(recorder_.get(), keeper_.get());
   SessionResult result;
@@ -266,6 +353,7 @@ Result<SessionResult> TrainSession::run(const base::CancelToken& cancel, Observe
   result.steps = trainer_->state().step;
   if (result.end == EndReason::kInterrupted) return result;
   OCELLI_ASSIGN(result.weights, finish());
+  OCELLI_TRY(write_report(cancel));
   return result;
 }
 

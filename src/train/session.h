@@ -4,12 +4,16 @@
 //   OUT/step-N/         checkpoints (checkpoint.h)
 //   OUT/adapter/        at the end: the adapter, a PEFT folder; or
 //   OUT/model/          the whole model, a Hugging Face folder
+//   OUT/report.html     curves, settings, answers before and after
 //   OUT/metrics.jsonl, OUT/runs/, OUT/lock
 #pragma once
 
 #include "models/adapter.h"
 #include "train/checkpoint.h"
+#include "train/forecast.h"
 #include "train/metrics_log.h"
+#include "train/predictions.h"
+#include "train/preference.h"
 #include "train/stream_source.h"
 
 namespace ocelli::train {
@@ -17,12 +21,12 @@ namespace ocelli::train {
 struct SessionInputs {
   engine::Engine& engine;  // loaded with `exact`
   formats::ModelFolder source;
-  std::vector<std::string> data;       // files
+  std::vector<std::string> data;            // files
   std::vector<std::string> eval_data = {};  // files for evaluation; empty: eval_split of `data`
   std::string out;
   TrainOptions options;
-  bool resume = false;       // go on from the newest checkpoint of `out`
-  std::string resume_from = {};  // or from this one
+  bool resume = false;            // go on from the newest checkpoint of `out`
+  std::string resume_from = {};   // or from this one
   std::string cache_folder = {};  // of features of pictures; "": none on disk
   std::function<void(const std::string&)> note = [](const std::string&) {};
 };
@@ -59,14 +63,21 @@ class TrainSession {
   base::Status open_folder();
   base::Status open_data();
   base::Result<BatchStream> stream(const Dataset& data, bool training) const;
+  base::Status look_at_samples();
+  base::Status check_budget();
+  base::Status make_objective();
+  base::Status fill_references(const base::CancelToken& cancel);
   base::Status make_parameters();
   base::Status make_adapter();
   base::Status make_trainer();
   base::Status restore_state();
   base::Status write_recipe() const;
   base::Json recipe() const;
-  base::Status save_weights(const std::string& folder) const;
+  base::Status save_weights(const std::string& folder);
   base::Result<std::string> finish();
+  base::Status choose_predictions(const base::CancelToken& cancel);
+  base::Status write_report(const base::CancelToken& cancel);
+  base::Result<SampleMaker> sample_maker() const;
   CheckpointParts checkpoint_parts();
 
   class Recorder;
@@ -81,6 +92,8 @@ class TrainSession {
   ParameterSet parameters_;
   std::unique_ptr<Features> features_;
   std::optional<tensor::Arena> arena_;
+  StepShape shape_;  // of the largest micro-batch among the samples looked at
+  ReferenceTable reference_, held_back_reference_;
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<ModelPass> pass_;
   std::optional<Optimizer> optimizer_;
@@ -88,6 +101,7 @@ class TrainSession {
   std::unique_ptr<CheckpointKeeper> keeper_;
   std::optional<Trainer> trainer_;
   std::optional<MetricsLog> metrics_;
+  std::optional<Predictions> predictions_;
   std::string base_hash_;
   int64_t now_ = 0;  // what templates take for the time
 };

@@ -3,7 +3,6 @@
 
 #include "base/folders.h"
 #include "base/rng.h"
-#include "train/save_weights.h"
 #include "train/session.h"
 
 namespace ocelli::train {
@@ -61,13 +60,27 @@ Result<models::AdapterConfig> adapter_config(const TrainOptions& o, const std::s
   c.modules_to_save = o.modules_to_save;
   c.gaussian = o.init_lora_weights == "gaussian";
   c.base_model_name_or_path = model;
-  const bool all = o.target_modules == std::vector<std::string>{"all-linear"};
-  Json targets("all-linear");
-  if (!all) {
+  // One text with signs of a regular expression is one; PEFT's "all-linear" is a text too.
+  const auto& names = o.target_modules;
+  const bool one_text =
+      names.size() == 1 &&
+      (names[0] == "all-linear" || names[0].find_first_of("*|()[]\\^$+?") != std::string::npos);
+  Json targets(names.empty() ? std::string() : names[0]);
+  if (!one_text) {
     targets = Json::array();
     for (const std::string& name : o.target_modules) targets.push_back(name);
   }
-  OCELLI_ASSIGN(c.target_modules, models::ModuleNames::parse(targets, "target_modules"));
+  OCELLI_ASSIGN(
+      c.target_modules,
+      models::ModuleNames::parse(Json::object({{"target_modules", targets}}), "target_modules"));
+  // Frozen parts get no adapter.
+  std::string& frozen = c.exclude_modules.pattern;
+  const auto leave_out = [&](const char* pattern) {
+    frozen += (frozen.empty() ? "" : "|") + std::string(pattern);
+  };
+  if (!o.train_vision) leave_out(".*(vision_model|vision_tower)\\..*");
+  if (!o.train_connector) leave_out(".*(connector|multi_modal_projector)\\..*");
+  if (!o.train_text) leave_out(".*(text_model|language_model|lm_head).*|model\\.layers\\..*");
   return c;
 }
 
@@ -101,13 +114,7 @@ Status TrainSession::make_parameters() {
 Status TrainSession::make_adapter() {
   engine::Engine& engine = inputs_.engine;
   const TrainOptions& o = inputs_.options;
-  OCELLI_ASSIGN(models::AdapterConfig config, adapter_config(o, inputs_.source.path()));
-  // Frozen parts get no adapter.
-  if (!o.train_vision) config.exclude_modules.pattern = ".*(vision_model|vision_tower)\\..*";
-  if (!o.train_connector) {
-    config.exclude_modules.pattern +=
-        (config.exclude_modules.pattern.empty() ? "" : "|") + std::string(".*connector\\..*");
-  }
+  OCELLI_ASSIGN(const models::AdapterConfig config, adapter_config(o, inputs_.source.path()));
   OCELLI_ASSIGN(adapter_, models::Adapter::create(config, engine.mutable_loaded(), engine.pool(),
                                                   uint64_t(o.seed)));
   for (const models::AdapterTensor& t : adapter_->tensors()) {
@@ -124,13 +131,14 @@ Status TrainSession::make_adapter() {
   return adapter_->attach();
 }
 
-Status TrainSession::save_weights(const std::string& folder) const {
+Status TrainSession::save_weights(const std::string& folder) {
   if (adapter_) return adapter_->save(folder);
-  std::optional<encoding::Encoding> dtype;
+  models::SaveOptions options;
   if (!inputs_.options.save_dtype.empty()) {
-    dtype = encoding::from_name(inputs_.options.save_dtype);
+    options.dtype = encoding::from_name(inputs_.options.save_dtype);
   }
-  return save_full_model(inputs_.engine.loaded(), inputs_.source, parameters_, dtype, folder);
+  return models::save_model(inputs_.engine.mutable_loaded(), inputs_.source, inputs_.engine.pool(),
+                            folder, options);
 }
 
 }  // namespace ocelli::train

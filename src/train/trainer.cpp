@@ -51,7 +51,8 @@ double Trainer::epoch() const {
 
 Result<EndReason> Trainer::run(const base::CancelToken& cancel) {
   began_ = window_began_ = base::steady_seconds();
-  kept_step_ = state_.step;
+  // Nothing is on disk of a run that begins.
+  kept_step_ = state_.position.is_null() ? -1 : state_.step;
   parts_.parameters.clear_gradients(parts_.engine.pool());
   if (!state_.position.is_null()) {
     OCELLI_TRY(parts_.data.go_to(state_.position));

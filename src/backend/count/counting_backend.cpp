@@ -22,4 +22,24 @@ void CountingBackend::attention(ThreadPool&, const tensor::AttentionJob& job) {
   work_.exponentials += pairs;
 }
 
+void CountingBackend::linear_grad_input(ThreadPool&, const Tensor& dy, const Weight& w,
+                                        const Tensor&) {
+  work_.product_macs += dy.rows() * w.rows * w.cols;
+  work_.weight_bytes += encoding::bytes(w);
+}
+
+void CountingBackend::linear_grad_weight(ThreadPool&, const Tensor& dy, const Tensor&,
+                                         const Weight& w) {
+  work_.product_macs += dy.rows() * w.rows * w.cols;
+}
+
+// The scores once more, then the gradients of q, k, v and of the scores.
+void CountingBackend::attention_grad(ThreadPool&, const tensor::AttentionGradJob& job) {
+  int64_t pairs = 0;
+  for (const tensor::KeyRange& range : job.forward.ranges) pairs += range.end - range.begin;
+  pairs *= job.forward.q.dim(1);
+  work_.attention_macs += 5 * pairs * job.forward.q.dim(2);
+  work_.exponentials += pairs;
+}
+
 }  // namespace ocelli::count

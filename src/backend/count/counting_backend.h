@@ -13,7 +13,7 @@ using tensor::Activation;
 using tensor::Tensor;
 using tensor::ThreadPool;
 
-// Of forward functions.
+// Of forward functions, and of the gradients of products and attention.
 struct Work {
   int64_t product_macs = 0;    // multiply-adds of products with weights
   int64_t attention_macs = 0;  // of scores and of values
@@ -61,16 +61,18 @@ class CountingBackend : public tensor::Backend {
   void token_log_probs(ThreadPool&, const Tensor&, std::span<const int32_t>, float*) override {}
   void top_k_divergence(ThreadPool&, const tensor::TopKJob&, const Tensor&) override {}
 
-  // Gradients are not counted.
-  void linear_grad_input(ThreadPool&, const Tensor&, const Weight&, const Tensor&) override {}
-  void linear_grad_weight(ThreadPool&, const Tensor&, const Tensor&, const Weight&) override {}
+  // Gradients of products and attention count; the others are small beside those.
+  void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
+                         const Tensor& dx) override;
+  void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,
+                          const Weight& w) override;
   void embedding_grad(ThreadPool&, std::span<const int32_t>, const Tensor&,
                       const Weight&) override {}
   void rms_norm_grad(ThreadPool&, const Tensor&, const float*, float, const Tensor&, const Tensor&,
                      float*) override {}
   void layer_norm_grad(ThreadPool&, const Tensor&, const float*, float, const Tensor&,
                        const Tensor&, float*, float*) override {}
-  void attention_grad(ThreadPool&, const tensor::AttentionGradJob&) override {}
+  void attention_grad(ThreadPool& pool, const tensor::AttentionGradJob& job) override;
   void activation_grad(ThreadPool&, Activation, const Tensor&, const Tensor&,
                        const Tensor&) override {}
   void silu_mul_grad(ThreadPool&, const Tensor&, const Tensor&, const Tensor&, const Tensor&,

@@ -47,5 +47,19 @@ TEST(CountingBackend, AttentionCountsTheKeysSeen) {
   EXPECT_EQ(backend.work().attention_macs, 2 * 6 * 9 * 64);
 }
 
+TEST(CountingBackend, GradientsOfProductsAndAttention) {
+  CountingBackend backend;
+  ThreadPool pool(1);
+  const Weight w{.encoding = Encoding::kF32, .rows = 10, .cols = 33};
+  const Tensor x = Tensor::view(nullptr, {5, 33}), dy = Tensor::view(nullptr, {5, 10});
+  backend.linear_grad_input(pool, dy, w, x);
+  backend.linear_grad_weight(pool, dy, x, w);
+  EXPECT_EQ(backend.work().product_macs, 2 * 5 * 33 * 10);
+  const std::array<tensor::KeyRange, 1> ranges = {{{0, 4}}};
+  const Tensor q = Tensor::view(nullptr, {1, 3, 8}), k = Tensor::view(nullptr, {8, 3, 8});
+  backend.attention_grad(pool, {{q, k, k, q, ranges}, q, q, k, k});
+  EXPECT_EQ(backend.work().attention_macs, 5 * 4 * 3 * 8);
+}
+
 }  // namespace
 }  // namespace ocelli::count

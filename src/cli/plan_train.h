@@ -1,0 +1,14 @@
+// ocelli plan --train: what a training run would take.
+#pragma once
+
+#include "cli/engine_options.h"
+#include "cli/train_options.h"
+#include "engine/plan.h"
+
+namespace ocelli::cli {
+
+// `pictures`: those of one sample.
+base::Result<int> plan_training(const TrainFlags& flags, engine::Engine& engine,
+                                const std::vector<engine::PictureSize>& pictures, bool json);
+
+}  // namespace ocelli::cli

@@ -1,0 +1,269 @@
+#include "train/forecast.h"
+
+#include <algorithm>
+
+#include "backend/count/counting_backend.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "models/adapter.h"
+#include "ops/rows.h"
+#include "train/logit_rows.h"
+#include "train/session.h"
+
+namespace ocelli::train {
+
+using base::Code;
+using base::Result;
+using base::Status;
+using tensor::Context;
+using tensor::Tensor;
+
+namespace {
+
+// Gradients that are there but have no memory: for a step that is only counted.
+class Flags : public nn::ParameterVisitor {
+ public:
+  Flags(const TrainOptions& options, bool on) : options_(options), on_(on) {}
+  void matrix(const std::string& name, nn::Weight& w, int64_t rows, int64_t cols) override {
+    if (!wanted(name)) return;
+    add(name, {rows, cols});
+    if (on_) encodings_.push_back(w.encoding);
+    // What trains is f32 or bf16 in the run itself.
+    if (on_ && w.encoding != encoding::Encoding::kBF16) w.encoding = encoding::Encoding::kF32;
+    w.grad = on_ ? reinterpret_cast<float*>(alignof(float)) : nullptr;
+  }
+  void vector(const std::string& name, Tensor& t, std::initializer_list<int64_t> shape) override {
+    if (!wanted(name)) return;
+    add(name, shape);
+    t.grad = on_ ? &grad_ : nullptr;
+  }
+  const std::vector<Parameter>& parameters() const { return parameters_; }
+  const std::vector<encoding::Encoding>& encodings() const { return encodings_; }
+
+ private:
+  bool wanted(const std::string& name) const {
+    const Part part = part_of(name);
+    return part == Part::kVision      ? options_.train_vision
+           : part == Part::kConnector ? options_.train_connector
+                                      : options_.train_text;
+  }
+  void add(const std::string& name, std::initializer_list<int64_t> shape) {
+    Parameter p;
+    p.name = name;
+    p.shape = shape;
+    p.count = 1;
+    for (const int64_t n : shape) p.count *= n;
+    p.part = part_of(name);
+    parameters_.push_back(std::move(p));
+  }
+  const TrainOptions& options_;
+  bool on_;
+  std::vector<Parameter> parameters_;
+  std::vector<encoding::Encoding> encodings_;
+  tensor::Grad grad_{reinterpret_cast<float*>(alignof(float)), 0};
+};
+
+// Puts the encodings back that Flags has changed.
+class Restore : public nn::ParameterVisitor {
+ public:
+  Restore(const TrainOptions& options, const std::vector<encoding::Encoding>& encodings)
+      : flags_(options, false), encodings_(encodings) {}
+  void matrix(const std::string& name, nn::Weight& w, int64_t rows, int64_t cols) override {
+    if (w.grad) w.encoding = encodings_[next_++];
+    flags_.matrix(name, w, rows, cols);
+  }
+  void vector(const std::string& name, Tensor& t, std::initializer_list<int64_t> shape) override {
+    flags_.vector(name, t, shape);
+  }
+
+ private:
+  Flags flags_;
+  const std::vector<encoding::Encoding>& encodings_;
+  size_t next_ = 0;
+};
+
+struct Counted {
+  int64_t peak = 0;
+  count::Work work;
+};
+
+// One micro-batch forward and backward.
+Result<Counted> count_step(engine::Engine& engine, const TrainOptions& o, const StepShape& shape,
+                           bool vision, bool connector) {
+  OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
+  count::CountingBackend backend;
+  tensor::Tape tape;
+  Context c{backend, arena, engine.pool(), &tape};
+  c.exact = true;
+  c.recompute = o.gradient_checkpointing;
+  const models::Model& model = engine.model();
+  const int64_t tokens = shape.samples * shape.tokens, tiles = shape.samples * shape.tiles;
+  const std::vector<int64_t> lengths(size_t(shape.samples), shape.tokens);
+  Tensor x = model.embed(c, std::vector<int32_t>(size_t(tokens), 0));
+  if (tiles > 0 && engine.info().vision) {
+    const models::VisionInfo& v = *engine.info().vision;
+    Context plain{backend, arena, engine.pool()};
+    if (!vision) {  // for the cache, before the step
+      const tensor::Scratch scratch(arena);
+      const int64_t together = std::min(tiles, engine.tiles_together());
+      model.encode_tower(plain, plain.output({together, 3, v.tile, v.tile}, {}));
+    }
+    const int64_t rows = tiles * v.tokens_per_tile;
+    const Tensor seen = vision ? model.encode_tiles(c, c.output({tiles, 3, v.tile, v.tile}, {}))
+                        : connector ? model.connect(c, c.output({rows, v.tower_width}, {}))
+                                    : c.output({rows, engine.info().hidden}, {});
+    std::vector<int32_t> places;
+    for (int32_t i = 0; i < std::min(rows, tokens); ++i) places.push_back(i);
+    x = ops::place_rows(c, x, seen.slice(0, 0, int64_t(places.size())), places);
+  }
+  const Tensor hidden = model.forward(c, x, nn::Sequence::packed(lengths));
+  std::vector<int32_t> rows(static_cast<size_t>(tokens));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = int32_t(i);
+  LogitRows(c, model, hidden).visit(rows, true, [](Context&, const LogitRows::Chunk&) {});
+  tensor::run_backward(c);
+  return Counted{arena.peak(), backend.work()};
+}
+
+// Multiply-adds of a second, in float32, of products as long as a step's.
+double measure_speed(engine::Engine& engine) {
+  constexpr int64_t kRows = 256, kOut = 1024, kIn = 1024;
+  std::vector<float> matrix(size_t(kOut * kIn), 0.01f), in(size_t(kRows * kIn), 0.01f);
+  std::vector<float> out(size_t(kRows * kOut), 0.01f), gradient(size_t(kRows * kIn));
+  encoding::Weight w;
+  w.rows = kOut;
+  w.cols = kIn;
+  w.data = reinterpret_cast<const std::byte*>(matrix.data());
+  const Tensor x = Tensor::view(in.data(), {kRows, kIn}),
+               y = Tensor::view(out.data(), {kRows, kOut});
+  double best = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const base::Stopwatch watch;
+    tensor::LinearJob job{x, &w, y};
+    job.exact = true;
+    engine.backend().linear(engine.pool(), {&job, 1});
+    engine.backend().linear_grad_input(engine.pool(), y, w,
+                                       Tensor::view(gradient.data(), {kRows, kIn}));
+    best = std::min(best, watch.seconds());
+  }
+  return 2.0 * double(kRows * kOut * kIn) / best;
+}
+
+void count_parameters(const TrainOptions& o, const std::vector<Parameter>& parameters,
+                      TrainForecast& f) {
+  for (const Parameter& p : parameters) {
+    f.trainable += p.count;
+    f.parameters += 8 * p.count;
+    if (o.method == "full" && o.weight_storage == "bf16") f.parameters += 2 * p.count;
+    f.optimizer += Optimizer::state_bytes(optimizer_options(o), p);
+    if (o.ema_decay > 0) f.average += 4 * p.count;
+  }
+}
+
+}  // namespace
+
+Result<TrainForecast> forecast_training(engine::Engine& engine, const TrainOptions& o,
+                                        const StepShape& shape) {
+  TrainForecast f;
+  f.program = base::process_memory().now;
+  Counted counted;
+  models::LoadedModel& loaded = engine.mutable_loaded();
+  if (o.method == "lora") {
+    OCELLI_ASSIGN(const models::AdapterConfig config, adapter_config(o, ""));
+    OCELLI_ASSIGN(const auto adapter,
+                  models::Adapter::create(config, loaded, engine.pool(), uint64_t(o.seed)));
+    std::vector<Parameter> parameters;
+    bool parts[kParts] = {};
+    for (const models::AdapterTensor& t : adapter->tensors()) {
+      Parameter p;
+      p.name = t.name;
+      p.shape = t.shape;
+      p.count = t.count;
+      parts[size_t(part_of(t.name))] = true;
+      parameters.push_back(std::move(p));
+    }
+    count_parameters(o, parameters, f);
+    OCELLI_TRY(adapter->attach());
+    auto one =
+        count_step(engine, o, shape, parts[size_t(Part::kVision)], parts[size_t(Part::kConnector)]);
+    adapter->detach();
+    OCELLI_ASSIGN(counted, std::move(one));
+  } else {
+    Flags flags(o, true);
+    loaded.model->visit(flags);
+    count_parameters(o, flags.parameters(), f);
+    auto one = count_step(engine, o, shape, o.train_vision, o.train_connector);
+    Restore restore(o, flags.encodings());
+    loaded.model->visit(restore);
+    OCELLI_ASSIGN(counted, std::move(one));
+  }
+  f.activations = counted.peak;
+  f.macs = counted.work.product_macs + counted.work.attention_macs;
+  if (engine.info().vision) {
+    const int64_t side = engine.info().vision->tile;
+    f.pictures = shape.samples * shape.tiles * o.gradient_accumulation_steps * side * side * 3;
+  }
+  f.step_seconds = double(o.gradient_accumulation_steps) * double(f.macs) / measure_speed(engine);
+  return f;
+}
+
+Result<std::optional<std::vector<std::string>>> settings_that_fit(engine::Engine& engine,
+                                                                  const TrainOptions& options,
+                                                                  const StepShape& shape,
+                                                                  int64_t bytes) {
+  TrainOptions o = options;
+  StepShape s = shape;
+  std::vector<std::string> changes;
+  const auto fits = [&]() -> Result<bool> {
+    OCELLI_ASSIGN(const TrainForecast f, forecast_training(engine, o, s));
+    return f.peak() <= bytes;
+  };
+  const auto change = [&](const std::string& name, const std::string& value) {
+    changes.push_back("--" + name + " " + value);
+    (void)set_option_text(o, name, value);
+  };
+  for (int stage = 0; stage < 6; ++stage) {
+    if (stage == 0 && !o.gradient_checkpointing) {
+      o.gradient_checkpointing = true;
+      changes.push_back("--gradient_checkpointing");
+    } else if (stage == 1 && o.batch_size > 1) {
+      change("gradient_accumulation_steps",
+             std::to_string(o.gradient_accumulation_steps * o.batch_size));
+      change("per_device_train_batch_size", "1");
+      s.samples = 1;
+    } else if (stage == 2 && (o.optim == "adamw_torch" || o.optim == "muon")) {
+      change("optim", "adamw_8bit");
+    } else if (stage == 3 && o.method == "full") {
+      change("method", "lora");
+    } else if (stage == 4 && s.tokens > 256 && s.tiles == 0) {
+      s.tokens = std::max<int64_t>(256, s.tokens / 4);
+      change("max_length", std::to_string(s.tokens));
+    } else if (stage == 5 && o.lora_r > 4) {
+      change("lora_r", "4");
+    } else {
+      continue;
+    }
+    OCELLI_ASSIGN(const bool enough, fits());
+    if (enough) return std::optional(changes);
+  }
+  return std::optional<std::vector<std::string>>();
+}
+
+Status check_memory(engine::Engine& engine, const TrainOptions& options, const StepShape& shape,
+                    int64_t bytes) {
+  OCELLI_ASSIGN(const TrainForecast f, forecast_training(engine, options, shape));
+  if (f.peak() <= bytes) return {};
+  const auto mib = [](int64_t n) { return std::to_string((n + (1 << 20) - 1) >> 20) + " MiB"; };
+  OCELLI_ASSIGN(const auto settings, settings_that_fit(engine, options, shape, bytes));
+  std::string proposal = "no settings of this model fit; choose a smaller model";
+  if (settings) {
+    proposal.clear();
+    for (const std::string& s : *settings) proposal += (proposal.empty() ? "try " : " ") + s;
+  }
+  return base::fail(Code::kDoesNotFit, "not enough memory for training (" + mib(f.peak()) +
+                                           ": activations " + mib(f.activations) + ", parameters " +
+                                           mib(f.parameters) + ", optimizer " + mib(f.optimizer) +
+                                           ", program and weights " + mib(f.program) + "; limit " +
+                                           mib(bytes) + "); " + proposal);
+}
+
+}  // namespace ocelli::train

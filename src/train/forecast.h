@@ -1,0 +1,48 @@
+// Forecast of a training run: memory and time of a step, by running the step on the backend that
+// counts, over memory that is never touched; and settings that fit a budget.
+#pragma once
+
+#include "engine/engine.h"
+#include "train/options.h"
+
+namespace ocelli::train {
+
+// The largest micro-batch that is expected.
+struct StepShape {
+  int64_t samples = 1;
+  int64_t tokens = 1024;  // of one sample
+  int64_t tiles = 0;      // of one sample's pictures
+};
+
+struct TrainForecast {
+  int64_t trainable = 0;  // numbers
+  // Bytes.
+  int64_t program = 0;     // what the process takes now, with the weights as they are loaded
+  int64_t parameters = 0;  // float32 values and gradients, and stored copies
+  int64_t optimizer = 0;
+  int64_t average = 0;  // moving average of the weights
+  int64_t activations = 0;
+  int64_t pictures = 0;  // samples that are prepared, and features kept in memory
+  int64_t peak() const {
+    return program + parameters + optimizer + average + activations + pictures;
+  }
+  int64_t macs = 0;         // multiply-adds of a micro-batch, forward and backward
+  double step_seconds = 0;  // of a whole step, with its accumulation
+};
+
+// What the options would take on this engine. The model comes back as it was.
+base::Result<TrainForecast> forecast_training(engine::Engine& engine, const TrainOptions& options,
+                                              const StepShape& shape);
+
+// Changes of the options, in the order of how little they cost, until `bytes` are enough; nothing
+// where that cannot be. Each is a text as on the command line.
+base::Result<std::optional<std::vector<std::string>>> settings_that_fit(engine::Engine& engine,
+                                                                        const TrainOptions& options,
+                                                                        const StepShape& shape,
+                                                                        int64_t bytes);
+
+// kDoesNotFit with numbers and settings that fit, where the run would take more than `bytes`.
+base::Status check_memory(engine::Engine& engine, const TrainOptions& options,
+                          const StepShape& shape, int64_t bytes);
+
+}  // namespace ocelli::train

@@ -1,0 +1,215 @@
+// ocelli train as a person would run it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "process.h"
+
+namespace ocelli::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+class Train : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream data(folder_.file("data.jsonl"));
+    const char* const kWords[] = {"one", "two", "three", "four", "five", "six", "seven"};
+    for (int i = 0; i < 14; ++i) {
+      data << R"({"prompt": "after )" << kWords[i % 7] << R"( comes", "completion": ")"
+           << kWords[(i + 1) % 7] << "\"}\n";
+    }
+  }
+
+  std::vector<std::string> words(const std::string& out, std::vector<std::string> more = {}) const {
+    std::vector<std::string> all = {"train", model_, folder_.file("data.jsonl"), "-o", out};
+    all.insert(all.end(), {"--gradient_accumulation_steps", "2", "-t", "1"});
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }
+  Finished train(const std::string& out, std::vector<std::string> more = {}) {
+    return run(words(out, std::move(more)));
+  }
+  std::string bytes(const std::string& path) const { return read_all(path); }
+
+  TemporaryFolder folder_;
+  std::string model_ = fixture("models/smollm2");
+};
+
+TEST_F(Train, AnAdapter) {
+  const std::string out = folder_.file("out");
+  const Finished f = train(out, {"--max_steps", "5", "--logging_steps", "1", "--lora_r", "4"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(f.out, HasSubstr(out + "/adapter"));
+  EXPECT_THAT(f.err, HasSubstr("trainable parameters"));
+  EXPECT_THAT(f.err, HasSubstr("step 5/5"));
+  EXPECT_TRUE(fs::exists(out + "/adapter/adapter_model.safetensors"));
+  EXPECT_TRUE(fs::exists(out + "/adapter/adapter_config.json"));
+  EXPECT_THAT(bytes(out + "/metrics.jsonl"), HasSubstr("\"train/loss\""));
+  EXPECT_THAT(bytes(out + "/recipe.json"), HasSubstr("\"lora_r\": 4"));
+  EXPECT_FALSE(fs::is_empty(out + "/runs"));
+  // Again into the same folder: not by accident.
+  const Finished again = train(out);
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("--resume"));
+}
+
+TEST_F(Train, AWholeModelThatRunsAfterwards) {
+  const std::string out = folder_.file("out");
+  const Finished f = train(out, {"--method", "full", "--max_steps", "30", "--learning_rate", "3e-3",
+                                 "--eval_split", "0.2", "--eval_steps", "10"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(f.err, HasSubstr("evaluation behind step 30"));
+  const Finished answer = run({"run", out + "/model", "after one comes", "-n", "3", "--temp", "0"});
+  EXPECT_EQ(answer.status, 0) << answer.err;
+}
+
+TEST_F(Train, ARecipeAPresetAndTheCommandLine) {
+  std::ofstream(folder_.file("r.toml")) << "lora_r = 3\nmax_steps = 2\n[options]\nseed = 9\n";
+  const Finished f = train(folder_.file("out"), {"--preset", "smollm-sft", "--recipe",
+                                                 folder_.file("r.toml"), "--seed", "11"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  const std::string recipe = bytes(folder_.file("out") + "/recipe.json");
+  EXPECT_THAT(recipe, HasSubstr("\"lora_r\": 3"));
+  EXPECT_THAT(recipe, HasSubstr("\"seed\": 11"));
+  EXPECT_THAT(recipe, HasSubstr("\"lr_scheduler_type\": \"cosine\""));
+  EXPECT_THAT(run({"train", "--preset", "list"}).out, HasSubstr("smolvlm2-official"));
+}
+
+TEST_F(Train, WhatIsWrongIsSaidBeforeTheFirstStep) {
+  const std::string out = folder_.file("out");
+  const auto status = [&](std::vector<std::string> more, const std::string& sentence) {
+    const Finished f = train(out, std::move(more));
+    EXPECT_THAT(f.err, HasSubstr(sentence));
+    return f.status;
+  };
+  EXPECT_EQ(status({"--lora_r", "0"}, "lora_r"), 2);
+  EXPECT_EQ(status({"--optim", "lion"}, "adamw_8bit"), 2);
+  EXPECT_EQ(status({"--target_modules", "nothing"}, "target_modules"), 2);
+  EXPECT_EQ(status({"--preset", "smolvlm2-oficial"}, "did you mean"), 2);
+  EXPECT_EQ(run({"train", model_, folder_.file("no.jsonl"), "-o", out}).status, 2);
+  std::ofstream(folder_.file("data.jsonl")) << "{\"messages\": [{\"role\": \"user\", \"content\": "
+                                               "\"a\"}]}\n";
+  const Finished masked = train(out);
+  EXPECT_NE(masked.status, 0);
+  EXPECT_FALSE(fs::exists(out + "/adapter"));
+}
+
+TEST_F(Train, ALossThatIsNotFiniteKeepsTheLastGood) {
+  const std::string out = folder_.file("out");
+  const Finished f = train(out, {"--method", "full", "--learning_rate", "1e12", "--max_grad_norm",
+                                 "0", "--optim", "sgd", "--max_steps", "5", "--save_steps", "1"});
+  EXPECT_EQ(f.status, 6) << f.err;
+  EXPECT_THAT(f.err, HasSubstr("not finite"));
+  EXPECT_THAT(f.err, HasSubstr("rows"));
+  EXPECT_TRUE(fs::exists(out + "/step-1/training.json"));
+}
+
+// SIGTERM and SIGINT: a checkpoint, exit status 7, and what goes on from it ends as if nothing had
+// been.
+TEST_F(Train, SignalsKeepAStateToGoOnFrom) {
+  const std::vector<std::string> more = {"--max_steps", "40", "--method", "full"};
+  const std::string whole = folder_.file("whole");
+  ASSERT_EQ(train(whole, more).status, 0);
+  for (const int number : {SIGTERM, SIGINT}) {
+    const std::string out = folder_.file("out" + std::to_string(number));
+    Process process(words(out, {"--max_steps", "40", "--method", "full"}));
+    eventually([&] { return fs::exists(out + "/recipe.json"); });
+    process.signal(number);
+    const Finished f = process.wait();
+    if (f.status == 0) continue;  // it was done already
+    EXPECT_EQ(f.status, 7) << f.err;
+    EXPECT_LT(f.seconds, 20);
+    EXPECT_THAT(f.err, HasSubstr("--resume"));
+    const Finished resumed = run({"train", "--resume", "-o", out, "-t", "1"});
+    ASSERT_EQ(resumed.status, 0) << resumed.err;
+    EXPECT_EQ(bytes(out + "/model/model.safetensors"), bytes(whole + "/model/model.safetensors"));
+  }
+}
+
+TEST_F(Train, KilledAtRandomItGoesOnToTheSameBits) {
+  const std::vector<std::string> more = {"--max_steps",  "90",         "--method",           "full",
+                                         "--save_steps", "3",          "--save_total_limit", "2",
+                                         "--optim",      "adamw_8bit", "--logging_steps",    "5"};
+  const std::string whole = folder_.file("whole"), out = folder_.file("out");
+  const Finished undisturbed = train(whole, more);
+  ASSERT_EQ(undisturbed.status, 0);
+  int kills = 0;
+  unsigned random = 12345;
+  bool done = false;
+  for (int round = 0; round < 400 && !done; ++round) {
+    const bool resumes = fs::exists(out) && [&] {
+      for (const auto& e : fs::directory_iterator(out)) {
+        const std::string name = e.path().filename();
+        if (name.starts_with("step-") && !name.ends_with(".tmp")) return true;
+      }
+      return false;
+    }();
+    std::vector<std::string> all =
+        resumes ? std::vector<std::string>{"train", "--resume", "-o", out, "-t", "1"}
+                : words(out, more);
+    Process process(all);
+    random = random * 1664525u + 1013904223u;
+    if (kills < 20) {
+      const double wait = undisturbed.seconds * (0.01 + 0.05 * double(random >> 8) / (1 << 24));
+      eventually([&] { return !process.running(); }, wait);
+      if (process.running()) {
+        process.signal(SIGKILL);
+        ++kills;
+      }
+    }
+    const Finished f = process.wait();
+    if (f.status == 0) done = true;
+    if (f.status > 0) FAIL() << f.err;
+  }
+  EXPECT_TRUE(done);
+  EXPECT_GE(kills, 15);
+  EXPECT_EQ(bytes(out + "/model/model.safetensors"), bytes(whole + "/model/model.safetensors"));
+  // The losses too; how fast they came is another matter.
+  const auto losses = [&](const std::string& folder) {
+    std::vector<double> values;
+    for (const base::Json& line : parse_lines(bytes(folder + "/metrics.jsonl"))) {
+      values.push_back(line.find("train/loss")->as_double());
+    }
+    return values;
+  };
+  EXPECT_EQ(losses(out), losses(whole));
+}
+
+TEST_F(Train, DamagedCheckpointsAndOthersModels) {
+  const std::string out = folder_.file("out");
+  ASSERT_EQ(train(out, {"--max_steps", "4", "--save_steps", "1"}).status, 0);
+  const std::string newest = out + "/step-4/state.safetensors";
+  std::fstream(newest, std::ios::in | std::ios::out | std::ios::binary).seekp(3000).put('x');
+  const Finished named = run({"train", "--resume-from", out + "/step-4", "-t", "1"});
+  EXPECT_EQ(named.status, 6);
+  EXPECT_THAT(named.err, HasSubstr("state.safetensors"));
+  EXPECT_THAT(named.err, HasSubstr("step-3 is whole"));
+  fs::create_directory(out + "/step-9.tmp");
+  const Finished taken = run({"train", "--resume", "-o", out, "-t", "1"});
+  EXPECT_EQ(taken.status, 0) << taken.err;
+  EXPECT_THAT(taken.err, HasSubstr("going on from " + out + "/step-3"));
+  EXPECT_THAT(taken.err, HasSubstr("removed " + out + "/step-9.tmp"));
+  EXPECT_FALSE(fs::exists(out + "/step-9.tmp"));
+  const Finished other =
+      run({"train", fixture("models/smollm3"), "--resume", "-o", out, "-t", "1"});
+  EXPECT_EQ(other.status, 6);
+  EXPECT_THAT(other.err, HasSubstr("hash"));
+}
+
+TEST_F(Train, OneRunInAFolderAtATime) {
+  const std::string out = folder_.file("out");
+  Process first(words(out, {"--max_steps", "100000", "--method", "full"}));
+  ASSERT_TRUE(eventually([&] { return fs::exists(out + "/recipe.json"); }));
+  const Finished second = train(out);
+  EXPECT_EQ(second.status, 6);
+  EXPECT_THAT(second.err, HasSubstr("in use by pid " + std::to_string(first.pid())));
+  first.signal(SIGTERM);
+  EXPECT_EQ(first.wait().status, 7);
+}
+
+}  // namespace
+}  // namespace ocelli::test
