@@ -12,6 +12,7 @@ using tensor::Tensor;
 
 Result<DryRun> DryRun::create(Engine& engine) {
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
+  arena.count_only();
   OCELLI_ASSIGN(nn::KvCache cache, engine.make_cache());
   return DryRun(engine, std::move(arena), std::move(cache));
 }

@@ -224,5 +224,13 @@ TEST(Orientation, ReadsDamagedExifSafely) {
   EXPECT_EQ(orientation_in_xmp(bytes_of("tiff:Orientation=\"")), std::nullopt);
 }
 
+// A header that ends a byte early, with a shorter size field.
+TEST(Decode, AWebpOfElevenBytesIsNone) {
+  const std::string_view text("RIFF\xba\x08\0WEBP", 11);
+  const auto image = decode(std::as_bytes(std::span(text)));
+  ASSERT_FALSE(image.ok());
+  EXPECT_EQ(image.error().code, base::Code::kBadInput);
+}
+
 }  // namespace
 }  // namespace ocelli::media

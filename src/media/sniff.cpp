@@ -78,7 +78,8 @@ Sniffed sniff(std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with("\xff\xd8\xff")) return {Format::kJpeg, {}};
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return {Format::kPng, {}};
-  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return {Format::kWebp, {}};
+  if (text.starts_with("RIFF") && text.size() >= 12 && text.substr(8, 4) == "WEBP")
+    return {Format::kWebp, {}};
   if (text.starts_with("GIF87a") || text.starts_with("GIF89a")) return {Format::kGif, {}};
   if (text.starts_with("BM")) return {Format::kBmp, {}};
   for (const std::string_view tiff : {"II*\0"sv, "MM\0*"sv, "II+\0"sv, "MM\0+"sv})

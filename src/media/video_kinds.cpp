@@ -102,7 +102,7 @@ const VideoContainer* sniff_video(std::span<const std::byte> bytes) {
   const std::string_view text = text_of(bytes);
   if (is_mov(text)) return &kMov;
   if (text.starts_with("\x1a\x45\xdf\xa3")) return &kMatroska;
-  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("AVI ")) return &kAvi;
+  if (text.starts_with("RIFF") && text.size() >= 12 && text.substr(8, 4) == "AVI ") return &kAvi;
   if (text.starts_with("FLV\1")) return &kFlv;
   if (is_mpeg_ts(text)) return &kMpegTs;
   return nullptr;

@@ -37,6 +37,10 @@ class Arena {
     return static_cast<T*>(take_bytes(count * int64_t(sizeof(T))));
   }
 
+  // From now on addresses are counted and never touched: what a dry run works on.
+  void count_only() { counts_only_ = true; }
+  bool counts_only() const { return counts_only_; }
+
   int64_t mark() const { return used_; }
   void rewind(int64_t mark);
 
@@ -49,6 +53,7 @@ class Arena {
   Arena(std::byte* memory, int64_t capacity) : memory_(memory), capacity_(capacity) {}
   std::byte* memory_ = nullptr;
   int64_t capacity_ = 0, used_ = 0, peak_ = 0;
+  bool counts_only_ = false;
 };
 
 // Rewinds to where it was made.

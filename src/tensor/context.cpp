@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <functional>
 
-#include "tensor/backend.h"
-
 namespace ocelli::tensor {
 
 Tensor Context::output(std::initializer_list<int64_t> shape, std::initializer_list<Tensor> inputs) {
@@ -23,8 +21,7 @@ float* grad_of(Context& c, const Tensor& t) {
     OCELLI_CHECK(!c.block_begin || std::less_equal<const void*>()(c.block_begin, t.grad),
                  "a gradient that outlives a recomputed block is taken before it");
     t.grad->data = c.arena.take<float>(t.grad->count);
-    // Memory that is only counted is never touched (backend/count).
-    if (c.backend.name() == "count") return t.grad->data + t.grad_offset;
+    if (c.arena.counts_only()) return t.grad->data + t.grad_offset;
     constexpr int64_t kPiece = 1 << 16;  // numbers that are worth another thread
     c.pool.parallel_for(
         t.grad->count,

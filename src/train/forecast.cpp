@@ -91,6 +91,7 @@ struct Counted {
 Result<Counted> count_step(engine::Engine& engine, const TrainOptions& o, const StepShape& shape,
                            bool vision, bool connector) {
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
+  arena.count_only();
   count::CountingBackend backend;
   tensor::Tape tape;
   Context c{backend, arena, engine.pool(), &tape};
