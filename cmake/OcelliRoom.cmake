@@ -31,7 +31,7 @@ function(ocelli_room room)
   set_property(GLOBAL APPEND PROPERTY OCELLI_ROOMS ${target})
   if(tests AND OCELLI_TESTS)
     add_executable(${target}_test ${tests})
-    target_link_libraries(${target}_test PRIVATE ${target} ${ARG_PRIVATE} ${ARG_TEST} ocelli_warnings
+    target_link_libraries(${target}_test PRIVATE ${target} ${ARG_PRIVATE} ${ARG_TEST} ocelli_warnings ocelli_test_flags
                                                  GTest::gtest GTest::gmock GTest::gtest_main)
     target_compile_definitions(${target}_test PRIVATE
       OCELLI_SOURCE_DIR="${PROJECT_SOURCE_DIR}" OCELLI_FIXTURES="${PROJECT_SOURCE_DIR}/tests/fixtures")
