@@ -171,7 +171,8 @@ constexpr std::string_view kKnown[] = {"peft_type",
 
 Status read_others(const Json& json, AdapterConfig& c) {
   for (const auto& [key, value] : json.members()) {
-    const auto is = [&](std::string_view name) { return name == key; };
+    // Named anew: clang 14 lets no lambda refer to a name of a binding.
+    const auto is = [&key = key](std::string_view name) { return name == key; };
     if (std::any_of(std::begin(kKnown), std::end(kKnown), is)) continue;
     if (!is_nothing(value) && std::none_of(std::begin(kHarmless), std::end(kHarmless), is)) {
       return wrong("\"" + base::printable(key, 60) + "\" is " + base::printable(value.dump(), 60) +
