@@ -5,6 +5,7 @@
 
 #include "base/advice.h"
 #include "base/bounded_reader.h"
+#include "formats/gguf_writer.h"
 
 namespace ocelli::formats {
 
@@ -274,6 +275,13 @@ Status GgufFile::read(std::span<const std::byte> bytes) {
   tensors_.reserve(entries.size());
   for (Entry& entry : entries) tensors_.push_back(std::move(entry.info));
   return {};
+}
+
+std::optional<uint32_t> gguf_type_id(Encoding encoding) {
+  for (const Type& type : kTypes) {
+    if (type.encoding == encoding) return type.id;
+  }
+  return std::nullopt;
 }
 
 }  // namespace ocelli::formats

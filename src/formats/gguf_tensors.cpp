@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "formats/gguf_writer.h"
+
 namespace ocelli::formats {
 
 using base::Code;
@@ -82,6 +84,38 @@ std::string stem_name(std::string_view stem, bool pictures) {
   return std::string(lookup(kVision, stem));
 }
 
+std::string_view lookup_back(std::span<const Pair> pairs, std::string_view name) {
+  for (const auto& [to, from] : pairs) {
+    if (from == name) return to;
+  }
+  return {};
+}
+
+std::string layer_back(std::string_view text, std::span<const Pair> pairs,
+                       const std::string& prefix) {
+  std::string_view number, rest;
+  if (!split_layer(text, number, rest)) return {};
+  const std::string_view name = lookup_back(pairs, rest);
+  if (name.empty()) return {};
+  return prefix + std::string(number) + "." + std::string(name);
+}
+
+// The inverse of stem_name().
+std::string stem_back(std::string_view stem) {
+  if (stem == "lm_head") return "output";
+  constexpr std::string_view kTower = "model.vision_model.encoder.layers.";
+  if (stem.starts_with(kTower))
+    return layer_back(stem.substr(kTower.size()), kVisionLayer, "v.blk.");
+  for (const std::string_view prefix : {"model.text_model.", "model."}) {
+    if (!stem.starts_with(prefix)) continue;
+    const std::string_view rest = stem.substr(prefix.size());
+    if (rest == "embed_tokens") return "token_embd";
+    if (rest == "norm") return "output_norm";
+    if (rest.starts_with("layers.")) return layer_back(rest.substr(7), kTextLayer, "blk.");
+  }
+  return std::string(lookup_back(kVision, stem));
+}
+
 // Row j * half + i of a head, of 2 * half rows, is row 2 i + j of the file's.
 Status reorder(const GgufFile& file, TensorInfo& t, int64_t heads, OwnedRows& owned) {
   const int64_t rows = t.shape[0];
@@ -157,6 +191,19 @@ std::string hugging_face_name(std::string_view name, bool pictures) {
     return stem.empty() ? stem : stem + std::string(part);
   }
   return {};
+}
+
+std::string gguf_name(std::string_view name) {
+  for (const std::string_view part : {".weight", ".bias"}) {
+    if (!name.ends_with(part)) continue;
+    const std::string stem = stem_back(name.substr(0, name.size() - part.size()));
+    return stem.empty() ? stem : stem + std::string(part);
+  }
+  return {};
+}
+
+bool is_projector_name(std::string_view name) {
+  return name.starts_with("v.") || name.starts_with("mm.");
 }
 
 Status append_tensors(const GgufFile& file, const GgufTensorOptions& options,
