@@ -71,6 +71,26 @@ Forward linear_lora(Trial& t) {
   };
 }
 
+// Onto a product through which a gradient flows, and again onto the sum.
+Forward add_product(Trial& t) {
+  const Tensor x = t.leaf({3, 5}), z = t.leaf({3, 2});
+  const Weight w = t.trainable(4, 5, Encoding::kF32), b = t.trainable(4, 2, Encoding::kF32);
+  return [=](Context& c) {
+    const Tensor y = ops::add_product(c, ops::linear(c, x, w), z, b, 0.5f);
+    return ops::add_product(c, y, x, w, 1);
+  };
+}
+
+// Onto one through which none flows, as below the first layer that trains.
+Forward add_product_first(Trial& t) {
+  const Tensor x = t.data({3, 5});
+  const Weight w = t.frozen(4, 5, Encoding::kQ8), a = t.trainable(2, 5, Encoding::kF32),
+               b = t.trainable(4, 2, Encoding::kF32);
+  return [=](Context& c) {
+    return ops::add_product(c, ops::linear(c, x, w), ops::linear(c, x, a), b, -0.7f);
+  };
+}
+
 Case embedding_of(Encoding e) {
   return {"embedding", std::string(encoding::name(e)), [e](Trial& t) -> Forward {
             const Weight w = t.trainable(6, 4, e);
@@ -311,6 +331,8 @@ const std::vector<Case>& cases() {
       linear_trainable(Encoding::kBF16),
       {"linear", "bias, activation, residual", linear_epilogue},
       {"linear", "low-rank adapter on q8", linear_lora},
+      {"add_product", "in place", add_product},
+      {"add_product", "first gradient", add_product_first},
       {"linear_group", "two members", linear_group},
       embedding_of(Encoding::kF32),
       embedding_of(Encoding::kBF16),

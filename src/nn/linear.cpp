@@ -8,8 +8,10 @@ Tensor Linear::operator()(Context& c, const Tensor& x, Activation activation,
                           const Tensor& residual) const {
   if (lora.empty()) return ops::linear(c, x, w, {bias, activation, residual});
   const bool bare = needs_bare_product(lora);
-  Tensor y =
-      apply(c, ops::linear(c, x, w, {bare ? Tensor() : bias, Activation::kNone, {}}), x, w, lora);
+  if (!bare && activation == Activation::kNone) {
+    return apply(c, ops::linear(c, x, w, {bias, activation, residual}), x, w, lora);
+  }
+  Tensor y = apply(c, ops::linear(c, x, w, {bare ? Tensor() : bias}), x, w, lora);
   if (bare && bias) y = ops::add(c, y, bias);
   if (activation != Activation::kNone) y = ops::activation(c, activation, y);
   return residual ? ops::add(c, residual, y) : y;

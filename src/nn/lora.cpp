@@ -26,8 +26,7 @@ Tensor apply_dora(Context& c, const Tensor& y, const Tensor& x, const Weight& w,
   const Tensor base = drops ? ops::linear(c, input, w) : y;
   const Tensor low = ops::linear(c, ops::linear(c, input, l.a), l.b);
   // f (base + scale * low)
-  const Tensor changed =
-      ops::scale_columns(c, ops::add(c, base, low, l.scale), dora_factor(c, l));
+  const Tensor changed = ops::scale_columns(c, ops::add(c, base, low, l.scale), dora_factor(c, l));
   if (!drops && l.weight == 1) return changed;
   return ops::add(c, ops::add(c, y, changed, l.weight), base, -l.weight);
 }
@@ -80,8 +79,8 @@ Tensor apply(Context& c, Tensor y, const Tensor& x, const Weight& w, std::span<c
       y = apply_dora(c, y, x, w, l);
       continue;
     }
-    const Tensor low = ops::linear(c, ops::linear(c, dropped(c, x, l), l.a), l.b);
-    y = ops::add(c, y, low, l.scale * l.weight);
+    const Tensor low = ops::linear(c, dropped(c, x, l), l.a);
+    y = ops::add_product(c, y, low, l.b, l.scale * l.weight);
   }
   return y;
 }

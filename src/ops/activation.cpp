@@ -8,13 +8,9 @@ Tensor activation(Context& c, Activation f, const Tensor& x) {
   OCELLI_CHECK(x.row_uniform(), "activation: rows are contiguous");
   const Tensor y = detail::output_like(c, x, {x});
   c.backend.activation(c.pool, f, x, y);
-  if (y.grad) {
-    c.tape->push_back([f, x, y](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dx = detail::gradient(b, x);
-      b.backend.activation_grad(b.pool, f, x, detail::gradient(b, y), dx);
-    });
-  }
+  detail::on_backward(c, y, [f, x](Context& b, const Tensor& dy) {
+    b.backend.activation_grad(b.pool, f, x, dy, detail::gradient(b, x));
+  });
   return y;
 }
 

@@ -11,14 +11,10 @@ Tensor add(Context& c, const Tensor& a, const Tensor& b, float scale) {
                "add: rows of b repeat a whole number of times");
   const Tensor y = detail::output_like(c, a, {a, b});
   c.backend.add(c.pool, a, b, scale, y);
-  if (y.grad) {
-    c.tape->push_back([a, b, y, scale](Context& back) {
-      if (!detail::reached(y)) return;
-      const Tensor dy = detail::gradient(back, y);
-      if (a.grad) back.backend.accumulate(back.pool, dy, 1, detail::gradient(back, a));
-      if (b.grad) back.backend.accumulate(back.pool, dy, scale, detail::gradient(back, b));
-    });
-  }
+  detail::on_backward(c, y, [a, b, scale](Context& back, const Tensor& dy) {
+    if (a.grad) back.backend.accumulate(back.pool, dy, 1, detail::gradient(back, a));
+    if (b.grad) back.backend.accumulate(back.pool, dy, scale, detail::gradient(back, b));
+  });
   return y;
 }
 

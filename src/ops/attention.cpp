@@ -37,9 +37,8 @@ Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
   job.log_sum_exp = c.arena.take<float>(q.dim(0) * q.dim(1));
   job.ranges = detail::keep(c, ranges);
   c.backend.attention(c.pool, job);
-  c.tape->push_back([job](Context& b) {
-    if (!detail::reached(job.out)) return;
-    tensor::AttentionGradJob grad{job, detail::gradient(b, job.out), {}, {}, {}};
+  detail::on_backward(c, job.out, [job](Context& b, const Tensor& dout) {
+    tensor::AttentionGradJob grad{job, dout, {}, {}, {}};
     grad.dq = detail::gradient(b, job.q);
     grad.dk = detail::gradient(b, job.k);
     grad.dv = detail::gradient(b, job.v);

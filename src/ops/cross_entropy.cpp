@@ -17,10 +17,10 @@ Tensor cross_entropy(Context& c, const Tensor& logits, std::span<const int32_t> 
   const Tensor loss = c.output({1}, {logits});
   c.backend.cross_entropy(c.pool, logits, targets, scale, loss);
   if (loss.grad) {
-    c.tape->push_back([logits, loss, scale, kept = detail::keep(c, targets)](Context& b) {
-      if (!detail::reached(loss)) return;
+    const auto kept = detail::keep(c, targets);
+    detail::on_backward(c, loss, [logits, scale, kept](Context& b, const Tensor& dloss) {
       const Tensor dlogits = detail::gradient(b, logits);
-      b.backend.cross_entropy_grad(b.pool, logits, kept, scale, detail::gradient(b, loss), dlogits);
+      b.backend.cross_entropy_grad(b.pool, logits, kept, scale, dloss, dlogits);
     });
   }
   return loss;

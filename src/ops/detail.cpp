@@ -33,6 +33,18 @@ Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor>
   OCELLI_CHECK(false, "a tensor has one to four dimensions");
 }
 
+Tensor zeros_like(Context& c, const Tensor& like) {
+  const Tensor zeros = output_like(c, like, {});
+  if (!c.arena.counts_only()) std::fill_n(zeros.f32(), zeros.count(), 0.0f);
+  return zeros;
+}
+
+Tensor scaled_copy(Context& c, const Tensor& x, float scale) {
+  const Tensor y = zeros_like(c, x);
+  c.backend.accumulate(c.pool, x, scale, y);
+  return y;
+}
+
 Tensor gradient(Context& c, const Tensor& t) {
   if (!t.grad) return {};
   Tensor g = t;

@@ -40,6 +40,18 @@ Tensor gradient(Context& c, const Tensor& t);
 // The same for a vector, [D] contiguous; null where none flows.
 float* gradient_numbers(Context& c, const Tensor& t);
 
+// The gradient of an op whose result is y: step(Context&, dy) adds to the gradients of the inputs.
+// It runs if a gradient reached y, and is the last to read it. Nothing to do where none flows to y.
+template <class Step>
+void on_backward(Context& c, const Tensor& y, Step step) {
+  if (!y.grad) return;
+  c.tape->push_back([y, step](Context& b) {
+    if (!reached(y)) return;
+    step(b, gradient(b, y));
+    tensor::drop_gradient(b, y);
+  });
+}
+
 // A copy in the arena: what the backward pass still needs when the caller's own is gone.
 template <class T>
 std::span<const T> keep(Context& c, std::span<const T> values) {
@@ -53,6 +65,10 @@ Tensor merge_heads(const Tensor& x);
 
 // Every index in [0, limit)?
 bool all_below(std::span<const int32_t> indices, int64_t limit);
+
+// Zeros in the arena, contiguous, with the shape of `like`, and scale * x. No gradient flows.
+Tensor zeros_like(Context& c, const Tensor& like);
+Tensor scaled_copy(Context& c, const Tensor& x, float scale);
 
 // A copy with the same shape.
 inline void copy(Context& c, const Tensor& from, const Tensor& to) {

@@ -11,13 +11,9 @@ Tensor dropout(Context& c, const Tensor& x, float p) {
   const tensor::Dropout dropped{c.rng, p};
   const Tensor y = detail::output_like(c, x, {x});
   c.backend.dropout(c.pool, x, dropped, y);
-  if (y.grad) {
-    c.tape->push_back([x, y, dropped](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dx = detail::gradient(b, x);
-      b.backend.dropout_grad(b.pool, detail::gradient(b, y), dropped, dx);
-    });
-  }
+  detail::on_backward(c, y, [x, dropped](Context& b, const Tensor& dy) {
+    b.backend.dropout_grad(b.pool, dy, dropped, detail::gradient(b, x));
+  });
   return y;
 }
 

@@ -9,8 +9,8 @@ Tensor embedding(Context& c, std::span<const int32_t> ids, const Weight& w) {
   const Tensor y = c.output({int64_t(ids.size()), w.cols}, {detail::parameter(w)});
   c.backend.embedding(c.pool, ids, w, y);
   if (y.grad) {
-    c.tape->push_back([y, w, kept = detail::keep(c, ids)](Context& b) {
-      if (detail::reached(y)) b.backend.embedding_grad(b.pool, kept, detail::gradient(b, y), w);
+    detail::on_backward(c, y, [w, kept = detail::keep(c, ids)](Context& b, const Tensor& dy) {
+      b.backend.embedding_grad(b.pool, kept, dy, w);
     });
   }
   return y;

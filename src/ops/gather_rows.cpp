@@ -9,10 +9,8 @@ Tensor gather_rows(Context& c, const Tensor& x, std::span<const int32_t> rows) {
   const Tensor y = c.output({int64_t(rows.size()), x.dim(1)}, {x});
   c.backend.gather_rows(c.pool, x, rows, y);
   if (y.grad) {
-    c.tape->push_back([x, y, kept = detail::keep(c, rows)](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dx = detail::gradient(b, x);
-      b.backend.scatter_rows(b.pool, detail::gradient(b, y), kept, true, dx);
+    detail::on_backward(c, y, [x, kept = detail::keep(c, rows)](Context& b, const Tensor& dy) {
+      b.backend.scatter_rows(b.pool, dy, kept, true, detail::gradient(b, x));
     });
   }
   return y;

@@ -10,15 +10,12 @@ Tensor layer_norm(Context& c, const Tensor& x, const Tensor& w, const Tensor& bi
                "layer_norm: a bias for each column");
   const Tensor y = detail::output_like(c, x, {x, w, bias});
   c.backend.layer_norm(c.pool, x, w.f32(), bias.f32(), eps, y);
-  if (y.grad) {
-    c.tape->push_back([x, w, bias, y, eps](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dx = detail::gradient(b, x);
-      float* dw = detail::gradient_numbers(b, w);
-      float* db = detail::gradient_numbers(b, bias);
-      b.backend.layer_norm_grad(b.pool, x, w.f32(), eps, detail::gradient(b, y), dx, dw, db);
-    });
-  }
+  detail::on_backward(c, y, [x, w, bias, eps](Context& b, const Tensor& dy) {
+    const Tensor dx = detail::gradient(b, x);
+    float* dw = detail::gradient_numbers(b, w);
+    float* db = detail::gradient_numbers(b, bias);
+    b.backend.layer_norm_grad(b.pool, x, w.f32(), eps, dy, dx, dw, db);
+  });
   return y;
 }
 

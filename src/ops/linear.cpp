@@ -26,20 +26,32 @@ tensor::LinearJob job_of(const Context& c, const Tensor& x, const Weight& w, con
   return {x, &w, y, e.bias ? e.bias.f32() : nullptr, e.activation, e.residual, c.exact};
 }
 
-// y = x w^T
-Tensor product(Context& c, const Tensor& x, const Weight& w) {
-  const Tensor y = c.output({x.dim(0), w.rows}, {x, detail::parameter(w)});
-  const tensor::LinearJob job = job_of(c, x, w, {}, y);
+void add_gradients(Context& c, const Tensor& dy, const Tensor& x, const Weight& w) {
+  if (x.grad) c.backend.linear_grad_input(c.pool, dy, w, detail::gradient(c, x));  // dx += dy w
+  if (w.grad) c.backend.linear_grad_weight(c.pool, dy, x, w);                      // dw += dy^T x
+}
+
+// x w^T + bias + residual, without an activation: none of its values is needed for the gradient.
+Tensor product(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
+  const Tensor y = c.output({x.dim(0), w.rows}, {x, detail::parameter(w), e.bias, e.residual});
+  const tensor::LinearJob job = job_of(c, x, w, e, y);
   c.backend.linear(c.pool, {&job, 1});
-  if (y.grad) {
-    c.tape->push_back([x, w, y](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dy = detail::gradient(b, y);
-      if (x.grad) b.backend.linear_grad_input(b.pool, dy, w, detail::gradient(b, x));  // dx += dy w
-      if (w.grad) b.backend.linear_grad_weight(b.pool, dy, x, w);  // dw += dy^T x
-    });
-  }
+  detail::on_backward(c, y, [x, w, e](Context& b, const Tensor& dy) {
+    for (const Tensor& t : {e.bias, e.residual}) {
+      if (t.grad) b.backend.accumulate(b.pool, dy, 1, detail::gradient(b, t));
+    }
+    add_gradients(b, dy, x, w);
+  });
   return y;
+}
+
+// dx += scale * dy w
+void add_scaled_input_gradient(Context& c, const Tensor& dy, const Weight& w, float scale,
+                               const Tensor& dx) {
+  const tensor::Scratch scratch(c.arena);
+  const Tensor bare = detail::zeros_like(c, dx);
+  c.backend.linear_grad_input(c.pool, dy, w, bare);
+  c.backend.accumulate(c.pool, bare, scale, dx);
 }
 
 }  // namespace
@@ -47,11 +59,9 @@ Tensor product(Context& c, const Tensor& x, const Weight& w) {
 Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
   check(x, w, e);
   if (detail::wants_gradient(c, {x, detail::parameter(w), e.bias, e.residual})) {
-    Tensor y = product(c, x, w);
-    if (e.bias) y = add(c, y, e.bias);
-    if (e.activation != Activation::kNone) y = activation(c, e.activation, y);
-    if (e.residual) y = add(c, y, e.residual);
-    return y;
+    if (e.activation == Activation::kNone) return product(c, x, w, e);
+    const Tensor y = activation(c, e.activation, product(c, x, w, {e.bias}));
+    return e.residual ? add(c, y, e.residual) : y;
   }
   const Tensor y = c.output({x.dim(0), w.rows}, {});
   const tensor::LinearJob job = job_of(c, x, w, e, y);
@@ -78,6 +88,25 @@ void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws
     jobs[fused++] = job_of(c, x, *ws[i], e, ys[i]);
   }
   if (fused > 0) c.backend.linear(c.pool, std::span(jobs).first(fused));
+}
+
+Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale) {
+  check(x, w, {{}, Activation::kNone, y});
+  Tensor result = y;
+  const bool own = !y.grad && detail::wants_gradient(c, {x, detail::parameter(w)});
+  if (own) result.grad = new (c.arena.take<tensor::Grad>(1)) tensor::Grad{nullptr, y.count()};
+  const Tensor scaled = scale == 1 ? x : detail::scaled_copy(c, x, scale);
+  const tensor::LinearJob job = job_of(c, scaled, w, {{}, Activation::kNone, y}, y);
+  c.backend.linear(c.pool, {&job, 1});
+  if (!detail::wants_gradient(c, {result})) return result;
+  c.tape->push_back([x, scaled, w, result, scale, own](Context& b) {
+    if (!detail::reached(result)) return;
+    const Tensor dy = detail::gradient(b, result);
+    if (w.grad) b.backend.linear_grad_weight(b.pool, dy, scaled, w);
+    if (x.grad) add_scaled_input_gradient(b, dy, w, scale, detail::gradient(b, x));
+    if (own) tensor::drop_gradient(b, result);  // otherwise the op that made y still reads it
+  });
+  return result;
 }
 
 }  // namespace ocelli::ops

@@ -25,6 +25,11 @@ struct Epilogue {
 // x [T, K], w [N, K] -> [T, N]. Where no gradient flows, one fused call of the backend.
 Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& epilogue = {});
 
+// y += scale * x w^T, in place: x [T, K], w [N, K], y [T, N]. The values of y must be nobody's that
+// still needs them: those of a product, or of another add_product. Returns y, to which a gradient
+// flows if one flows to any of the three.
+Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale);
+
 inline constexpr size_t kMaxGroup = 8;
 
 // Products of one input with several weights, handed out together: ys[i] [T, N_i] = x ws[i]^T +

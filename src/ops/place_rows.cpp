@@ -41,10 +41,9 @@ Tensor place_rows(Context& c, const Tensor& base, const Tensor& x, std::span<con
   const Tensor y = detail::output_like(c, base, {base, x});
   detail::copy(c, base, y);
   c.backend.scatter_rows(c.pool, x, rows, false, y);
-  c.tape->push_back([base, x, y, kept = detail::keep(c, rows)](Context& b) {
-    if (!detail::reached(y)) return;
-    const Tensor dy = detail::gradient(b, y), dbase = detail::gradient(b, base),
-                 dx = detail::gradient(b, x);
+  const auto kept = detail::keep(c, rows);
+  detail::on_backward(c, y, [base, x, kept](Context& b, const Tensor& dy) {
+    const Tensor dbase = detail::gradient(b, base), dx = detail::gradient(b, x);
     if (dbase) add_kept_rows(b, dy, kept, dbase);
     if (dx) add_placed_rows(b, dy, kept, dx);
   });

@@ -49,6 +49,7 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
       std::fill_n(x.grad->data, x.grad->count, 0.0f);
     }
     tensor::run_backward(again);
+    tensor::drop_gradient(b, y);
   });
   return y;
 }

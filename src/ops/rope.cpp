@@ -12,16 +12,11 @@ Tensor rope(Context& c, const Tensor& x, const Tensor& table) {
   OCELLI_CHECK(table.row_uniform() && !table.grad, "rope: the table is data");
   const Tensor y = c.output({x.dim(0), x.dim(1), x.dim(2)}, {x});
   c.backend.rope(c.pool, x, table, 1, y);
-  if (y.grad) {
-    c.tape->push_back([x, table, y](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dx = detail::gradient(b, x);
-      const tensor::Scratch scratch(b.arena);
-      const Tensor turned = detail::output_like(b, y, {});
-      b.backend.rope(b.pool, detail::gradient(b, y), table, -1, turned);
-      b.backend.accumulate(b.pool, detail::merge_heads(turned), 1, detail::merge_heads(dx));
-    });
-  }
+  detail::on_backward(c, y, [x, table](Context& b, const Tensor& dy) {
+    const Tensor dx = detail::gradient(b, x);
+    b.backend.rope(b.pool, dy, table, -1, dy);
+    b.backend.accumulate(b.pool, detail::merge_heads(dy), 1, detail::merge_heads(dx));
+  });
   return y;
 }
 

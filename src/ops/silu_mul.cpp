@@ -9,13 +9,10 @@ Tensor silu_mul(Context& c, const Tensor& gate, const Tensor& up) {
                "silu_mul: inputs of one shape");
   const Tensor y = detail::output_like(c, gate, {gate, up});
   c.backend.silu_mul(c.pool, gate, up, y);
-  if (y.grad) {
-    c.tape->push_back([gate, up, y](Context& b) {
-      if (!detail::reached(y)) return;
-      const Tensor dgate = detail::gradient(b, gate), dup = detail::gradient(b, up);
-      b.backend.silu_mul_grad(b.pool, gate, up, detail::gradient(b, y), dgate, dup);
-    });
-  }
+  detail::on_backward(c, y, [gate, up](Context& b, const Tensor& dy) {
+    const Tensor dgate = detail::gradient(b, gate), dup = detail::gradient(b, up);
+    b.backend.silu_mul_grad(b.pool, gate, up, dy, dgate, dup);
+  });
   return y;
 }
 

@@ -15,10 +15,10 @@ Tensor token_log_probs(Context& c, const Tensor& logits, std::span<const int32_t
   const Tensor y = c.output({logits.dim(0)}, {logits});
   c.backend.token_log_probs(c.pool, logits, targets, y.f32());
   if (y.grad) {
-    c.tape->push_back([logits, y, kept = detail::keep(c, targets)](Context& b) {
-      if (!detail::reached(y)) return;
+    const auto kept = detail::keep(c, targets);
+    detail::on_backward(c, y, [logits, kept](Context& b, const Tensor& dy) {
       const Tensor dlogits = detail::gradient(b, logits);
-      b.backend.token_log_probs_grad(b.pool, logits, kept, detail::gradient(b, y).f32(), dlogits);
+      b.backend.token_log_probs_grad(b.pool, logits, kept, dy.f32(), dlogits);
     });
   }
   return y;

@@ -20,10 +20,9 @@ Tensor top_k_divergence(Context& c, const tensor::TopKJob& job) {
     tensor::TopKJob kept = job;
     kept.ids = detail::keep(c, job.ids);
     kept.log_probs = detail::keep(c, job.log_probs);
-    c.tape->push_back([kept, loss](Context& b) {
-      if (!detail::reached(loss)) return;
+    detail::on_backward(c, loss, [kept](Context& b, const Tensor& dloss) {
       const Tensor dlogits = detail::gradient(b, kept.logits);
-      b.backend.top_k_divergence_grad(b.pool, kept, detail::gradient(b, loss), dlogits);
+      b.backend.top_k_divergence_grad(b.pool, kept, dloss, dlogits);
     });
   }
   return loss;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <functional>
+#include <iterator>
+#include <utility>
 
 namespace ocelli::tensor {
 
@@ -20,7 +22,8 @@ float* grad_of(Context& c, const Tensor& t) {
   if (!t.grad->data) {
     OCELLI_CHECK(!c.block_begin || std::less_equal<const void*>()(c.block_begin, t.grad),
                  "a gradient that outlives a recomputed block is taken before it");
-    t.grad->data = c.arena.take<float>(t.grad->count);
+    float* const spare = c.spare ? c.spare->take(t.grad->count) : nullptr;
+    t.grad->data = spare ? spare : c.arena.take<float>(t.grad->count);
     if (c.arena.counts_only()) return t.grad->data + t.grad_offset;
     constexpr int64_t kPiece = 1 << 16;  // numbers that are worth another thread
     c.pool.parallel_for(
@@ -33,11 +36,30 @@ float* grad_of(Context& c, const Tensor& t) {
   return t.grad->data + t.grad_offset;
 }
 
+float* SpareGradients::take(int64_t count) {
+  // The last added is the likeliest to be in a cache.
+  const auto found = std::find_if(spare_.rbegin(), spare_.rend(),
+                                  [count](const Grad& g) { return g.count == count; });
+  if (found == spare_.rend()) return nullptr;
+  float* const data = found->data;
+  spare_.erase(std::prev(found.base()));
+  return data;
+}
+
+void drop_gradient(Context& c, const Tensor& t) {
+  if (!c.spare || !t.grad || !t.grad->data) return;
+  c.spare->add(*t.grad);
+  t.grad->data = nullptr;
+}
+
 void run_backward(Context& c) {
   OCELLI_CHECK(c.tape, "a backward pass needs the tape of the forward pass");
   Tape steps = std::move(*c.tape);
   c.tape->clear();
+  SpareGradients spare;
+  SpareGradients* const outer = std::exchange(c.spare, &spare);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) (*step)(c);
+  c.spare = outer;
 }
 
 }  // namespace ocelli::tensor

@@ -25,6 +25,18 @@ struct RngKey {
   uint32_t step = 0, layer = 0, op = 0;
 };
 
+// Gradients that have been read for the last time, for others of the same size: a backward pass
+// then holds a few of them instead of one for each result of the forward pass.
+class SpareGradients {
+ public:
+  void add(const Grad& grad) { spare_.push_back(grad); }
+  // Null where there is none of `count` numbers.
+  float* take(int64_t count);
+
+ private:
+  std::vector<Grad> spare_;
+};
+
 struct Context {
   Backend& backend;
   Arena& arena;
@@ -41,6 +53,8 @@ struct Context {
   // With a tape: of each block of layers only the input is kept, and what it computed is computed
   // again for its gradient.
   bool recompute = false;
+  // While a backward pass runs: the gradients it is done with.
+  SpareGradients* spare = nullptr;
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
   // input has one.
@@ -51,6 +65,8 @@ struct Context {
 // from the arena and cleared on first use. Requires t.grad, and inside a block that is computed
 // again that t is of the block or that its gradient has been used before.
 float* grad_of(Context& c, const Tensor& t);
+// The op that made t has read its gradient: nobody asks for it any more.
+void drop_gradient(Context& c, const Tensor& t);
 
 // Runs the tape from the back and empties it. Gradients of results must have been set before.
 void run_backward(Context& c);
