@@ -31,19 +31,21 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = "down_proj,o_proj,k_proj,q_proj,gate_proj,up_proj,v_proj"
 
 
-def write_rows(folder, count, width, height):
-    """JSONL of `count` rows with a picture each; returns its path."""
+def write_rows(folder, count, pictures, width, height):
+    """JSONL of `count` rows with `pictures` each; returns its path."""
     path = os.path.join(folder, "rows.jsonl")
     with open(path, "w", encoding="utf-8") as out:
         for i in range(count):
-            name = f"{i}.png"
-            # Another width each: no two pictures are equal, none is found in a cache.
-            write_noise_png(os.path.join(folder, name), width, height - i)
-            question = [{"type": "image"}, {"type": "text", "text": "What is in the picture?"}]
+            # Another height each: no two pictures are equal, none is found in a cache.
+            names = [f"{i}-{j}.png" for j in range(pictures)]
+            for j, name in enumerate(names):
+                write_noise_png(os.path.join(folder, name), width, height - i * pictures - j)
+            question = [{"type": "image"}] * pictures
+            question.append({"type": "text", "text": "What is in the picture?"})
             answer = [{"type": "text", "text": f"Noise of every colour, number {i}."}]
             out.write(json.dumps({"messages": [{"role": "user", "content": question},
                                                {"role": "assistant", "content": answer}],
-                                  "images": [name]}) + "\n")
+                                  "images": names}) + "\n")
     return path
 
 
@@ -56,12 +58,12 @@ def ours(options, data, frozen, cache=None):
                    "--lora_dropout", "0", "--target_modules", modules,
                    "--per_device_train_batch_size", "1", "--gradient_accumulation_steps", "1",
                    "--learning_rate", "1e-4", "--lr_scheduler_type", "constant",
-                   "--max_grad_norm", "1", "--shuffle", "false", "--logging_steps", "1",
+                   "--max_grad_norm", "1", "--no-shuffle", "--logging_steps", "1",
                    "--max_steps", str(options.steps * (2 if cache else 1)),
-                   "--train_vision", "false" if frozen else "true", "--train_connector", "false",
-                   "-t", str(options.threads), "-q"]
+                   "--no-train-vision" if frozen else "--train_vision", "--no-train-connector",
+                   "--max_length", "0", "--no-split", "-t", str(options.threads), "-q"]
         if options.checkpointing:
-            command += ["--gradient_checkpointing", "true"]
+            command.append("--gradient_checkpointing")
         if cache is None:
             command.append("--no-feature-cache")
         old = os.environ.get("XDG_CACHE_HOME")
@@ -84,7 +86,7 @@ def ours(options, data, frozen, cache=None):
 def theirs(options, data, frozen):
     command = [options.python, os.path.join(HERE, "train_peer.py"), "--model", options.model,
                "--data", data, "--steps", str(options.steps), "--rank", str(options.rank),
-               "--threads", str(options.threads)]
+               "--threads", str(options.threads), "--no-splitting"]
     command += ["--freeze-vision"] if frozen else []
     command += ["--checkpointing"] if options.checkpointing else []
     text, _, _, share, memory = execute(command)
@@ -93,9 +95,13 @@ def theirs(options, data, frozen):
             "losses": [s["loss"] for s in lines if "loss" in s], "peak_mb": memory, "cpus": share}
 
 
-def summary(runs):
-    """Of several runs: the median step without each run's first, and the highest memory."""
-    return {"seconds": statistics.median(s for run in runs for s in run["seconds"][1:]),
+def summary(runs, share):
+    """Of several runs: the median step without each run's first, and the highest memory.
+
+    With `share`, seconds are of the processor: those of the clock times the CPUs that the run got.
+    """
+    return {"seconds": statistics.median(s * (run["cpus"] if share else 1)
+                                         for run in runs for s in run["seconds"][1:]),
             "peak_mb": max(run["peak_mb"] for run in runs),
             "cpus": statistics.mean(run["cpus"] for run in runs), "losses": runs[0]["losses"]}
 
@@ -136,7 +142,10 @@ def arguments():
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--rank", type=int, default=8)
     parser.add_argument("--size", default="512x512", help="of the pictures")
+    parser.add_argument("--pictures", type=int, default=1, help="in each row, one tile each")
     parser.add_argument("--checkpointing", action="store_true", help="recompute on both sides")
+    parser.add_argument("--processor-time", action="store_true",
+                        help="count the processor's seconds: for one thread on a busy machine")
     parser.add_argument("--json", help="write everything to this file")
     return parser.parse_args()
 
@@ -146,7 +155,7 @@ def main():
     width, height = (int(n) for n in options.size.split("x"))
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        data = write_rows(folder, options.steps, width, height)
+        data = write_rows(folder, options.steps, options.pictures, width, height)
         for name, frozen in (("tower trained too, f32", False), ("tower frozen, f32", True)):
             mine, peer = [], []
             for turn in range(options.rounds):
@@ -154,11 +163,12 @@ def main():
                 peer.append(theirs(options, data, frozen))
                 print(f"  {name}, round {turn + 1}: {mine[-1]['seconds']} {peer[-1]['seconds']}",
                       file=sys.stderr)
-            rows.append(row(name, summary(mine), summary(peer)))
+            rows.append(row(name, summary(mine, options.processor_time),
+                            summary(peer, options.processor_time)))
         with tempfile.TemporaryDirectory() as cache:
             run = ours(options, data, True, cache)
         second = {**run, "seconds": run["seconds"][options.steps - 1:]}
-        rows.append(row("second epoch, features kept (not a ratio)", summary([second])))
+        rows.append(row("second epoch, features kept (not a ratio)", summary([second], options.processor_time)))
     print(json.dumps(machine.describe()), file=sys.stderr)
     show(rows)
     if options.json:

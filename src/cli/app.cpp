@@ -15,6 +15,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/terminal.h"
+#include "cli/train_options.h"
 #include "media/decoder_child.h"
 #include "ocelli/ocelli.h"
 
@@ -107,6 +108,7 @@ std::vector<std::string> arguments(int argc, char** argv) {
     out.resize(std::min<size_t>(out.size(), 1));
     out.push_back("--help");
   }
+  if (!out.empty() && (out[0] == "train" || out[0] == "plan")) join_switches(out);
   std::reverse(out.begin(), out.end());
   return out;
 }

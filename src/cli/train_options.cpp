@@ -1,7 +1,10 @@
 #include "cli/train_options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
+#include <optional>
 
 #include "base/file.h"
 #include "base/folders.h"
@@ -27,7 +30,32 @@ Result<train::Recipe> read_recipe(const std::string& path) {
   return std::move(train::parse_recipe(text)).in(path);
 }
 
+// "true" and "false" in any case, as transformers' own parser takes them.
+std::optional<bool> truth_of(std::string text) {
+  for (char& c : text) c = char(std::tolower(uint8_t(c)));
+  if (text == "true") return true;
+  if (text == "false") return false;
+  return std::nullopt;
+}
+
+bool is_switch(const std::string& word) {
+  if (word.rfind("--", 0) != 0) return false;
+  std::string name = word.substr(2);
+  std::replace(name.begin(), name.end(), '-', '_');
+  const train::OptionField* const field = train::find_option(name);
+  return field && field->type().empty();
+}
+
 }  // namespace
+
+void join_switches(std::vector<std::string>& words) {
+  for (size_t i = 0; i + 1 < words.size(); ++i) {
+    const std::optional<bool> truth = truth_of(words[i + 1]);
+    if (!truth || !is_switch(words[i])) continue;
+    words[i] += *truth ? "=true" : "=false";
+    words.erase(words.begin() + int64_t(i) + 1);
+  }
+}
 
 void TrainFlags::add_table(CLI::App& app) {
   for (const train::OptionField& field : train::option_fields()) {

@@ -25,6 +25,10 @@ struct TrainFlags {
   void add_table(CLI::App& app);
 };
 
+// Switches take a word after them as well, `--packing True`, as transformers' scripts do: such
+// pairs become one word.
+void join_switches(std::vector<std::string>& words);
+
 struct TrainPlan {
   std::string model, out, resume_from;
   std::vector<std::string> data, eval_data;

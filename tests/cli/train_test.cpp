@@ -57,6 +57,14 @@ TEST_F(Train, AnAdapter) {
   EXPECT_THAT(again.err, HasSubstr("--resume"));
 }
 
+TEST_F(Train, SwitchesTakeAWordAsInTransformersScripts) {
+  const std::string out = folder_.file("out");
+  const Finished f = train(out, {"--max_steps", "1", "--shuffle", "False", "--use-dora", "true"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(bytes(out + "/recipe.json"), HasSubstr("\"shuffle\": false"));
+  EXPECT_THAT(bytes(out + "/recipe.json"), HasSubstr("\"use_dora\": true"));
+}
+
 TEST_F(Train, AWholeModelThatRunsAfterwards) {
   const std::string out = folder_.file("out");
   const Finished f = train(out, {"--method", "full", "--max_steps", "30", "--learning_rate", "3e-3",
