@@ -148,7 +148,7 @@ Result<Options> parse(const std::vector<std::string>& args) {
   for (size_t i = 2; i + 1 < args.size(); i += 2) {
     if (args[i] == "--dtype") {
       const auto encoding = encoding::from_name(args[i + 1]);
-      if (!encoding || *encoding == Encoding::kQ8)
+      if (!encoding || encoding::block_cols(*encoding) > 1)
         return fail(Code::kUsage, "is bf16, f16 or f32", args[i]);
       options.encoding = *encoding;
     } else if (args[i] == "--seed") {

@@ -64,7 +64,7 @@ Forward linear_group(Trial& t) {
 // A low-rank adapter beside a frozen matrix in 8 bits.
 Forward linear_lora(Trial& t) {
   const Tensor x = t.leaf({3, 32});
-  const Weight w = t.frozen(6, 32, Encoding::kQ8);
+  const Weight w = t.frozen(6, 32, Encoding::kQ80);
   const Weight a = t.trainable(2, 32, Encoding::kF32), b = t.trainable(6, 2, Encoding::kF32);
   return [=](Context& c) {
     return ops::add(c, ops::linear(c, x, w), ops::linear(c, ops::linear(c, x, a), b), 0.5f);
@@ -316,8 +316,8 @@ const std::vector<Case>& cases() {
       linear_through(Encoding::kF32),
       linear_through(Encoding::kF16),
       linear_through(Encoding::kBF16),
-      linear_through(Encoding::kQ8),
-      linear_through(Encoding::kQ4),
+      linear_through(Encoding::kQ80),
+      linear_through(Encoding::kQ40),
       linear_through(Encoding::kQ41),
       linear_through(Encoding::kQ50),
       linear_through(Encoding::kQ51),

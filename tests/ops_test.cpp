@@ -89,12 +89,12 @@ TEST_F(Ops, LinearGroupIsLinearOfEach) {
 // Codes of both sides are whole numbers here, so 8-bit and exact products agree but for the scales.
 TEST_F(Ops, LinearInEightBits) {
   const Tensor x = noise({4, 100}), w = noise({6, 100});
-  std::vector<std::byte> q8(size_t(6 * encoding::row_bytes(encoding::Encoding::kQ8, 100)));
+  std::vector<std::byte> q8(size_t(6 * encoding::row_bytes(encoding::Encoding::kQ80, 100)));
   for (int64_t r = 0; r < 6; ++r) {
-    encoding::encode_row(encoding::Encoding::kQ8, w.f32() + 100 * r, 100,
+    encoding::encode_row(encoding::Encoding::kQ80, w.f32() + 100 * r, 100,
                          &q8[size_t(r) * q8.size() / 6]);
   }
-  const Weight weight{encoding::Encoding::kQ8, encoding::Layout::kPlain, 6, 100, q8.data()};
+  const Weight weight{encoding::Encoding::kQ80, encoding::Layout::kPlain, 6, 100, q8.data()};
   const std::vector<float> rough = numbers(linear(c, x, weight));
   c.exact = true;
   const std::vector<float> exact = numbers(linear(c, x, weight));

@@ -79,9 +79,9 @@ TEST_P(AdapterGradients, OfTheBestInstructionSet) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Peft, AdapterGradients,
-                         testing::Values(Case{"lora", Encoding::kF32}, Case{"lora", Encoding::kQ8},
-                                         Case{"lora", Encoding::kQ4}, Case{"dora", Encoding::kF32},
-                                         Case{"dora", Encoding::kQ8}, Case{"dora", Encoding::kQ4}),
+                         testing::Values(Case{"lora", Encoding::kF32}, Case{"lora", Encoding::kQ80},
+                                         Case{"lora", Encoding::kQ40}, Case{"dora", Encoding::kF32},
+                                         Case{"dora", Encoding::kQ80}, Case{"dora", Encoding::kQ40}),
                          [](const auto& parameter) {
                            return std::string(parameter.param.folder) + "_" +
                                   std::string(encoding::name(parameter.param.encoding));

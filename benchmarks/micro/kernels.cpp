@@ -23,7 +23,7 @@ void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   job.x = Tensor::view(x.data(), {t, k});
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
-  const auto limit = encoding == Encoding::kQ8 ? &Limits::int8_operations : &Limits::f32_operations;
+  const auto limit = encoding == Encoding::kQ80 ? &Limits::int8_operations : &Limits::f32_operations;
   f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] {
     f.backend->linear(f.pool, {&job, 1});
   });
@@ -110,7 +110,7 @@ void add_all(const InstructionSetInfo& info) {
     return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" +
            std::to_string(k) + (n > 0 ? "/N" + std::to_string(n) : "");
   };
-  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8}) {
+  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80}) {
     for (const auto& [t, k, n] : kShapes) {
       const int64_t tt = t, kk = k, nn = n;
       add("linear/" + isa + label(e, t, k, n),

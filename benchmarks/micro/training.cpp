@@ -157,7 +157,7 @@ void add_training(const InstructionSetInfo& info) {
     products("grad_input/", Which::kInput, p, Encoding::kF32);
     products("grad_weight/", Which::kWeight, p, Encoding::kF32);
   }
-  for (const Encoding e : {Encoding::kBF16, Encoding::kQ8, Encoding::kQ4}) {
+  for (const Encoding e : {Encoding::kBF16, Encoding::kQ80, Encoding::kQ40}) {
     for (const Product& p : {kShapes[0], kShapes[2], kShapes[4]}) {
       products("exact/", Which::kForward, p, e);
       products("grad_input/", Which::kInput, p, e);

@@ -36,7 +36,8 @@ std::string_view version();
 
 struct LoadOptions {
   int threads = 0;        // 0: as many as the machine and its limits allow
-  std::string weights{};  // "": as in the file; else converted to "f32", "bf16", "f16", "q8", "q4"
+  // "": as in the file; else converted to "f32", "bf16", "f16", "q8", "q4", "q8_0" or "q4_0"
+  std::string weights{};
   int64_t context = 0;    // most tokens of a conversation; 0: what the model was trained with
   bool exact = false;  // float32 arithmetic and cache throughout: slower, reproduces the original
 };

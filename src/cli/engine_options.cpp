@@ -31,7 +31,9 @@ void EngineFlags::add(CLI::App& app) {
                  "most tokens of prompt and answer (default: the model's)")
       ->type_name("N")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 22));
-  app.add_option("--weights", weights, "convert weights while loading: f32, bf16, f16, q8, q4")
+  app.add_option("--weights", weights,
+                 "convert weights while loading: f32, bf16, f16, q8, q4 (text in 4 bits, pictures "
+                 "in 8), q8_0, q4_0")
       ->type_name("TYPE");
   app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
       ->type_name("TYPE")
@@ -75,10 +77,11 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   if (!weights.empty()) {
     o.weights = encoding::from_name(weights);
     if (!o.weights || !encoding::can_encode(*o.weights)) {
-      return base::fail(Code::kUsage,
-                        "\"" + base::printable(weights, 40) +
-                            "\" is nothing to convert to; f32, bf16, f16, q8 and q4 are",
-                        "--weights");
+      return base::fail(
+          Code::kUsage,
+          "\"" + base::printable(weights, 40) +
+              "\" is nothing to convert to; f32, bf16, f16, q8, q4, q8_0 and q4_0 are",
+          "--weights");
     }
   }
   return o;

@@ -1,7 +1,7 @@
 // Blocks of 32 columns: an f16 scale d (and for some an f16 minimum m), then the codes.
 //
-//   q8      34 bytes   d, int8 q[32]              value = d q
-//   q4      18 bytes   d, q[16]                   value = d (q - 8)
+//   q8_0    34 bytes   d, int8 q[32]              value = d q
+//   q4_0    18 bytes   d, q[16]                   value = d (q - 8)
 //   q4_1    20 bytes   d, m, q[16]                value = d q + m
 //   q5_0    22 bytes   d, uint32 h, q[16]         value = d (q - 16); bit i of h is bit 4 of q
 //   q5_1    24 bytes   d, m, uint32 h, q[16]      value = d q + m
@@ -44,9 +44,9 @@ void store_scale(float d, uint8_t* block) {
   std::memcpy(block, &scale, kScaleBytes);
 }
 
-// --- q8 ---
+// --- q8_0 ---
 
-void encode_q8(const float* in, uint8_t* block) {
+void encode_q8_0(const float* in, uint8_t* block) {
   const float d = max_magnitude(in) / 127.0f;
   const float inverse = d > 0 ? 1.0f / d : 0.0f;
   store_scale(d, block);
@@ -54,7 +54,7 @@ void encode_q8(const float* in, uint8_t* block) {
   for (int64_t i = 0; i < kBlock; ++i) codes[i] = to_rounded_code(in[i] * inverse);
 }
 
-void decode_q8(const uint8_t* block, int64_t, float* out) {
+void decode_q8_0(const uint8_t* block, int64_t, float* out) {
   const float d = f16_at(block);
   const auto* codes = reinterpret_cast<const int8_t*>(block + kScaleBytes);
   for (int64_t i = 0; i < kBlock; ++i) out[i] = d * float(codes[i]);
@@ -72,7 +72,7 @@ float extreme(const float* in) {
 }
 
 // The extreme number becomes code 0, which is -8: so one sign has a code more than the other.
-void encode_q4(const float* in, uint8_t* block) {
+void encode_q4_0(const float* in, uint8_t* block) {
   const float d = extreme(in) / -8.0f;
   const float inverse = d != 0 ? 1.0f / d : 0.0f;
   store_scale(d, block);
@@ -85,7 +85,7 @@ void encode_q4(const float* in, uint8_t* block) {
   }
 }
 
-void decode_q4(const uint8_t* block, int64_t, float* out) {
+void decode_q4_0(const uint8_t* block, int64_t, float* out) {
   const float d = f16_at(block);
   const uint8_t* const q = block + kScaleBytes;
   for (int64_t i = 0; i < kHalf; ++i) {
@@ -143,8 +143,8 @@ void decode_q5_1(const uint8_t* block, int64_t, float* out) {
 
 }  // namespace
 
-const BlockForm kQ8Form{kBlock, kQ8Bytes, decode_q8, encode_q8},
-    kQ4Form{kBlock, kQ4Bytes, decode_q4, encode_q4}, kQ41Form{kBlock, 20, decode_q4_1},
+const BlockForm kQ80Form{kBlock, kQ80Bytes, decode_q8_0, encode_q8_0},
+    kQ40Form{kBlock, kQ40Bytes, decode_q4_0, encode_q4_0}, kQ41Form{kBlock, 20, decode_q4_1},
     kQ50Form{kBlock, 22, decode_q5_0}, kQ51Form{kBlock, 24, decode_q5_1},
     kIq4NlForm{kBlock, 18, decode_iq4_nl};
 

@@ -15,17 +15,21 @@ static_assert(std::endian::native == std::endian::little, "rows are little-endia
 
 struct Entry {
   std::string_view name;
-  int64_t number_bytes;    // of one number; 0 for blocks
-  const BlockForm* block;  // or null
+  int64_t number_bytes = 0;  // of one number
+  const BlockForm* block = nullptr;
+  const RowForm* row = nullptr;
 };
 
 // In the order of the enum.
 constexpr Entry kEntries[] = {
-    {"f32", 4, nullptr},    {"f16", 2, nullptr},    {"bf16", 2, nullptr},
-    {"q8", 0, &kQ8Form},    {"q4", 0, &kQ4Form},    {"q4_1", 0, &kQ41Form},
-    {"q5_0", 0, &kQ50Form}, {"q5_1", 0, &kQ51Form}, {"iq4_nl", 0, &kIq4NlForm},
-    {"q2_k", 0, &kQ2KForm}, {"q3_k", 0, &kQ3KForm}, {"q4_k", 0, &kQ4KForm},
-    {"q5_k", 0, &kQ5KForm}, {"q6_k", 0, &kQ6KForm},
+    {.name = "f32", .number_bytes = 4},       {.name = "f16", .number_bytes = 2},
+    {.name = "bf16", .number_bytes = 2},      {.name = "q8", .row = &kQ8Form},
+    {.name = "q4", .row = &kQ4Form},          {.name = "q8_0", .block = &kQ80Form},
+    {.name = "q4_0", .block = &kQ40Form},     {.name = "q4_1", .block = &kQ41Form},
+    {.name = "q5_0", .block = &kQ50Form},     {.name = "q5_1", .block = &kQ51Form},
+    {.name = "iq4_nl", .block = &kIq4NlForm}, {.name = "q2_k", .block = &kQ2KForm},
+    {.name = "q3_k", .block = &kQ3KForm},     {.name = "q4_k", .block = &kQ4KForm},
+    {.name = "q5_k", .block = &kQ5KForm},     {.name = "q6_k", .block = &kQ6KForm},
 };
 static_assert(std::size(kEntries) == kEncodings);
 
@@ -86,6 +90,10 @@ const BlockForm* block_form(Encoding encoding) {
   return entry(encoding).block;
 }
 
+const RowForm* row_form(Encoding encoding) {
+  return entry(encoding).row;
+}
+
 std::string_view name(Encoding encoding) {
   return entry(encoding).name;
 }
@@ -104,17 +112,18 @@ bool can_encode(Encoding encoding) {
 
 int64_t row_bytes(Encoding encoding, int64_t cols) {
   const Entry& e = entry(encoding);
+  if (e.row) return e.row->bytes(cols);
   if (!e.block) return e.number_bytes * cols;
   return (cols + e.block->cols - 1) / e.block->cols * e.block->bytes;
 }
 
 int64_t block_cols(Encoding encoding) {
   const BlockForm* form = block_form(encoding);
-  return form ? form->cols : 1;
+  return form ? form->cols : row_form(encoding) ? kBlock : 1;
 }
 
-Q8Block q8_block(const std::byte* row, int64_t b) {
-  const std::byte* block = row + b * kQ8Bytes;
+Q80Block q80_block(const std::byte* row, int64_t b) {
+  const std::byte* block = row + b * kQ80Bytes;
   return {f16_at(reinterpret_cast<const uint8_t*>(block)),
           reinterpret_cast<const int8_t*>(block + 2)};
 }
@@ -128,6 +137,9 @@ void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t 
       return decode_16(row, first, count, out, base::f16_to_float);
     case Encoding::kBF16:
       return decode_16(row, first, count, out, base::bf16_to_float);
+    case Encoding::kQ8:
+    case Encoding::kQ4:
+      return decode_row_form(encoding, row, first, count, out);
     default:
       return decode_blocks(*block_form(encoding), row, first, count, out);
   }
@@ -143,6 +155,9 @@ void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row
       return encode_16(in, cols, row, base::float_to_f16);
     case Encoding::kBF16:
       return encode_16(in, cols, row, base::float_to_bf16);
+    case Encoding::kQ8:
+    case Encoding::kQ4:
+      return row_form(encoding)->encode(in, cols, row);
     default:
       break;
   }

@@ -3,10 +3,14 @@
 //
 // A matrix [rows, cols] is stored row by row; every row starts on its own and takes row_bytes().
 //   f32, f16, bf16   cols numbers, little-endian
-//   q8               blocks of 32 columns: f16 scale d, then 32 int8 codes q; value = d * q.
-//                    34 bytes a block, the layout of GGUF's Q8_0.
-//   q4               blocks of 32 columns: f16 scale d, then 16 bytes of two codes q; value =
-//                    d * (q - 8). 18 bytes a block, the layout of GGUF's Q4_0.
+//   q8               float32 scale S, then cols int8 codes q; value = S * q
+//   q4               float32 scale S, then blocks of 32 columns, each with a scale s of 4 bits, a
+//                    bit z and 16 bytes of two codes q; value = S * (s * (q - 8 + z)), where the
+//                    whole number s * (q - 8 + z) fits an int8: row_forms.cpp
+//   q8_0             blocks of 32 columns: f16 scale d, then 32 int8 codes q; value = d * q.
+//                    34 bytes a block, as GGUF has it.
+//   q4_0             blocks of 32 columns: f16 scale d, then 16 bytes of two codes q; value =
+//                    d * (q - 8). 18 bytes a block, as GGUF has it.
 //   q4_1 .. q6_k     further types of GGUF, read from files only: blocks.cpp, k_quants.cpp.
 // The last block of a row may hold fewer columns; its spare codes stand for zero.
 #pragma once
@@ -24,6 +28,8 @@ enum class Encoding : uint8_t {
   kBF16,
   kQ8,
   kQ4,
+  kQ80,
+  kQ40,
   kQ41,
   kQ50,
   kQ51,
@@ -34,13 +40,14 @@ enum class Encoding : uint8_t {
   kQ5K,
   kQ6K
 };
-inline constexpr size_t kEncodings = 14;
+inline constexpr size_t kEncodings = 16;
 
-inline constexpr int64_t kBlock = 32;    // columns of one q8 or q4 block
-inline constexpr int64_t kQ8Bytes = 34;  // bytes of one q8 block
-inline constexpr int64_t kQ4Bytes = 18;
+inline constexpr int64_t kBlock = 32;     // columns of a block
+inline constexpr int64_t kQ80Bytes = 34;  // bytes of one q8_0 block
+inline constexpr int64_t kQ40Bytes = 18;
 
-// "f32", "f16", "bf16", "q8", "q4", "q4_1", "q5_0", "q5_1", "iq4_nl", "q2_k" .. "q6_k".
+// "f32", "f16", "bf16", "q8", "q4", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl", "q2_k" ..
+// "q6_k".
 std::string_view name(Encoding encoding);
 std::optional<Encoding> from_name(std::string_view name);
 
@@ -58,18 +65,28 @@ int64_t block_cols(Encoding encoding);
 // there are blocks.
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out);
 
-// Block `b` of a stored q8 row.
-struct Q8Block {
+// Block `b` of a stored q8_0 row.
+struct Q80Block {
   float scale;          // d
   const int8_t* codes;  // 32 of them
 };
-Q8Block q8_block(const std::byte* row, int64_t b);
+Q80Block q80_block(const std::byte* row, int64_t b);
 
-// Stores `cols` float32 numbers as one row: round to nearest even for f16 and bf16; for q8 the
-// scale is max|x|/127 rounded to f16 and a code is x/d rounded half away from zero, so that
-// |value - x| <= d/2 up to the rounding of d; for q4 the scale is the number of largest magnitude
-// divided by -8 and a code is trunc(x/d + 8.5), at most 15. Both as GGUF's reference does.
-// Requires can_encode().
+// A stored q8 or q4 row as a scale S and whole numbers: the value of a column is S * code. Columns
+// [first, first + count), `first` a multiple of 32.
+float row_scale(const std::byte* row);
+void whole_codes(Encoding encoding, const std::byte* row, int64_t first, int64_t count,
+                 int8_t* out);
+
+// Stores `cols` float32 numbers as one row. Requires can_encode().
+//   f16, bf16  rounded to nearest even
+//   q8         S is max|x| / 127 and a code is x / S rounded half away from zero
+//   q4         S, s and z are searched for the least squared error: no more than that of q4_0 on
+//              trained and on normally distributed weights (a test)
+//   q8_0       d is max|x| / 127 rounded to f16 and a code is x / d rounded half away from zero, so
+//              that |value - x| <= d / 2 up to the rounding of d
+//   q4_0       d is the number of largest magnitude divided by -8 and a code is trunc(x / d + 8.5),
+//              at most 15; both as GGUF's reference does
 void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row);
 
 // The 8-bit form of one row of activations, used by products with q8 weights when float32

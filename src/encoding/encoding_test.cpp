@@ -22,7 +22,7 @@ using testing::ElementsAre;
 
 // Those that are written here.
 constexpr Encoding kAll[] = {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8,
-                             Encoding::kQ4};
+                             Encoding::kQ4,  Encoding::kQ80, Encoding::kQ40};
 // One block, a part of one, several with a short last one (4304 = 134.5 blocks).
 constexpr int64_t kWidths[] = {1, 31, 32, 33, 64, 576, 4304};
 
@@ -64,14 +64,14 @@ TEST(Encoding, SizesOfRows) {
   EXPECT_EQ(row_bytes(Encoding::kF32, 33), 132);
   EXPECT_EQ(row_bytes(Encoding::kF16, 33), 66);
   EXPECT_EQ(row_bytes(Encoding::kBF16, 33), 66);
-  EXPECT_EQ(row_bytes(Encoding::kQ8, 32), 34);
-  EXPECT_EQ(row_bytes(Encoding::kQ8, 33), 68);
-  EXPECT_EQ(row_bytes(Encoding::kQ8, 576), 18 * 34);
-  EXPECT_EQ(row_bytes(Encoding::kQ4, 33), 2 * 18);
+  EXPECT_EQ(row_bytes(Encoding::kQ80, 32), 34);
+  EXPECT_EQ(row_bytes(Encoding::kQ80, 33), 68);
+  EXPECT_EQ(row_bytes(Encoding::kQ80, 576), 18 * 34);
+  EXPECT_EQ(row_bytes(Encoding::kQ40, 33), 2 * 18);
   EXPECT_EQ(row_bytes(Encoding::kQ6K, 256), 210);
   EXPECT_EQ(row_bytes(Encoding::kQ6K, 257), 420);
-  EXPECT_EQ(row_bytes(Encoding::kQ8, 4304), 135 * 34);
-  const Weight w{.encoding = Encoding::kQ8, .rows = 3, .cols = 33};
+  EXPECT_EQ(row_bytes(Encoding::kQ80, 4304), 135 * 34);
+  const Weight w{.encoding = Encoding::kQ80, .rows = 3, .cols = 33};
   EXPECT_EQ(bytes(w), 3 * 68);
 }
 
@@ -88,13 +88,13 @@ TEST(Encoding, KnownBytes) {
   std::vector<int> q8(34, 0);
   q8[1] = 0x3C;
   q8[2] = 127;
-  EXPECT_EQ(bytes_of(Encoding::kQ8, 127), q8);
+  EXPECT_EQ(bytes_of(Encoding::kQ80, 127), q8);
 }
 
-TEST(Encoding, Q8CodesRoundHalfAwayFromZero) {
+TEST(Encoding, Q80CodesRoundHalfAwayFromZero) {
   const std::vector<std::byte> row =
-      encode(Encoding::kQ8, {127, 0.5f, -0.5f, 1.5f, 2.5f, 0.49f, -127});
-  const Q8Block block = q8_block(row.data(), 0);
+      encode(Encoding::kQ80, {127, 0.5f, -0.5f, 1.5f, 2.5f, 0.49f, -127});
+  const Q80Block block = q80_block(row.data(), 0);
   EXPECT_EQ(block.scale, 1);
   EXPECT_THAT(std::vector(block.codes, block.codes + 8), ElementsAre(127, 1, -1, 2, 3, 0, -127, 0));
 }
@@ -122,11 +122,12 @@ TEST(Encoding, DecodedNumbersAreKept) {
 
 // |value - x| <= d / 2 where d is not rounded; rounding it moves a value by 127 d 2^-11 at most
 // (one half of the last of 11 bits), and below 2^-14 by 127 * 2^-25.
-TEST(Encoding, Q8StaysWithinHalfACode) {
+TEST(Encoding, Q80StaysWithinHalfACode) {
   for (const float spread : {1e-4f, 0.02f, 1.0f, 3000.0f}) {
     for (const int64_t cols : kWidths) {
       const std::vector<float> values = noise(cols, spread);
-      const std::vector<float> back = decode(Encoding::kQ8, encode(Encoding::kQ8, values), 0, cols);
+      const std::vector<float> back =
+          decode(Encoding::kQ80, encode(Encoding::kQ80, values), 0, cols);
       for (int64_t i = 0; i < cols; ++i) {
         const auto begin = values.begin() + i / 32 * 32,
                    end = values.begin() + std::min(cols, i / 32 * 32 + 32);
@@ -142,11 +143,12 @@ TEST(Encoding, Q8StaysWithinHalfACode) {
 }
 
 // The extreme number is code -8; its mirror image has no code of its own and is a whole step off.
-TEST(Encoding, Q4StaysWithinACode) {
+TEST(Encoding, Q40StaysWithinACode) {
   for (const float spread : {1e-3f, 0.02f, 1.0f, 3000.0f}) {
     for (const int64_t cols : kWidths) {
       const std::vector<float> values = noise(cols, spread);
-      const std::vector<float> back = decode(Encoding::kQ4, encode(Encoding::kQ4, values), 0, cols);
+      const std::vector<float> back =
+          decode(Encoding::kQ40, encode(Encoding::kQ40, values), 0, cols);
       for (int64_t block = 0; block < cols; block += 32) {
         float most = 0;
         const int64_t end = std::min(cols, block + 32);
@@ -164,8 +166,8 @@ TEST(Encoding, Q4StaysWithinACode) {
 }
 
 TEST(Encoding, SpareCodesAreZero) {
-  const std::vector<std::byte> row = encode(Encoding::kQ8, std::vector<float>(33, 5));
-  const Q8Block last = q8_block(row.data(), 1);
+  const std::vector<std::byte> row = encode(Encoding::kQ80, std::vector<float>(33, 5));
+  const Q80Block last = q80_block(row.data(), 1);
   EXPECT_EQ(last.codes[0], 127);
   EXPECT_THAT(std::vector(last.codes + 1, last.codes + 32), Each(0));
 }
@@ -183,8 +185,8 @@ TEST(Encoding, PartsOfARow) {
     }
   }
   std::vector<float> out(8);
-  const std::vector<std::byte> row = encode(Encoding::kQ8, noise(64));
-  EXPECT_DEATH(decode_row(Encoding::kQ8, row.data(), 8, 8, out.data()), "start of a block");
+  const std::vector<std::byte> row = encode(Encoding::kQ80, noise(64));
+  EXPECT_DEATH(decode_row(Encoding::kQ80, row.data(), 8, 8, out.data()), "start of a block");
 }
 
 // Nothing is undefined, whatever a file holds.
@@ -198,10 +200,10 @@ TEST(Encoding, StrangeNumbers) {
   }
   // A block too large for an f16 scale keeps its signs and saturates.
   const std::vector<float> large =
-      decode(Encoding::kQ8, encode(Encoding::kQ8, {3e38f, -3e38f, 0}), 0, 3);
+      decode(Encoding::kQ80, encode(Encoding::kQ80, {3e38f, -3e38f, 0}), 0, 3);
   EXPECT_THAT(large, ElementsAre(127 * 65504.0f, -127 * 65504.0f, 0));
-  EXPECT_THAT(decode(Encoding::kQ8, encode(Encoding::kQ8, {1e-45f, -1e-45f}), 0, 2), Each(0));
-  EXPECT_THAT(decode(Encoding::kQ8, encode(Encoding::kQ8, {nan, 1}), 0, 2),
+  EXPECT_THAT(decode(Encoding::kQ80, encode(Encoding::kQ80, {1e-45f, -1e-45f}), 0, 2), Each(0));
+  EXPECT_THAT(decode(Encoding::kQ80, encode(Encoding::kQ80, {nan, 1}), 0, 2),
               ElementsAre(0, testing::FloatNear(1, 1e-3f)));
 }
 

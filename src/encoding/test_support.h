@@ -12,9 +12,10 @@
 namespace ocelli::encoding {
 
 inline constexpr std::array<Encoding, kEncodings> kAllEncodings = {
-    Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8,    Encoding::kQ4,
-    Encoding::kQ41, Encoding::kQ50, Encoding::kQ51,  Encoding::kIq4Nl, Encoding::kQ2K,
-    Encoding::kQ3K, Encoding::kQ4K, Encoding::kQ5K,  Encoding::kQ6K};
+    Encoding::kF32, Encoding::kF16, Encoding::kBF16,  Encoding::kQ8,
+    Encoding::kQ4,  Encoding::kQ80, Encoding::kQ40,   Encoding::kQ41,
+    Encoding::kQ50, Encoding::kQ51, Encoding::kIq4Nl, Encoding::kQ2K,
+    Encoding::kQ3K, Encoding::kQ4K, Encoding::kQ5K,   Encoding::kQ6K};
 
 // Where the f16 scales of a block lie, and a bound for them so that no number exceeds 1.
 struct ScalePlaces {

@@ -45,8 +45,9 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   if (!options.weights.empty()) {
     o.weights = encoding::from_name(options.weights);
     if (!o.weights) {
-      return base::fail(Code::kUsage, "weights \"" + base::printable(options.weights, 40) +
-                                          "\" are not known; f32, bf16, f16, q8 and q4 are");
+      return base::fail(Code::kUsage,
+                        "weights \"" + base::printable(options.weights, 40) +
+                            "\" are not known; f32, bf16, f16, q8, q4, q8_0 and q4_0 are");
     }
   }
   OCELLI_ASSIGN(formats::ModelFolder folder,

@@ -212,9 +212,9 @@ TEST(Load, NumbersThatAreNotFinite) {
   Copy copy("smolvlm2-a");
   copy.spoil("model.text_model.layers.1.mlp.down_proj.weight");
   EngineOptions options = small();
-  options.weights = encoding::Encoding::kQ8;
+  options.weights = encoding::Encoding::kQ80;
   EXPECT_THAT(copy.error(options), AllOf(HasSubstr("layers.1.mlp.down_proj.weight"),
-                                         HasSubstr("q8 cannot store: not finite")));
+                                         HasSubstr("q8_0 cannot store: not finite")));
 }
 
 TEST(Load, CodeOfTheAuthorIsIgnoredWithAWarning) {
@@ -324,7 +324,7 @@ TEST(Engine, EightBitsLoseLittle) {
   options.exact = true;
   const auto exact = load(fixture("smolvlm2-a"), options).value();
   options.exact = false;
-  options.weights = encoding::Encoding::kQ8;
+  options.weights = encoding::Encoding::kQ80;
   const auto q8 = load(fixture("smolvlm2-a"), options).value();
   const Prompt prompt = ask(*exact, kText);
   const auto reference = exact->score(prompt).value(), logits = q8->score(prompt).value();

@@ -31,11 +31,11 @@ struct Type {
 constexpr Type kTypes[] = {
     {0, "F32", Encoding::kF32, 0, 0},
     {1, "F16", Encoding::kF16, 0, 0},
-    {2, "Q4_0", Encoding::kQ4, 0, 0},
+    {2, "Q4_0", Encoding::kQ40, 0, 0},
     {3, "Q4_1", Encoding::kQ41, 0, 0},
     {6, "Q5_0", Encoding::kQ50, 0, 0},
     {7, "Q5_1", Encoding::kQ51, 0, 0},
-    {8, "Q8_0", Encoding::kQ8, 0, 0},
+    {8, "Q8_0", Encoding::kQ80, 0, 0},
     {10, "Q2_K", Encoding::kQ2K, 0, 0},
     {11, "Q3_K", Encoding::kQ3K, 0, 0},
     {12, "Q4_K", Encoding::kQ4K, 0, 0},

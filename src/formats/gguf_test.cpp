@@ -52,7 +52,7 @@ TEST(Gguf, ReadsMetadataAndTensors) {
     EXPECT_THAT(w.shape, ElementsAre(3, 2));
     EXPECT_EQ(w.bytes.size(), 24u);
     const TensorInfo& q = file->tensors()[1];
-    EXPECT_EQ(q.encoding, encoding::Encoding::kQ8);
+    EXPECT_EQ(q.encoding, encoding::Encoding::kQ80);
     EXPECT_THAT(q.shape, ElementsAre(2, 64));
     EXPECT_EQ(char(q.bytes[135]), 'q');
   }

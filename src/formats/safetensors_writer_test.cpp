@@ -51,7 +51,7 @@ TEST(SafetensorsWriter, RefusesWhatCouldNotBeRead) {
   EXPECT_THAT(refusal({{"__metadata__", Encoding::kF32, {1}}}), HasSubstr("__metadata__"));
   EXPECT_THAT(refusal({{"\xff", Encoding::kF32, {1}}}), HasSubstr("UTF-8"));
   EXPECT_THAT(refusal({{std::string(2000, 'a'), Encoding::kF32, {1}}}), HasSubstr("1024"));
-  EXPECT_THAT(refusal({{"a", Encoding::kQ8, {32}}}), HasSubstr("no dtype for q8"));
+  EXPECT_THAT(refusal({{"a", Encoding::kQ80, {32}}}), HasSubstr("no dtype for q8"));
   EXPECT_THAT(refusal({{"a", Encoding::kF32, {-1}}}), HasSubstr("shape [-1]"));
   EXPECT_THAT(refusal({{"a", Encoding::kF32, {int64_t{1} << 40, int64_t{1} << 40}}}),
               HasSubstr("shape"));

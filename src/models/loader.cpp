@@ -22,6 +22,18 @@ using formats::TensorInfo;
 
 namespace {
 
+// What a matrix is converted to where `wanted` is asked for: with 4 bits, the pictures' side of the
+// model and the embedding with its head keep 8.
+Encoding stored_as(Encoding wanted, std::string_view name) {
+  constexpr std::string_view kIn8Bits[] = {"vision_model.", "connector.", "embed_tokens.",
+                                           "lm_head."};
+  if (wanted != Encoding::kQ4) return wanted;
+  for (const std::string_view part : kIn8Bits) {
+    if (name.find(part) != name.npos) return Encoding::kQ8;
+  }
+  return wanted;
+}
+
 // Puts a checkpoint's tensors into place. The first error is kept; the rest is skipped.
 class Loader : public nn::ParameterVisitor {
  public:
@@ -36,7 +48,7 @@ class Loader : public nn::ParameterVisitor {
     w.rows = rows;
     w.cols = cols;
     w.data = t->bytes.data();
-    const Encoding wanted = options_.weights.value_or(w.encoding);
+    const Encoding wanted = options_.weights ? stored_as(*options_.weights, name) : w.encoding;
     const bool misaligned =
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
@@ -123,15 +135,16 @@ class Loader : public nn::ParameterVisitor {
     return loaded_.storage.back().get();
   }
 
-  // The largest magnitude that `e` can hold: NaN would become 0 in q8 and q4, and what is too large
-  // an infinity in f16 and in the f16 scales of these.
+  // The largest magnitude that `e` can hold: NaN would become 0 in 8 and 4 bits, and what is too
+  // large an infinity in f16 and in the f16 scales of q8_0 and q4_0.
   static float largest(Encoding e) {
     constexpr float kF16 = 65504;
-    return e == Encoding::kF16   ? kF16
-           : e == Encoding::kQ8  ? 127 * kF16
-           : e == Encoding::kQ4  ? 7 * kF16
-           : e == Encoding::kF32 ? std::numeric_limits<float>::max()
-                                 : 0x1.FEp127f;
+    return e == Encoding::kF16                        ? kF16
+           : e == Encoding::kQ80                      ? 127 * kF16
+           : e == Encoding::kQ40                      ? 7 * kF16
+           : e == Encoding::kQ8 || e == Encoding::kQ4 ? 0x1p120f
+           : e == Encoding::kF32                      ? std::numeric_limits<float>::max()
+                                                      : 0x1.FEp127f;
   }
 
   // False where a number does not survive.
@@ -198,7 +211,7 @@ Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint,
   if (options.weights && !encoding::can_encode(*options.weights)) {
     return base::fail(Code::kUsage, "weights cannot be converted to " +
                                         std::string(encoding::name(*options.weights)) +
-                                        "; f32, bf16, f16, q8 and q4 are possible");
+                                        "; f32, bf16, f16, q8, q4, q8_0 and q4_0 are possible");
   }
   const auto from_config = [](auto result) {
     return with_advice(std::move(result).in("config.json"), base::kFileAdvice);

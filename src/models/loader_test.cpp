@@ -270,8 +270,8 @@ TEST_F(Loading, MisalignedBytesAreCopied) {
 TEST_F(Loading, Conversions) {
   for (const char* dtype : {"F32", "F16", "BF16"}) {
     const File file(entries(true, dtype), 1);
-    for (const Encoding wanted :
-         {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8, Encoding::kQ4}) {
+    for (const Encoding wanted : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8,
+                                  Encoding::kQ80, Encoding::kQ40}) {
       auto loaded = load(file, true, {.weights = wanted});
       ASSERT_TRUE(loaded.ok()) << loaded.error().message();
       EXPECT_EQ(loaded->mapped_bytes, 0);
@@ -290,10 +290,11 @@ TEST_F(Loading, Conversions) {
                 return std::abs(a) < std::abs(b);
               }));
           // f16 and bf16 keep 10 and 7 bits behind the first; q8 is off by half a step of most /
-          // 127, and by the rounding of that step to f16, up to 127 times; q4 by a step of most / 8
-          // where a number mirrors the extreme one.
-          const double error = wanted == Encoding::kQ8     ? (0.5 + 127 * 0x1p-11) / 127
-                               : wanted == Encoding::kQ4   ? (1 + 8 * 0x1p-11) / 8
+          // 127; q8_0 by the rounding of that step to f16, up to 127 times, as well; q4_0 by a step
+          // of most / 8 where a number mirrors the extreme one.
+          const double error = wanted == Encoding::kQ8     ? 0.5001 / 127
+                               : wanted == Encoding::kQ80  ? (0.5 + 127 * 0x1p-11) / 127
+                               : wanted == Encoding::kQ40  ? (1 + 8 * 0x1p-11) / 8
                                : wanted == Encoding::kBF16 ? 0x1p-8
                                : wanted == Encoding::kF16  ? 0x1p-11
                                                            : 0;
@@ -306,12 +307,24 @@ TEST_F(Loading, Conversions) {
   }
 }
 
+// Only the text's products are in 4 bits.
+TEST_F(Loading, FourBits) {
+  const File file(entries(true), 1);
+  auto loaded = load(file, true, {.weights = Encoding::kQ4});
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  for (const auto& [name, w] : parameters(*loaded).matrices) {
+    EXPECT_EQ(w.encoding, name.find("embed_tokens") != name.npos ? Encoding::kQ8 : Encoding::kQ4)
+        << name;
+  }
+}
+
 // A NaN would turn into 0, and a number beyond f16 into infinity, without a word.
 TEST_F(Loading, NumbersThatAnEncodingCannotHold) {
   const std::pair<float, Encoding> bad[] = {
-      {NAN, Encoding::kQ8},         {INFINITY, Encoding::kQ8}, {NAN, Encoding::kF16},
-      {-INFINITY, Encoding::kBF16}, {1e5f, Encoding::kF16},    {-8.4e6f, Encoding::kQ8},
-      {NAN, Encoding::kQ4},         {5e5f, Encoding::kQ4},     {3.4e38f, Encoding::kBF16}};
+      {NAN, Encoding::kQ80},        {INFINITY, Encoding::kQ80}, {NAN, Encoding::kF16},
+      {-INFINITY, Encoding::kBF16}, {1e5f, Encoding::kF16},     {-8.4e6f, Encoding::kQ80},
+      {NAN, Encoding::kQ8},         {INFINITY, Encoding::kQ4},  {NAN, Encoding::kQ40},
+      {5e5f, Encoding::kQ40},       {3.4e38f, Encoding::kBF16}};
   for (const auto& [number, wanted] : bad) {
     const std::string name = "model.layers.0.mlp.up_proj.weight";
     const File file(entries(true));
@@ -347,7 +360,7 @@ struct Watch : base::Progress {
 TEST_F(Loading, ProgressDoesNotFall) {
   const File file(entries(false));
   Watch watch;
-  ASSERT_TRUE(load(file, false, {.weights = Encoding::kQ8, .progress = &watch}).ok());
+  ASSERT_TRUE(load(file, false, {.weights = Encoding::kQ80, .progress = &watch}).ok());
   EXPECT_EQ(watch.calls, entries(false).size());
   EXPECT_EQ(watch.last, 1);
 }
@@ -363,7 +376,7 @@ TEST_F(Loading, FromADisk) {
   const std::vector<std::byte> zeros(writer->data_bytes());
   ASSERT_TRUE(writer->write(zeros).ok());
   ASSERT_TRUE(writer->commit().ok());
-  for (const std::optional<Encoding> wanted : {std::optional<Encoding>(), {Encoding::kQ8}}) {
+  for (const std::optional<Encoding> wanted : {std::optional<Encoding>(), {Encoding::kQ80}}) {
     auto loaded = load_model(config(true), Checkpoint::open(folder.path()).value(), pool_,
                              {.weights = wanted});
     ASSERT_TRUE(loaded.ok()) << loaded.error().message();

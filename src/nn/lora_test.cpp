@@ -92,7 +92,7 @@ double product(const Tensor& x, int64_t t, const std::vector<double>& row) {
 constexpr double kTolerance = 32 * 10 * 0x1p-22;
 
 TEST_F(LoraTest, ComputesWhatTheChangedMatrixWould) {
-  for (const Encoding e : {Encoding::kF32, Encoding::kQ8, Encoding::kQ4}) {
+  for (const Encoding e : {Encoding::kF32, Encoding::kQ80, Encoding::kQ40}) {
     for (const bool dora : {false, true}) {
       for (const float share : {1.0f, 0.25f, -1.0f}) {
         Linear l;
@@ -137,7 +137,7 @@ TEST_F(LoraTest, AGroupOfDorasIsItsMembers) {
 // The loss is the sum of all results weighted by 1, 2, 3, ...; with norms held fixed it is linear
 // in each number, so that a difference is the derivative.
 TEST_F(LoraTest, GradientsOfDoraHoldTheNorms) {
-  for (const Encoding e : {Encoding::kF32, Encoding::kQ4}) {
+  for (const Encoding e : {Encoding::kF32, Encoding::kQ40}) {
     Linear l;
     l.w = weight(kOut, kIn, e);
     l.bias = tensor({kOut});

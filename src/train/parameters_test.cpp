@@ -75,7 +75,7 @@ TEST(Parameters, Bf16StorageRoundsTheMasters) {
   set->publish(engine->pool());
   EXPECT_NE(*engine->score(*prompt), rounded);
   EXPECT_FALSE(ParameterSet::take_over(engine->mutable_loaded(), engine->pool(),
-                                       {.storage = encoding::Encoding::kQ8})
+                                       {.storage = encoding::Encoding::kQ80})
                    .ok());
 }
 

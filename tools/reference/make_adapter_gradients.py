@@ -20,9 +20,9 @@ from make_gradients import OUT, SPECS, build, exact_numbers, loss_and_gradients,
 
 SPEC = SPECS["smolvlm"]
 CONFIG = {"r": 4, "lora_alpha": 12, "lora_dropout": 0.0, "target_modules": "all-linear"}
-TYPES = {"q8": gguf.GGMLQuantizationType.Q8_0, "q4": gguf.GGMLQuantizationType.Q4_0}
+TYPES = {"q8_0": gguf.GGMLQuantizationType.Q8_0, "q4_0": gguf.GGMLQuantizationType.Q4_0}
 # (folder, what differs, encodings of the base)
-ADAPTERS = [("lora", {}, ["f32", "q8", "q4"]), ("dora", {"use_dora": True}, ["f32", "q8", "q4"])]
+ADAPTERS = [("lora", {}, ["f32", "q8_0", "q4_0"]), ("dora", {"use_dora": True}, ["f32", "q8_0", "q4_0"])]
 
 
 @torch.no_grad()

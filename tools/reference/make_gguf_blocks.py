@@ -5,7 +5,7 @@ Asks gguf-py (gguf.quants). Writes tests/fixtures/gguf/blocks.bin, all little-en
     record   char name[16], uint32 columns, uint32 bytes, then `bytes` bytes, then float32 [columns]
 
 Records named after an encoding hold a row of random blocks (with scales that are zero, subnormal,
-negative and the largest) and its numbers. The record "encode q4" holds what the reference makes of
+negative and the largest) and its numbers. The record "encode q4_0" holds what the reference makes of
 its numbers.
 """
 
@@ -21,7 +21,7 @@ T = gguf.GGMLQuantizationType
 
 # Our name, GGUF's type, where the f16 scales of a block lie.
 TYPES = [
-    ("q8", T.Q8_0, [0]), ("q4", T.Q4_0, [0]), ("q4_1", T.Q4_1, [0, 2]),
+    ("q8_0", T.Q8_0, [0]), ("q4_0", T.Q4_0, [0]), ("q4_1", T.Q4_1, [0, 2]),
     ("q5_0", T.Q5_0, [0]), ("q5_1", T.Q5_1, [0, 2]), ("iq4_nl", T.IQ4_NL, [0]),
     ("q2_k", T.Q2_K, [80, 82]), ("q3_k", T.Q3_K, [108]), ("q4_k", T.Q4_K, [0, 2]),
     ("q5_k", T.Q5_K, [0, 2]), ("q6_k", T.Q6_K, [208]),
@@ -62,7 +62,7 @@ def main():
             out += record(name, data, dequantize(data, kind))
     values = numbers(rng)
     with np.errstate(all="ignore"):
-        out += record("encode q4", quantize(values.reshape(1, -1), T.Q4_0), values)
+        out += record("encode q4_0", quantize(values.reshape(1, -1), T.Q4_0), values)
     OUT.parent.mkdir(parents=True, exist_ok=True)
     OUT.write_bytes(out)
     print(OUT, len(out), "bytes")

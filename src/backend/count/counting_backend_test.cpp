@@ -13,7 +13,7 @@ TEST(CountingBackend, Products) {
   CountingBackend backend;
   ThreadPool pool(1);
   // No memory behind any of them.
-  const Weight a{.encoding = Encoding::kQ8, .rows = 10, .cols = 33}, b{.rows = 4, .cols = 33};
+  const Weight a{.encoding = Encoding::kQ80, .rows = 10, .cols = 33}, b{.rows = 4, .cols = 33};
   const Tensor x = Tensor::view(nullptr, {5, 33});
   const std::array<tensor::LinearJob, 2> jobs = {tensor::LinearJob{x, &a, {}},
                                                  tensor::LinearJob{x, &b, {}}};

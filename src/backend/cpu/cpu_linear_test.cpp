@@ -67,7 +67,7 @@ TEST_P(CpuLinearTest, MatchesReference) {
   for (const Shape& s : kShapes) {
     for (const Encoding encoding : kEncodings) {
       for (const bool exact : {true, false}) {
-        if (!exact && encoding != Encoding::kQ8) continue;
+        if (!exact && encoding != Encoding::kQ80) continue;
         const Epilogue& e = kEpilogues[index++ % std::size(kEpilogues)];
         if (skips(index / 3)) continue;
         // Those that are decoded first share their code: every third shape each.

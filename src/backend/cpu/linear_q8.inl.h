@@ -53,7 +53,7 @@ inline void pack_dot_columns(const std::byte* w, int64_t row_bytes, int64_t rows
       DotW* const to = codes + r * kInner;
       const bool there = group + r < rows;
       const std::byte* from = w + (group + r) * row_bytes;
-      for (int64_t b = 0; b < blocks; ++b, from += encoding::kQ8Bytes) {
+      for (int64_t b = 0; b < blocks; ++b, from += encoding::kQ80Bytes) {
         panel.scales[b * kTileColumns + group + r] = there ? half_to_float(from) : 0.0f;
         const int8_t* const q = reinterpret_cast<const int8_t*>(from + 2);
         for (int64_t i = 0; i < kBlock; ++i) to[b * kBlock + i] = there ? q[i] : int8_t(0);
@@ -166,7 +166,7 @@ inline void linear_block_q8(const LinearArgs& p, int64_t t0, int64_t t1, int64_t
     pack_dot_rows(p.x + t0 * p.x_stride + first, p.x_stride, t1 - t0, width, x);
     for (int64_t n = n0; n < n1; n += kTileColumns) {
       const int64_t columns = n1 - n < kTileColumns ? n1 - n : kTileColumns;
-      pack_dot_columns(p.w + n * p.w_row_bytes + StoredQ8::byte_of(first), p.w_row_bytes, columns,
+      pack_dot_columns(p.w + n * p.w_row_bytes + StoredQ80::byte_of(first), p.w_row_bytes, columns,
                        blocks, panel);
       const int64_t rows = t1 - t0, parts = (rows + kDotRows - 1) / kDotRows;
       for (int64_t part = 0; part < parts; ++part) {
@@ -196,7 +196,7 @@ inline void few_rows_q8(const LinearArgs& p, const FewRows& x, int64_t n, float*
   const std::byte* w = p.w + n * p.w_row_bytes;
   const int64_t blocks = (p.k + kBlock - 1) / kBlock;
   const int64_t ahead = prefetch_distance(R, p.w_row_bytes);
-  for (int64_t b = 0; b < blocks; ++b, w += encoding::kQ8Bytes) {
+  for (int64_t b = 0; b < blocks; ++b, w += encoding::kQ80Bytes) {
 #pragma GCC unroll 4
     for (int r = 0; r < R; ++r) {
       const std::byte* const at = w + r * p.w_row_bytes;

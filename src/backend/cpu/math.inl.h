@@ -51,8 +51,8 @@ struct StoredF16 : StoredNumbers<StoredF16, uint16_t> {
 struct StoredBF16 : StoredNumbers<StoredBF16, uint16_t> {
   static F load_all(const uint16_t* p) { return load_bf16(p); }
 };
-struct StoredQ8 {
-  static int64_t byte_of(int64_t i) { return i / encoding::kBlock * encoding::kQ8Bytes; }
+struct StoredQ80 {
+  static int64_t byte_of(int64_t i) { return i / encoding::kBlock * encoding::kQ80Bytes; }
   static F at(const std::byte* row, int64_t i, int64_t) {  // the last block's spare codes are zero
     const std::byte* const block = row + byte_of(i);
     const F codes = load_i8(reinterpret_cast<const int8_t*>(block + 2) + i % encoding::kBlock);
@@ -64,7 +64,7 @@ struct StoredQ8 {
 // by the scalar code that defines it.
 inline bool reads_directly(Encoding encoding) {
   return encoding == Encoding::kF32 || encoding == Encoding::kF16 || encoding == Encoding::kBF16 ||
-         encoding == Encoding::kQ8;
+         encoding == Encoding::kQ80;
 }
 
 // Numbers [first, first + count) of a row, whatever its encoding; count <= kInner.
@@ -87,8 +87,8 @@ inline void with_stored(Encoding encoding, Use use) {
       return use(StoredF16{});
     case Encoding::kBF16:
       return use(StoredBF16{});
-    case Encoding::kQ8:
-      return use(StoredQ8{});
+    case Encoding::kQ80:
+      return use(StoredQ80{});
     default:
       return;
   }

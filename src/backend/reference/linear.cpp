@@ -47,7 +47,7 @@ double dot(const float* a, const float* b, int64_t count) {
 double dot_q8(const Quantized& x, int64_t t, const Weight& w, int64_t n) {
   double sum = 0;
   for (int64_t b = 0; b < x.blocks; ++b) {
-    const auto [scale, codes] = encoding::q8_block(w.row(n), b);
+    const auto [scale, codes] = encoding::q80_block(w.row(n), b);
     const int8_t* xs = &x.codes[size_t((t * x.blocks + b) * kBlock)];
     int32_t whole = 0;
     for (int64_t i = 0; i < kBlock; ++i) whole += int32_t(xs[i]) * int32_t(codes[i]);
@@ -69,7 +69,7 @@ void run(ThreadPool& pool, const LinearJob& job) {
   OCELLI_CHECK(w.layout == encoding::Layout::kPlain,
                "the reference reads weights as files hold them");
   const int64_t rows = job.x.rows();
-  if (w.encoding == Encoding::kQ8 && !job.exact) {
+  if (w.encoding == Encoding::kQ80 && !job.exact) {
     const Quantized x = quantize(pool, job.x);
     for_each(pool, w.rows, [&](int64_t n) {
       for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_q8(x, t, w, n));

@@ -63,7 +63,7 @@ TEST(ReferenceLinear, SumsInFloat64) {
 
 TEST(ReferenceLinear, EightBitsBlockByBlock) {
   for (const int64_t cols : {1, 32, 33, 100}) {
-    const Matrix m(Encoding::kQ8, 3, cols);
+    const Matrix m(Encoding::kQ80, 3, cols);
     const std::vector<float> x = noise(2 * cols, 9);
     const std::vector<float> y = linear(m.w, x, false);
     for (int64_t t = 0; t < 2; ++t) {
@@ -71,7 +71,7 @@ TEST(ReferenceLinear, EightBitsBlockByBlock) {
       std::vector<float> scales(codes.size() / 32), row(static_cast<size_t>(cols));
       encoding::quantize_row(&x[size_t(t * cols)], cols, codes.data(), scales.data());
       for (int64_t n = 0; n < 3; ++n) {
-        encoding::decode_row(Encoding::kQ8, m.w.row(n), 0, cols, row.data());
+        encoding::decode_row(Encoding::kQ80, m.w.row(n), 0, cols, row.data());
         double want = 0;
         for (size_t k = 0; k < row.size(); ++k)
           want += double(row[k]) * codes[k] * double(scales[k / 32]);
@@ -82,7 +82,7 @@ TEST(ReferenceLinear, EightBitsBlockByBlock) {
 }
 
 TEST(ReferenceLinear, ExactUsesDecodedWeights) {
-  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ8}) {
+  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80}) {
     const Matrix m(e, 4, 65);
     const std::vector<float> x = noise(65, 2), y = linear(m.w, x, true);
     std::vector<float> row(65);
@@ -92,7 +92,7 @@ TEST(ReferenceLinear, ExactUsesDecodedWeights) {
       for (size_t k = 0; k < row.size(); ++k) want += double(row[k]) * x[k];
       EXPECT_EQ(y[size_t(n)], float(want)) << encoding::name(e);
     }
-    EXPECT_EQ(linear(m.w, x, false) != y, e == Encoding::kQ8)
+    EXPECT_EQ(linear(m.w, x, false) != y, e == Encoding::kQ80)
         << "8-bit activations are for q8 alone";
   }
 }
@@ -113,7 +113,7 @@ std::vector<float> everything(int threads) {
   };
   const auto rows = [](std::vector<float>& v) { return Tensor::view(v.data(), {kTokens, kAll}); };
 
-  const Matrix m(Encoding::kQ8, 20, kAll);
+  const Matrix m(Encoding::kQ80, 20, kAll);
   keep(linear(m.w, a, false, threads));
   Matrix trainable(Encoding::kF32, kAll, kAll);
   trainable.grad.resize(size_t(kAll * kAll));
