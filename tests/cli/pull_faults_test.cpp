@@ -158,7 +158,10 @@ TEST_F(Pull, StrangeServers) {
   for (const Strange& s : strange_servers()) {
     SCOPED_TRACE(s.name);
     fs::remove_all(cache());
-    on_large([&](HubRequest& r, HubConnection& c, int count) { s.answer(large(), r, c, count); });
+    // A copy: a connection's thread may still hold the function when the list is gone.
+    on_large([this, answer = s.answer](HubRequest& r, HubConnection& c, int count) {
+      answer(large(), r, c, count);
+    });
     const Finished f = pull({"--retries", "4"});
     EXPECT_EQ(f.status, s.status) << f.err;
     EXPECT_THAT(f.err, HasSubstr(s.says));
