@@ -167,6 +167,34 @@ Result<Checkpoint> Checkpoint::of(Foreign foreign) {
   return checkpoint;
 }
 
+Status Checkpoint::take_encoded(const EncodedTensors& encoded) {
+  for (const auto& [name, e] : encoded) {
+    const TensorInfo* found = find(name);
+    if (!found) {
+      return fail(Code::kBadInput, "there is no tensor " + base::printable(name, 100) +
+                                       " as quantization_config says; the download is incomplete "
+                                       "or config.json is of another model");
+    }
+    const int64_t row_bytes = encoding::row_bytes(e.encoding, e.cols());
+    if (found->dtype != "U8" || found->shape != std::vector<int64_t>{e.rows(), row_bytes}) {
+      return fail(Code::kBadInput,
+                  "is " + found->dtype + " " + shape_text(found->shape) + " but " +
+                      shape_text(e.shape) + " as " + std::string(encoding::name(e.encoding)) +
+                      " is U8 " + shape_text(std::vector<int64_t>{e.rows(), row_bytes}) +
+                      "; config.json is of another model",
+                  base::printable(name, 100));
+    }
+  }
+  for (const auto& [name, e] : encoded) {
+    TensorInfo& t = tensors_[size_t(find(name) - tensors_.data())];
+    t.encoding = e.encoding;
+    t.shape = e.shape;
+    t.dtype = encoding::name(e.encoding);
+    for (char& c : t.dtype) c = c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c;
+  }
+  return {};
+}
+
 void Checkpoint::release(std::span<const std::byte> bytes) const {
   const auto try_release = [&](const base::MappedFile& file) {
     const std::span<const std::byte> all = file.bytes();

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/hash.h"
+#include "formats/quantization_config.h"
 #include "formats/safetensors.h"
 
 namespace ocelli::formats {
@@ -36,6 +37,11 @@ class Checkpoint {
     std::vector<const base::MappedFile*> mappings;  // the files
   };
   static base::Result<Checkpoint> of(Foreign foreign);
+
+  // Tensors of bytes that are encoded matrices: from now on they have the encoding, the shape and
+  // the dtype ("Q4") of what they hold. Checked first: each is there, holds bytes (U8), and has the
+  // rows and the bytes per row that its encoding asks for.
+  base::Status take_encoded(const EncodedTensors& encoded);
 
   // "safetensors", "GGUF 3"
   const std::string& format() const { return foreign_.format; }

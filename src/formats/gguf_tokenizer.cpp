@@ -337,4 +337,38 @@ Result<std::optional<int64_t>> gguf_token_id(const GgufMetadata& metadata, std::
   return std::optional<int64_t>(found - texts.begin());
 }
 
+std::optional<std::string_view> gguf_pre_tokenizer(const Json& tokenizer) {
+  // What has no influence on ids, or is there by default.
+  const auto plain = [](const Json& step) {
+    Json out = Json::object();
+    for (const auto& [key, value] : step.members())
+      if (key != "trim_offsets" && !(key == "use_regex" && value == Json(true)) &&
+          !(key == "invert" && value == Json(false)))
+        out.set(key, value);
+    return out;
+  };
+  const auto steps = [&](const Json* step) {
+    Json::Array out;
+    const Json* list = step ? step->find("pretokenizers") : nullptr;
+    if (list && list->is_array()) {
+      for (const Json& inner : list->items()) out.push_back(plain(inner));
+    } else if (step && step->is_object()) {
+      out.push_back(plain(*step));
+    }
+    return out;
+  };
+  const Json* normalizer = tokenizer.find("normalizer");
+  const bool nfc = normalizer && *normalizer == Json::object({{"type", "NFC"}});
+  if (!nfc && normalizer && !normalizer->is_null()) return std::nullopt;
+  const Json* model = tokenizer.find("model");
+  const Json* ignore = model ? model->find("ignore_merges") : nullptr;
+  const bool ignores = ignore && *ignore == Json(true);
+  const Json::Array wanted = steps(tokenizer.find("pre_tokenizer"));
+  for (const PreTokenizer& pre : kPreTokenizers) {
+    const Json made = pre.make();
+    if (pre.nfc == nfc && pre.ignore_merges == ignores && steps(&made) == wanted) return pre.name;
+  }
+  return std::nullopt;
+}
+
 }  // namespace ocelli::formats

@@ -23,4 +23,8 @@ base::Result<std::vector<int64_t>> gguf_end_ids(const GgufMetadata& metadata);
 base::Result<std::optional<int64_t>> gguf_token_id(const GgufMetadata& metadata,
                                                    std::string_view text);
 
+// What "tokenizer.ggml.pre" calls the way in which a tokenizer.json with BPE over bytes normalizes
+// and cuts texts; nothing where it has no name.
+std::optional<std::string_view> gguf_pre_tokenizer(const base::Json& tokenizer);
+
 }  // namespace ocelli::formats

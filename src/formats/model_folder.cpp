@@ -18,6 +18,7 @@ namespace {
 
 constexpr const char* kSentencePieceFile = "tokenizer.model";
 constexpr size_t kMaxTokenizerConfigBytes = size_t{4} << 20;  // 6,000 added tokens take 1 MB
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
 
 // .../models--owner--name/snapshots/COMMIT, as the Hub's cache has it, is "owner/name".
 std::optional<std::string> hub_name(const fs::path& folder) {
@@ -144,10 +145,21 @@ Result<std::optional<std::string>> ModelFolder::from_pieces(size_t max_bytes) co
 
 Result<Checkpoint> ModelFolder::weights() const {
   if (gguf_) return gguf_->weights().in(path_);
-  if (!path_.empty()) return Checkpoint::open(path_);
-  const EmbeddedFile* file = embedded_file("model.safetensors");
-  if (!file) return fail(Code::kBadInput, "model.safetensors is not part of this build", name_);
-  return Checkpoint::from_memory(file->bytes).in(name_);
+  Checkpoint out;
+  if (!path_.empty()) {
+    OCELLI_ASSIGN(out, Checkpoint::open(path_));
+  } else {
+    const EmbeddedFile* file = embedded_file("model.safetensors");
+    if (!file) return fail(Code::kBadInput, "model.safetensors is not part of this build", name_);
+    OCELLI_ASSIGN(out, Checkpoint::from_memory(file->bytes).in(name_));
+  }
+  OCELLI_ASSIGN(const auto text, this->text("config.json", kMaxConfigBytes));
+  if (!text || text->find(kQuantizationKey) == text->npos) return out;
+  OCELLI_ASSIGN(const base::Json config,
+                base::Json::parse(*text, {.max_bytes = kMaxConfigBytes}).in("config.json"));
+  OCELLI_ASSIGN(const EncodedTensors encoded, read_quantization_config(config).in("config.json"));
+  OCELLI_TRY(out.take_encoded(encoded).in(path_.empty() ? name_ : path_));
+  return out;
 }
 
 }  // namespace ocelli::formats

@@ -83,14 +83,11 @@ Result<uint64_t> describe(const TensorSpec& spec, uint64_t begin, Json& header) 
 
 }  // namespace
 
-Result<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
-                                                    const std::vector<TensorSpec>& tensors,
-                                                    const Metadata& metadata, unsigned mode) {
+Result<std::string> safetensors_header(const std::vector<TensorSpec>& tensors,
+                                       const Metadata& metadata, uint64_t* data_bytes) {
   if (tensors.size() > kMaxTensors) {
-    return fail(Code::kDoesNotFit,
-                "too many tensors (" + std::to_string(tensors.size()) + ", limit " +
-                    std::to_string(kMaxTensors) + ")",
-                path);
+    return fail(Code::kDoesNotFit, "too many tensors (" + std::to_string(tensors.size()) +
+                                       ", limit " + std::to_string(kMaxTensors) + ")");
   }
   Json header = Json::object(), about = Json::object();
   for (const auto& [key, value] : metadata) about.set(key, value);
@@ -107,16 +104,23 @@ Result<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
   // The format allows spaces at the end of the header.
   text.append((kDataAlignment - (8 + text.size()) % kDataAlignment) % kDataAlignment, ' ');
   if (text.size() > kMaxHeaderBytes) {
-    return fail(Code::kDoesNotFit,
-                "the header is too long (" + std::to_string(text.size()) + " bytes, limit " +
-                    std::to_string(kMaxHeaderBytes) + ")",
-                path);
+    return fail(Code::kDoesNotFit, "the header is too long (" + std::to_string(text.size()) +
+                                       " bytes, limit " + std::to_string(kMaxHeaderBytes) + ")");
   }
-  const auto length = std::bit_cast<std::array<std::byte, 8>>(uint64_t{text.size()});
+  const auto length = std::bit_cast<std::array<char, 8>>(uint64_t{text.size()});
+  if (data_bytes) *data_bytes = end;
+  return text.insert(0, length.data(), length.size());
+}
+
+Result<SafetensorsWriter> SafetensorsWriter::create(const std::string& path,
+                                                    const std::vector<TensorSpec>& tensors,
+                                                    const Metadata& metadata, unsigned mode) {
+  uint64_t data_bytes = 0;
+  OCELLI_ASSIGN(const std::string header,
+                safetensors_header(tensors, metadata, &data_bytes).in(path));
   OCELLI_ASSIGN(base::AtomicWriter out, base::AtomicWriter::create(path, mode));
-  OCELLI_TRY(out.write(length));
-  OCELLI_TRY(out.write(text));
-  return SafetensorsWriter(std::move(out), end);
+  OCELLI_TRY(out.write(header));
+  return SafetensorsWriter(std::move(out), data_bytes);
 }
 
 Status SafetensorsWriter::write(std::span<const std::byte> bytes) {

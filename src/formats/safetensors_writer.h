@@ -25,6 +25,12 @@ struct TensorSpec {
 
 using Metadata = std::vector<std::pair<std::string, std::string>>;
 
+// What stands in front of the tensors' bytes: the length and the JSON, padded so that the data
+// begins at a multiple of 64. Refuses what create() refuses.
+base::Result<std::string> safetensors_header(const std::vector<TensorSpec>& tensors,
+                                             const Metadata& metadata,
+                                             uint64_t* data_bytes = nullptr);
+
 class SafetensorsWriter {
  public:
   // Refuses (kBadInput) what SafetensorsFile would not read again: a name twice, one too long or

@@ -74,7 +74,11 @@ class Loader : public nn::ParameterVisitor {
     for (const int64_t n : shape) count *= n;
     auto* numbers = reinterpret_cast<float*>(own(count * int64_t(sizeof(float))));
     if (!numbers) return;
-    encoding::decode_row(*t->encoding, t->bytes.data(), 0, count, numbers);
+    const int64_t cols = shape.size() > 1 ? *(shape.end() - 1) : count;
+    const int64_t row_bytes = encoding::row_bytes(*t->encoding, cols);
+    for (int64_t r = 0; r < count / cols; ++r)
+      encoding::decode_row(*t->encoding, t->bytes.data() + r * row_bytes, 0, cols,
+                           numbers + r * cols);
     v = Tensor::view(numbers, shape);
     done(*t);
   }

@@ -8,6 +8,7 @@
 
 #include "base/atomic_folder.h"
 #include "base/file.h"
+#include "formats/quantization_config.h"
 #include "formats/safetensors_writer.h"
 #include "models/adapter_modules.h"
 #include "models/config.h"
@@ -106,7 +107,10 @@ class Saver {
       for (const TensorInfo& t : loaded_.checkpoint.tensors()) place(t, files_[0], head);
     }
     for (size_t i = 0; i < loaded_.checkpoint.files().size(); ++i) {
-      for (const TensorInfo& t : loaded_.checkpoint.files()[i].tensors()) place(t, files_[i], head);
+      for (const TensorInfo& stored : loaded_.checkpoint.files()[i].tensors()) {
+        const TensorInfo* t = loaded_.checkpoint.find(stored.name);  // encoded ones have a shape
+        place(t ? *t : stored, files_[i], head);
+      }
     }
     for (const ParameterRef& p : map_.parameters()) {
       if (placed_.count(p.name) || (p.tied_head && !options_.untied_head)) continue;
@@ -260,6 +264,10 @@ Json changed_config(Json config, const SaveOptions& options, bool has_head) {
 
 }  // namespace
 
+std::span<const char* const> side_files() {
+  return kFiles;
+}
+
 Status save_model(LoadedModel& loaded, const formats::ModelFolder& source, base::ThreadPool& pool,
                   const std::string& out, const SaveOptions& options) {
   if (options.dtype && !is_plain(*options.dtype)) {
@@ -275,6 +283,7 @@ Status save_model(LoadedModel& loaded, const formats::ModelFolder& source, base:
   OCELLI_ASSIGN(const std::optional<std::string> text, source.text("config.json", kMaxConfigBytes));
   if (!text) return fail(Code::kBadInput, "config.json is missing", source.name());
   OCELLI_ASSIGN(Json config, Json::parse(*text, {.max_bytes = kMaxConfigBytes}).in("config.json"));
+  config = formats::without_quantization_config(config);  // blocks become bf16
   Saver saver(loaded, pool, options);
   OCELLI_TRY(saver.write_weights(folder));
   OCELLI_TRY(base::write_file_atomically(

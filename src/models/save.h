@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "base/progress.h"
@@ -35,5 +36,8 @@ struct SaveOptions {
 base::Status save_model(LoadedModel& loaded, const formats::ModelFolder& source,
                         base::ThreadPool& pool, const std::string& out,
                         const SaveOptions& options = {});
+
+// The names of the files that a model's folder may have besides config.json and weights.
+std::span<const char* const> side_files();
 
 }  // namespace ocelli::models
