@@ -161,7 +161,7 @@ def main():
             for turn in range(options.rounds):
                 mine.append(ours(options, data, frozen))
                 peer.append(theirs(options, data, frozen))
-                print(f"  {name}, round {turn + 1}: {mine[-1]['seconds']} {peer[-1]['seconds']}",
+                print(f"  {name}, round {turn + 1}: {mine[-1]['losses']} {peer[-1]['losses']}",
                       file=sys.stderr)
             rows.append(row(name, summary(mine, options.processor_time),
                             summary(peer, options.processor_time)))

@@ -45,7 +45,7 @@ def rows(path):
 
 
 def batch_of(processor, messages, pictures, splitting):
-    """Inputs of one row, with labels for the last answer."""
+    """Inputs of one row, with labels for the last answer and its end."""
     def encode(turns, prompt):
         text = processor.apply_chat_template(turns, add_generation_prompt=prompt)
         return processor(text=text, images=[pictures], return_tensors="pt",
@@ -53,6 +53,9 @@ def batch_of(processor, messages, pictures, splitting):
     whole, question = encode(messages, False), encode(messages[:-1], True)
     labels = whole["input_ids"].clone()
     labels[:, :question["input_ids"].shape[1]] = -100
+    # The answer ends with this token; the template's newline behind it is nothing to learn.
+    end = processor.tokenizer.convert_tokens_to_ids("<end_of_utterance>")
+    labels[:, (whole["input_ids"][0] == end).nonzero()[-1].item() + 1:] = -100
     return {**whole, "labels": labels}
 
 
