@@ -68,7 +68,7 @@ def measured(options, case, data):
     with tempfile.TemporaryDirectory() as folder:
         command = [options.ocelli, "train", options.model, data, "-o", os.path.join(folder, "o"),
                    "--max_steps", str(options.steps), "--logging_steps", "1", "--no-shuffle",
-                   "--truncation", "keep_start", "--no-feature-cache", "-q",
+                   "--truncation", "keep_start", "--mask", "all", "--no-feature-cache", "-q",
                    "-t", str(options.threads)] + case.options(options.full)
         _, _, _, cpus, memory = execute(command)
         with open(os.path.join(folder, "o", "metrics.jsonl"), encoding="utf-8") as lines:

@@ -7,6 +7,7 @@
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
 #include "ops/dropout.h"
+#include "ops/dropped_linear.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
@@ -211,6 +212,16 @@ Forward dropout(Trial& t) {
   };
 }
 
+Forward dropped_linear(Trial& t) {
+  const Tensor x = t.leaf({6, 7});
+  const Weight w = t.trainable(3, 7, Encoding::kF32);
+  return [=](Context& c) {
+    c.rng = {11, 3, 2, 1};
+    c.drops = true;
+    return ops::dropped_linear(c, x, 0.375f, w);
+  };
+}
+
 // --- rows ---
 
 Forward gather_rows(Trial& t) {
@@ -356,6 +367,7 @@ const std::vector<Case>& cases() {
       {"add", "itself", add_itself},
       {"scale_columns", "", scale_columns},
       {"dropout", "", dropout},
+      {"dropped_linear", "", dropped_linear},
       {"gather_rows", "repeated", gather_rows},
       {"place_rows", "", place_rows},
       {"pixel_shuffle", "4x6 by 2", pixel_shuffle},

@@ -16,6 +16,7 @@
 #include "ops/attention.h"
 #include "ops/cross_entropy.h"
 #include "ops/dropout.h"
+#include "ops/dropped_linear.h"
 #include "ops/embedding.h"
 #include "ops/linear.h"
 #include "ops/norm.h"
@@ -347,6 +348,17 @@ TEST_F(Ops, DropoutKeepsWhatTheGeneratorSays) {
   c.rng.op = 9;
   EXPECT_NE(numbers(dropout(c, x, 0.25f)), y);
   EXPECT_DEATH(dropout(c, x, 1), "a probability below 1");
+}
+
+TEST_F(Ops, DroppedLinearIsDropoutAndLinear) {
+  tensor::Tape tape;
+  c.tape = &tape;
+  c.rng = {5, 1, 2, 3};
+  const Tensor x = noise({4, 9}), m = noise({3, 9});
+  const Weight w{.rows = 3, .cols = 9, .data = reinterpret_cast<const std::byte*>(m.data)};
+  EXPECT_EQ(numbers(dropped_linear(c, x, 0.4f, w)), numbers(linear(c, dropout(c, x, 0.4f), w)));
+  c.tape = nullptr;
+  EXPECT_EQ(numbers(dropped_linear(c, x, 0.4f, w)), numbers(linear(c, x, w)));
 }
 
 // A broken promise between our own functions stops the program and names the promise.

@@ -6,23 +6,26 @@
 
 #include "ops/add.h"
 #include "ops/dropout.h"
+#include "ops/dropped_linear.h"
 #include "ops/linear.h"
 #include "ops/scale_columns.h"
 
 namespace ocelli::nn {
 namespace {
 
-Tensor dropped(Context& c, const Tensor& x, const Lora& l) {
+// The numbers that this module draws.
+Context drawing(const Context& c, const Lora& l) {
   Context own = c;
   own.rng.op = l.op;
-  return ops::dropout(own, x, l.dropout);
+  return own;
 }
 
 // PEFT: with dropout the base product is taken of what is left of x; without, it is the result so
 // far, earlier adapters included.
 Tensor apply_dora(Context& c, const Tensor& y, const Tensor& x, const Weight& w, const Lora& l) {
   const bool drops = l.dropout > 0 && (c.tape || c.drops);
-  const Tensor input = drops ? dropped(c, x, l) : x;
+  Context own = drawing(c, l);
+  const Tensor input = drops ? ops::dropout(own, x, l.dropout) : x;
   const Tensor base = drops ? ops::linear(c, input, w) : y;
   const Tensor low = ops::linear(c, ops::linear(c, input, l.a), l.b);
   // f (base + scale * low)
@@ -79,7 +82,8 @@ Tensor apply(Context& c, Tensor y, const Tensor& x, const Weight& w, std::span<c
       y = apply_dora(c, y, x, w, l);
       continue;
     }
-    const Tensor low = ops::linear(c, dropped(c, x, l), l.a);
+    Context own = drawing(c, l);
+    const Tensor low = ops::dropped_linear(own, x, l.dropout, l.a);
     y = ops::add_product(c, y, low, l.b, l.scale * l.weight);
   }
   return y;
