@@ -41,6 +41,7 @@ constexpr CommandEntry kCommands[] = {
     {"doctor", make_doctor},
     {"bench", make_bench},
     {"merge", make_merge},
+    {"quantize", make_quantize},
     {"completion", make_completion},
 };
 

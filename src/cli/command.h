@@ -38,6 +38,7 @@ Run make_bench(CLI::App& app);
 Run make_train(CLI::App& app);
 Run make_completion(CLI::App& app);
 Run make_merge(CLI::App& app);
+Run make_quantize(CLI::App& app);
 
 // The whole program: parses, runs, prints errors on stderr, returns the exit status. Statuses are
 // documented in docs/exit-codes.md.

@@ -299,10 +299,11 @@ Result<std::string> gguf_preprocessor_config(const GgufMetadata& projector) {
   constexpr int64_t kTilesPerSide = 4;
   OCELLI_ASSIGN(const int64_t edge, projector.integer("clip.vision.preproc_image_size", kCount,
                                                       vision.image * kTilesPerSide));
+  OCELLI_ASSIGN(const bool split, projector.boolean(kGgufSplitKey, true));
   return Json::object({{"do_resize", true},
                        {"do_rescale", true},
                        {"do_normalize", true},
-                       {"do_image_splitting", true},
+                       {"do_image_splitting", split},
                        {"image_mean", std::move(mean)},
                        {"image_std", std::move(stddev)},
                        {"max_image_size", Json::object({{"longest_edge", vision.image}})},

@@ -27,6 +27,10 @@ struct GgufSources {
 base::Result<std::string> gguf_config_json(const GgufSources& sources);
 base::Result<std::string> gguf_generation_config(const GgufMetadata& text);
 
+// A key of our own in a projector's file, for what llama.cpp has no word for: false where pictures
+// are not cut into tiles.
+inline constexpr char kGgufSplitKey[] = "ocelli.vision.split_images";
+
 // Of a projector.
 base::Result<std::string> gguf_preprocessor_config(const GgufMetadata& projector);
 base::Result<std::string> gguf_processor_config(const GgufMetadata& projector);

@@ -1,0 +1,67 @@
+// ocelli quantize: what is written runs, and bad requests are told apart.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "process.h"
+
+namespace ocelli::test {
+namespace {
+
+using base::Json;
+using testing::HasSubstr;
+
+Finished answer(const std::string& model) {
+  return run({"run", "-m", model, fixture("tiny/turtle.png"), "What do you see?", "-q",
+              "--temperature", "0"});
+}
+
+TEST(Quantize, FoldersAndGgufAnswerAsTheModelDoes) {
+  const TemporaryFolder folder;
+  const std::string plain = run({"run", fixture("tiny/turtle.png"), "What do you see?", "-q",
+                                 "--temperature", "0"})
+                                .out;
+  for (const char* name : {"q8", "m.gguf"}) {
+    const std::string out = folder.file(name);
+    const Finished f = run({"quantize", "-o", out, "--type", "q8", "--tokens", "40", "--json",
+                            "-q", "-t", "1"});
+    ASSERT_EQ(f.status, 0) << f.err;
+    const Json certificate = *f.json().find("certificate");
+    EXPECT_LT(certificate.get_double("kl_mean").value(), 0.05);
+    EXPECT_GE(certificate.get_int("tokens").value(), 35);
+    EXPECT_LT(certificate.get_double("bits_per_weight").value(), 9);
+    EXPECT_EQ(answer(out).out, plain);
+    EXPECT_EQ(run({"quantize", "-o", out, "-q"}).status, 2);
+  }
+  const Finished shown = run({"show", folder.file("q8")});
+  EXPECT_EQ(shown.status, 0) << shown.err;
+  EXPECT_THAT(shown.out, HasSubstr("Q8"));
+}
+
+TEST(Quantize, PrintsForPeople) {
+  const TemporaryFolder folder;
+  const Finished f = run({"quantize", "-o", folder.file("q4"), "--tokens", "20", "-q", "-t", "1",
+                          "--per-tensor", "--tensor", "lm_head=f16"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  for (const char* part : {"KL divergence", "same top token", "perplexity", "picture features",
+                           "lm_head=f16", "down_proj.weight"}) {
+    EXPECT_THAT(f.out, HasSubstr(part));
+  }
+}
+
+TEST(Quantize, RefusesWithASentence) {
+  const TemporaryFolder folder;
+  const auto refused = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"quantize", "-q", "-o", folder.file("out")});
+    const Finished f = run(more);
+    EXPECT_EQ(f.status, 2) << f.out;
+    return f.err;
+  };
+  EXPECT_THAT(refused({"--type", "q3"}), HasSubstr("no type"));
+  EXPECT_THAT(refused({"--tensor", "nothing_of_this_name=q8"}), HasSubstr("no weight"));
+  EXPECT_THAT(refused({"--tokens", "0"}), HasSubstr("--tokens"));
+  EXPECT_THAT(refused({"--format", "onnx"}), HasSubstr("onnx"));
+  EXPECT_EQ(run({"quantize"}).status, 2);
+}
+
+}  // namespace
+}  // namespace ocelli::test
