@@ -74,6 +74,8 @@ class Run {
     OCELLI_TRY(gguf() ? plan_gguf_files() : plan_folder());
     OCELLI_ASSIGN(base::ResumableFolder work, base::ResumableFolder::open(output_, identity()));
     out_.resumed = work.resumed();
+    out_.certificate.recipe = recipe_.text();
+    out_.certificate.format = gguf() ? "GGUF" : "safetensors";
     base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0, options_.certificate ? 0.3 : 1);
     OCELLI_TRY(write_files(files_, work, loaded_, pool_,
                            {&writing, options_.cancel, options_.checkpoint_bytes}));
@@ -272,8 +274,6 @@ class Run {
 
   Status certify(base::ResumableFolder& work) {
     Certificate& c = out_.certificate;
-    c.recipe = recipe_.text();
-    c.format = gguf() ? "GGUF" : "safetensors";
     OCELLI_ASSIGN(const formats::ModelFolder result_folder, written(work));
     {
       OCELLI_ASSIGN(const auto reference, engine::Engine::load(source_, engine_options(true)));

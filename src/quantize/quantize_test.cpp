@@ -104,6 +104,8 @@ TEST_F(QuantizeTest, FolderHoldsWhatWasMeant) {
                                               Format::kSafetensors)
                                     .value());
     EXPECT_EQ(folder.weights()->total_bytes(), out->certificate.bytes);
+    EXPECT_EQ(out->certificate.format, "safetensors");
+    EXPECT_THAT(out->certificate.recipe, HasSubstr(type));
     EXPECT_LE(out->certificate.bytes,
               out->certificate.source_bytes + 64 * 1024);  // vectors grow
   }

@@ -28,7 +28,8 @@ TEST(Quantize, FoldersAndGgufAnswerAsTheModelDoes) {
     const Json certificate = *f.json().find("certificate");
     EXPECT_LT(certificate.get_double("kl_mean").value(), 0.05);
     EXPECT_GE(certificate.get_int("tokens").value(), 35);
-    EXPECT_LT(certificate.get_double("bits_per_weight").value(), 9);
+    // 8.5, and float32 for what is no matrix and, in GGUF, the patches
+    EXPECT_LT(certificate.get_double("bits_per_weight").value(), 9.5);
     EXPECT_EQ(answer(out).out, plain);
     EXPECT_EQ(run({"quantize", "-o", out, "-q"}).status, 2);
   }
