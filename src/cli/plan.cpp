@@ -126,6 +126,7 @@ Result<int> plan(PlanFlags& flags) {
     const media::VideoInfo info = clip.info;
     pictures.push_back({info.width, info.height, std::move(clip), int64_t(file.bytes().size())});
   }
+  flags.training.engine = flags.engine;
   if (flags.train) return plan_training(flags.training, *open.engine, pictures, flags.json);
   OCELLI_ASSIGN(
       const engine::Forecast f,

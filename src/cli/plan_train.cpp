@@ -23,9 +23,11 @@ Json forecast_json(const train::TrainForecast& f, const train::StepShape& shape,
                                                 {"average", f.average},
                                                 {"activations", f.activations},
                                                 {"pictures", f.pictures},
+                                                {"teacher", f.teacher},
                                                 {"peak", f.peak()},
                                                 {"limit", limit}})},
                        {"macs", f.macs},
+                       {"teacher_macs", f.teacher_macs},
                        {"seconds_per_step", f.step_seconds}});
 }
 
@@ -42,6 +44,7 @@ std::string forecast_text(const train::TrainForecast& f, const train::StepShape&
          bytes_text(f.optimizer);
   if (f.average > 0) out += ", average " + bytes_text(f.average);
   if (f.pictures > 0) out += ", pictures " + bytes_text(f.pictures);
+  if (f.teacher > 0) out += ", teacher " + bytes_text(f.teacher);
   out += ", program and weights " + bytes_text(f.program) + "\n";
   out += "limit        " + bytes_text(limit) + (f.peak() > limit ? ": DOES NOT FIT\n" : "\n");
   return out;
@@ -53,7 +56,9 @@ Result<int> plan_training(const TrainFlags& flags, engine::Engine& engine,
                           const std::vector<engine::PictureSize>& pictures, bool json) {
   train::TrainOptions o;
   OCELLI_TRY(merge_options(flags, "", o));
+  OCELLI_ASSIGN(const OpenTeacher teacher, open_teacher(o, flags.engine));
   train::StepShape shape;
+  shape.teacher = teacher.load;
   shape.samples = (o.packing ? 1 : o.batch_size) * (o.objective == "dpo" ? 2 : 1);
   shape.tokens = o.max_length > 0 ? o.max_length : engine.context();
   for (const engine::PictureSize& size : pictures) {

@@ -11,8 +11,10 @@
 #include "cli/terminal.h"
 #include "cli/train_options.h"
 #include "cli/train_progress.h"
+#include "train/data_options.h"
 #include "train/preview.h"
 #include "train/session.h"
+#include "train/write_top_k.h"
 
 namespace ocelli::cli {
 namespace {
@@ -22,20 +24,10 @@ using base::Result;
 
 // The samples as they will be trained, marked.
 Result<int> show_samples(const TrainFlags& flags, const TrainPlan& plan, engine::Engine& engine) {
-  train::DatasetOptions data_options;
-  data_options.rows.format =
-      train::row_format_of(plan.options.format).value_or(train::RowFormat::kAuto);
-  data_options.max_bad_rows = plan.options.max_bad_rows;
-  data_options.media_folder = plan.options.media_folder;
-  data_options.allow_outside = plan.options.allow_outside;
-  OCELLI_ASSIGN(const train::Dataset data, train::Dataset::open(plan.data, data_options));
+  OCELLI_ASSIGN(const train::Dataset data,
+                train::Dataset::open(plan.data, train::dataset_options(plan.options)));
   if (data.bad_rows() > 0) warn(data.bad_rows_text());
-  train::SampleOptions sample;
-  sample.mask = train::mask_of(plan.options.mask).value_or(train::Mask::kAssistant);
-  sample.truncation =
-      train::truncation_of(plan.options.truncation).value_or(train::Truncation::kKeepStart);
-  sample.max_length = plan.options.max_length;
-  sample.raw = plan.options.raw_text;
+  const train::SampleOptions sample = train::sample_options(plan.options);
   OCELLI_ASSIGN(train::SampleMaker maker, train::SampleMaker::create(engine, sample));
   train::MaskCounts counts;
   for (int64_t i = 0; i < data.size() && counts.samples < flags.preview; ++i) {
@@ -61,6 +53,35 @@ Result<int> list_presets() {
   return 0;
 }
 
+// The model as a teacher: what it says of the data, for students.
+Result<int> write_answers(const TrainFlags& flags, const TrainPlan& plan, engine::Engine& engine,
+                          const base::CancelToken& cancel) {
+  train::TopKInputs inputs{engine, plan.data, flags.write_top_k, plan.options, {}};
+  inputs.data.insert(inputs.data.end(), plan.eval_data.begin(), plan.eval_data.end());
+  if (!flags.no_cache) {
+    OCELLI_ASSIGN(const std::string cache, base::cache_dir());
+    inputs.cache_folder = base::join_path(cache, "features");
+  }
+  ProgressBar bar(!flags.engine.quiet);
+  if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };
+  inputs.progress = [&](int64_t row, int64_t rows) {
+    bar.update(double(row) / double(rows),
+               "row " + count_text(row + 1) + " of " + count_text(rows));
+  };
+  OCELLI_ASSIGN(const train::TopKWritten written, train::write_top_k(inputs, cancel));
+  bar.clear();
+  if (!flags.engine.quiet) {
+    std::string text =
+        count_text(written.rows) + " rows, " + count_text(written.tokens) + " trained tokens";
+    if (written.repeated > 0) text += ", " + count_text(written.repeated) + " rows repeated";
+    if (written.dropped > 0) text += ", " + count_text(written.dropped) + " without trained tokens";
+    if (written.bad > 0) text += ", " + count_text(written.bad) + " bad";
+    note(text);
+  }
+  OCELLI_TRY(print(flags.write_top_k + "\n"));
+  return 0;
+}
+
 std::string facts_text(const train::SessionFacts& f) {
   std::string out = count_text(f.trainable) + " trainable parameters of " +
                     count_text(f.parameters) + ", " + count_text(f.rows) + " samples";
@@ -77,15 +98,18 @@ Result<int> run_train(TrainFlags& flags, Session& session) {
   engine_flags.exact = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(plan.model, engine_flags));
   if (flags.preview > 0) return show_samples(flags, plan, *open.engine);
+  if (!flags.write_top_k.empty()) return write_answers(flags, plan, *open.engine, session.cancel);
   if (plan.out.empty()) {
     return base::fail(Code::kUsage, "is missing; it names the folder of the results", "-o");
   }
+  OCELLI_ASSIGN(const OpenTeacher teacher, open_teacher(plan.options, flags.engine));
   OCELLI_ASSIGN(formats::ModelFolder source, open_model(plan.model, flags.engine.mmproj));
   OCELLI_ASSIGN(const std::string cache, base::cache_dir());
   train::SessionInputs inputs{*open.engine,   std::move(source), plan.data,
                               plan.eval_data, plan.out,          plan.options};
   inputs.resume = flags.resume;
   inputs.resume_from = plan.resume_from;
+  inputs.teacher = teacher.load;
   if (!flags.no_cache) inputs.cache_folder = base::join_path(cache, "features");
   if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };
   OCELLI_ASSIGN(const std::unique_ptr<train::TrainSession> run,

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/folders.h"
+#include "base/memory.h"
 #include "cli/target.h"
 
 namespace ocelli::cli {
@@ -92,6 +93,9 @@ void TrainFlags::add(CLI::App& app) {
   app.add_flag("--dry-run", dry_run, "check everything, but take no step");
   app.add_flag("--resume", resume, "go on from the newest checkpoint of the folder");
   app.add_option("--resume-from", resume_from, "go on from this checkpoint")->type_name("DIR");
+  app.add_option("--write_top_k,--write-top-k", write_top_k,
+                 "train nothing: write what MODEL, as a teacher, says of DATA for --teacher_file")
+      ->type_name("FILE");
   app.add_flag("--no-feature-cache", no_cache, "keep nothing of pictures on disk");
   engine.add(app);
   add_table(app);
@@ -151,6 +155,24 @@ Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
     OCELLI_ASSIGN(plan.model, resolve_model(model));
   }
   return plan;
+}
+
+Result<OpenTeacher> open_teacher(const train::TrainOptions& options, const EngineFlags& flags) {
+  OpenTeacher out;
+  if (options.teacher_model_name_or_path.empty()) return out;
+  EngineFlags own = flags;
+  own.mmproj.clear();
+  own.adapters.clear();
+  own.scaled_adapters.clear();
+  own.context = 0;
+  own.weights = options.teacher_weights;
+  own.exact = true;
+  auto path = resolve_model(options.teacher_model_name_or_path);
+  if (!path.ok()) return std::move(path).error().in("teacher_model_name_or_path");
+  const int64_t before = base::process_memory().now;
+  OCELLI_ASSIGN(out.open, open_engine(*path, own));
+  out.load = {out.open.engine.get(), std::max<int64_t>(0, base::process_memory().now - before)};
+  return out;
 }
 
 }  // namespace ocelli::cli

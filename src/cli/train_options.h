@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/engine_options.h"
+#include "train/forecast.h"
 #include "train/recipe.h"
 
 namespace ocelli::cli {
@@ -14,7 +15,7 @@ namespace ocelli::cli {
 struct TrainFlags {
   EngineFlags engine;
   std::vector<std::string> words;  // [MODEL] DATA...
-  std::string out, recipe, preset, resume_from;
+  std::string out, recipe, preset, resume_from, write_top_k;
   std::vector<std::string> eval_data;
   int64_t preview = 0;
   bool resume = false, dry_run = false, no_cache = false;
@@ -39,5 +40,14 @@ struct TrainPlan {
 base::Status merge_options(const TrainFlags& flags, const std::string& recipe,
                            train::TrainOptions& options);
 base::Result<TrainPlan> make_plan_of(const TrainFlags& flags);
+
+// The teacher that the options name, frozen; nothing where they name none. Of `flags` only what is
+// of the machine counts.
+struct OpenTeacher {
+  OpenEngine open;
+  train::TeacherLoad load;
+};
+base::Result<OpenTeacher> open_teacher(const train::TrainOptions& options,
+                                       const EngineFlags& flags);
 
 }  // namespace ocelli::cli

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "base/file.h"
 #include "base/siphash.h"
 #include "base/utf8.h"
 #include "media/sniff.h"
@@ -276,6 +277,23 @@ base::Digest256 Dataset::fingerprint() const {
     const std::string_view bytes = bytes_of(i);
     hash.update_u64(bytes.size());
     hash.update(bytes);
+  }
+  return hash.finish();
+}
+
+Result<base::Digest256> Dataset::content_key(int64_t index) const {
+  OCELLI_ASSIGN(const Row read, row(index));
+  base::Sha256 hash;
+  const std::string_view bytes = bytes_of(index);
+  hash.update_u64(bytes.size());
+  hash.update(bytes);
+  for (const Media& media : read.media) {
+    if (media.path.empty()) continue;  // inside of the row
+    OCELLI_ASSIGN(const std::string path, media_path(index, media));
+    const auto file = base::MappedFile::open(path);
+    if (!file.ok()) return fail(Code::kBadInput, file.error().what, path);
+    hash.update_u64(file->size());
+    hash.update(file->bytes());
   }
   return hash.finish();
 }

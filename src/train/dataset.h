@@ -64,6 +64,9 @@ class Dataset {
   std::string bad_rows_text() const;
   // Of the contents of all rows in order: a run that goes on must see the same.
   base::Digest256 fingerprint() const;
+  // Of one row's content and of the files of its pictures: the name of the row, wherever it stands.
+  // Errors where a picture's file cannot be read.
+  base::Result<base::Digest256> content_key(int64_t index) const;
 
   // The rows whose content falls into the part that is kept for evaluation, and the others. Each
   // row is decided by its own content and `seed`, so that adding rows moves no other.

@@ -12,7 +12,7 @@
 namespace ocelli::train {
 
 struct FeatureOptions {
-  std::string folder;                     // of the cache on disk; "": none
+  std::string folder = {};                // of the cache on disk; "": none
   int64_t disk_bytes = int64_t{4} << 30;  // most that the folder may grow to
   int64_t memory_bytes = int64_t{512} << 20;
   bool connector_trains = false;

@@ -125,6 +125,56 @@ Result<Counted> count_step(engine::Engine& engine, const TrainOptions& o, const 
   return Counted{arena.peak(), backend.work()};
 }
 
+// The teacher reads one sample at a time, forward only. Its pictures may be cut finer.
+Counted count_teacher(engine::Engine& student, const StepShape& shape, tensor::Arena& arena) {
+  engine::Engine& engine = *shape.teacher.engine;
+  arena.count_only();
+  count::CountingBackend backend;
+  Context c{backend, arena, engine.pool()};
+  c.exact = true;
+  const models::Model& model = engine.model();
+  int64_t tokens = shape.tokens;
+  if (shape.tiles > 0 && engine.info().vision && student.info().vision) {
+    const models::VisionInfo &theirs = *engine.info().vision, &ours = *student.info().vision;
+    const int64_t finer = std::max<int64_t>(
+        1, (ours.tile * ours.tile + theirs.tile * theirs.tile - 1) / (theirs.tile * theirs.tile));
+    const int64_t tiles = shape.tiles * finer;
+    tokens +=
+        std::max<int64_t>(0, tiles * theirs.tokens_per_tile - shape.tiles * ours.tokens_per_tile);
+    const tensor::Scratch scratch(arena);
+    const int64_t together = std::min(tiles, engine.tiles_together());
+    model.encode_tiles(c, c.output({together, 3, theirs.tile, theirs.tile}, {}));
+  }
+  const Tensor x = model.embed(c, std::vector<int32_t>(size_t(tokens), 0));
+  const int64_t lengths[] = {tokens};
+  const Tensor hidden = model.forward(c, x, nn::Sequence::packed(lengths));
+  std::vector<int32_t> rows(static_cast<size_t>(tokens));
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = int32_t(i);
+  LogitRows(c, model, hidden).visit(rows, false, [](Context&, const LogitRows::Chunk&) {});
+  return Counted{arena.peak(), backend.work()};
+}
+
+// What the teacher says of a micro-batch: ids and log-probabilities, and a copy of them.
+int64_t top_k_bytes(const TrainOptions& o, const StepShape& shape) {
+  if (o.objective != "distill") return 0;
+  return 2 * shape.samples * shape.tokens * o.teacher_top_k * int64_t(2 * sizeof(float));
+}
+
+Status add_teacher(engine::Engine& student, const TrainOptions& o, const StepShape& shape,
+                   TrainForecast& f) {
+  f.teacher = top_k_bytes(o, shape);
+  if (!shape.teacher.engine) return {};
+  const models::LoadedModel& loaded = shape.teacher.engine->loaded();
+  OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
+  const Counted counted = count_teacher(student, shape, arena);
+  // All of its weights will be in memory; a part of them is in `program` already.
+  f.program -= shape.teacher.resident;
+  f.teacher +=
+      std::max(loaded.storage_bytes + loaded.mapped_bytes, shape.teacher.resident) + counted.peak;
+  f.teacher_macs = shape.samples * (counted.work.product_macs + counted.work.attention_macs);
+  return {};
+}
+
 // Multiply-adds of a second, in float32, of products as long as a step's.
 double measure_speed(engine::Engine& engine) {
   constexpr int64_t kRows = 256, kOut = 1024, kIn = 1024;
@@ -203,7 +253,9 @@ Result<TrainForecast> forecast_training(engine::Engine& engine, const TrainOptio
     const int64_t side = engine.info().vision->tile;
     f.pictures = shape.samples * shape.tiles * o.gradient_accumulation_steps * side * side * 3;
   }
-  f.step_seconds = double(o.gradient_accumulation_steps) * double(f.macs) / measure_speed(engine);
+  OCELLI_TRY(add_teacher(engine, o, shape, f));
+  f.step_seconds = double(o.gradient_accumulation_steps) * double(f.macs + f.teacher_macs) /
+                   measure_speed(engine);
   return f;
 }
 
@@ -263,6 +315,7 @@ Status check_memory(engine::Engine& engine, const TrainOptions& options, const S
   return base::fail(Code::kDoesNotFit, "not enough memory for training (" + mib(f.peak()) +
                                            ": activations " + mib(f.activations) + ", parameters " +
                                            mib(f.parameters) + ", optimizer " + mib(f.optimizer) +
+                                           (f.teacher > 0 ? ", teacher " + mib(f.teacher) : "") +
                                            ", program and weights " + mib(f.program) + "; limit " +
                                            mib(bytes) + "); " + proposal);
 }

@@ -7,11 +7,18 @@
 
 namespace ocelli::train {
 
+// A teacher that reads along.
+struct TeacherLoad {
+  engine::Engine* engine = nullptr;  // null: none
+  int64_t resident = 0;              // bytes by which the process grew when it was loaded
+};
+
 // The largest micro-batch that is expected.
 struct StepShape {
   int64_t samples = 1;
   int64_t tokens = 1024;  // of one sample
   int64_t tiles = 0;      // of one sample's pictures
+  TeacherLoad teacher = {};
 };
 
 struct TrainForecast {
@@ -23,11 +30,13 @@ struct TrainForecast {
   int64_t average = 0;  // moving average of the weights
   int64_t activations = 0;
   int64_t pictures = 0;  // samples that are prepared, and features kept in memory
+  int64_t teacher = 0;   // its weights and its activations for one sample
   int64_t peak() const {
-    return program + parameters + optimizer + average + activations + pictures;
+    return program + parameters + optimizer + average + activations + pictures + teacher;
   }
-  int64_t macs = 0;         // multiply-adds of a micro-batch, forward and backward
-  double step_seconds = 0;  // of a whole step, with its accumulation
+  int64_t macs = 0;          // multiply-adds of a micro-batch, forward and backward
+  int64_t teacher_macs = 0;  // the teacher's for it
+  double step_seconds = 0;   // of a whole step, with its accumulation
 };
 
 // What the options would take on this engine. The model comes back as it was.

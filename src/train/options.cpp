@@ -118,6 +118,9 @@ std::string_view OptionField::type() const {
 }
 
 const OptionField* find_option(std::string_view name) {
+  // Recipes of earlier versions.
+  if (name == "teacher") name = "teacher_model_name_or_path";
+  if (name == "distill_weight") name = "kd_ratio";
   for (const OptionField& f : option_fields()) {
     if (f.name == name) return &f;
   }
@@ -180,8 +183,16 @@ Status check_options(const TrainOptions& o) {
   if (o.from_scratch && o.method != "full") {
     return bad("from_scratch", "needs method full: an adapter on random weights learns nothing");
   }
-  if (o.objective == "distill" && o.teacher.empty()) {
-    return bad("teacher", "is missing; distillation needs a model or a file of its logits");
+  const bool teacher = !o.teacher_model_name_or_path.empty(), file = !o.teacher_file.empty();
+  if (o.objective == "distill" && teacher == file) {
+    return bad("teacher_model_name_or_path",
+               teacher ? "and teacher_file exclude each other; leave one out"
+                       : "is missing; distill needs a model, or as --teacher_file what one has "
+                         "written with --write_top_k");
+  }
+  if (o.objective != "distill" && (teacher || file)) {
+    return bad(teacher ? "teacher_model_name_or_path" : "teacher_file",
+               "counts only with --objective distill (" + o.objective + "); add or remove one");
   }
   if (o.load_best_model_at_end && o.eval_split <= 0) {
     return bad("eval_split", "is 0, so that there is no best model; hold back 0.05, say");

@@ -69,10 +69,12 @@ struct TrainOptions {
   // Preferences and distillation.
   double beta = 0.1, label_smoothing = 0;
   std::string loss_type = "sigmoid";
-  std::string teacher;  // a model, or a file that --write_teacher_logits made
+  std::string teacher_model_name_or_path;  // reads along, or
+  std::string teacher_file;                // has read before: a file of write_top_k.h
+  std::string teacher_weights;             // encoding of the teacher's; "": as stored
   int64_t teacher_top_k = 32;
   double temperature = 1;
-  double distill_weight = 0.5;  // the rest is cross-entropy
+  double kd_ratio = 0.5;  // share of the teacher in the loss; the rest is cross-entropy
 
   // Looking, keeping, stopping.
   int64_t logging_steps = 10;

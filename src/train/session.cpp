@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "base/folders.h"
 #include "base/memory.h"
+#include "train/data_options.h"
 #include "train/preview.h"
 
 namespace ocelli::train {
@@ -126,14 +127,7 @@ Status TrainSession::open_folder() {
 }
 
 Result<SampleMaker> TrainSession::sample_maker() const {
-  const TrainOptions& o = inputs_.options;
-  SampleOptions sample;
-  sample.mask = mask_of(o.mask).value_or(Mask::kAssistant);
-  sample.truncation = truncation_of(o.truncation).value_or(Truncation::kKeepStart);
-  sample.max_length = o.max_length;
-  sample.raw = o.raw_text;
-  sample.now = now_;
-  return SampleMaker::create(inputs_.engine, sample);
+  return SampleMaker::create(inputs_.engine, sample_options(inputs_.options, now_));
 }
 
 Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) const {
@@ -151,11 +145,7 @@ Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) con
 
 Status TrainSession::open_data() {
   const TrainOptions& o = inputs_.options;
-  DatasetOptions options;
-  options.rows.format = row_format_of(o.format).value_or(RowFormat::kAuto);
-  options.max_bad_rows = o.max_bad_rows;
-  options.media_folder = o.media_folder;
-  options.allow_outside = o.allow_outside;
+  const DatasetOptions options = dataset_options(o);
   OCELLI_ASSIGN(data_, Dataset::open(inputs_.data, options));
   facts_.bad_rows = data_->bad_rows();
   if (facts_.bad_rows > 0) inputs_.note(data_->bad_rows_text());
@@ -189,7 +179,7 @@ Status TrainSession::look_at_samples() {
   const TrainOptions& o = inputs_.options;
   OCELLI_ASSIGN(BatchStream first, stream(*data_, false));
   MaskCounts counts;
-  shape_ = {o.packing ? 1 : o.batch_size, 1, 0};
+  shape_ = {o.packing ? 1 : o.batch_size, 1, 0, inputs_.teacher};
   const auto measure = [&](const Sample& s) {
     int64_t tiles = 0;
     for (const auto& image : s.prompt.images) tiles += image->tiles.plan.tiles;
@@ -220,9 +210,7 @@ Status TrainSession::check_budget() {
 
 Status TrainSession::make_objective() {
   const TrainOptions& o = inputs_.options;
-  if (o.objective == "distill") {
-    return base::fail(Code::kUsage, "distill is not built into this program yet", "objective");
-  }
+  if (o.objective == "distill") return make_distillation();
   if (o.objective != "dpo") {
     objective_ = make_sft();
     return {};
@@ -335,6 +323,7 @@ Json TrainSession::recipe() const {
                        {"data", data},
                        {"eval_data", eval_data},
                        {"now", now_},
+                       {"teacher_hash", teacher_hash_},
                        {"options", options}});
 }
 

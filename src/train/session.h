@@ -15,6 +15,8 @@
 #include "train/predictions.h"
 #include "train/preference.h"
 #include "train/stream_source.h"
+#include "train/teacher.h"
+#include "train/top_k_file.h"
 
 namespace ocelli::train {
 
@@ -28,6 +30,7 @@ struct SessionInputs {
   bool resume = false;            // go on from the newest checkpoint of `out`
   std::string resume_from = {};   // or from this one
   std::string cache_folder = {};  // of features of pictures; "": none on disk
+  TeacherLoad teacher = {};       // of distill, where the options name a model
   std::function<void(const std::string&)> note = [](const std::string&) {};
 };
 
@@ -66,6 +69,9 @@ class TrainSession {
   base::Status look_at_samples();
   base::Status check_budget();
   base::Status make_objective();
+  base::Status make_distillation();  // session_distill.cpp
+  base::Status open_teacher();
+  base::Status open_teacher_file();
   base::Status fill_references(const base::CancelToken& cancel);
   base::Status make_parameters();
   base::Status make_adapter();
@@ -94,6 +100,10 @@ class TrainSession {
   std::optional<tensor::Arena> arena_;
   StepShape shape_;  // of the largest micro-batch among the samples looked at
   ReferenceTable reference_, held_back_reference_;
+  std::unique_ptr<Teacher> teacher_;
+  std::optional<TopKFile> teacher_file_;
+  std::unique_ptr<TopKSource> teacher_says_, held_back_teacher_says_;
+  std::string teacher_hash_;  // "" where there is none
   std::unique_ptr<Objective> objective_;
   std::unique_ptr<ModelPass> pass_;
   std::optional<Optimizer> optimizer_;

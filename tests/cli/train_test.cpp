@@ -87,6 +87,38 @@ TEST_F(Train, ARecipeAPresetAndTheCommandLine) {
   EXPECT_THAT(run({"train", "--preset", "list"}).out, HasSubstr("smolvlm2-official"));
 }
 
+// A teacher that reads along, and the same by way of a file; its memory is in the forecast.
+TEST_F(Train, LearnsFromATeacher) {
+  const std::string teacher = fixture("models/smollm2"), file = folder_.file("top");
+  const std::vector<std::string> common = {"--objective", "distill", "--max_steps",     "2",
+                                           "--lora_r",    "2",       "--teacher_top_k", "5"};
+  const auto distill = [&](const std::string& out, std::vector<std::string> more) {
+    more.insert(more.end(), common.begin(), common.end());
+    return train(folder_.file(out), more);
+  };
+  const Finished online = distill("online", {"--teacher-model-name-or-path", teacher});
+  ASSERT_EQ(online.status, 0) << online.err;
+  EXPECT_THAT(online.err, HasSubstr("divergence"));
+  const Finished written = run({"train", teacher, folder_.file("data.jsonl"), "--write-top-k", file,
+                                "--teacher_top_k", "5", "-t", "1"});
+  ASSERT_EQ(written.status, 0) << written.err;
+  EXPECT_EQ(written.out, file + "\n");
+  EXPECT_THAT(written.err, HasSubstr("7 rows"));
+  const Finished offline = distill("offline", {"--teacher_file", file});
+  ASSERT_EQ(offline.status, 0) << offline.err;
+  const char* const kWeights = "/adapter/adapter_model.safetensors";
+  EXPECT_EQ(bytes(folder_.file("online") + kWeights), bytes(folder_.file("offline") + kWeights));
+  // A recipe is a recipe: the run again from what it saved.
+  EXPECT_THAT(bytes(folder_.file("online") + "/recipe.json"),
+              HasSubstr("\"teacher_model_name_or_path\": \"" + teacher));
+  EXPECT_EQ(distill("none", {}).status, 2);
+  EXPECT_EQ(train(folder_.file("idle"), {"--teacher_file", file}).status, 2);
+  const Finished plan = run({"plan", model_, "--train", "--max_length", "64", "--objective",
+                             "distill", "--teacher_model_name_or_path", teacher});
+  EXPECT_EQ(plan.status, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("teacher"));
+}
+
 TEST_F(Train, WhatIsWrongIsSaidBeforeTheFirstStep) {
   const std::string out = folder_.file("out");
   const auto status = [&](std::vector<std::string> more, const std::string& sentence) {

@@ -1,7 +1,7 @@
 """Writes tests/fixtures/steps: ten optimizer steps by transformers' Trainer, of a whole model and of a LoRA by PEFT;
-DPO by TRL's formula; top-k distillation by its definition. All in float32.
+DPO by TRL's formula; top-k distillation by its definition, of logits and of a whole model. All in float32.
 
-    python tools/reference/make_steps.py [full] [lora] [dpo] [distill]      (after make_smolvlm.py)
+    python tools/reference/make_steps.py [full] [lora] [dpo] [distill] [distill-model]      (after make_smolvlm.py)
 """
 
 import argparse
@@ -270,10 +270,93 @@ def distill(rows=6, vocab=50, k=5, temperature=2.0):
     print(f"distill: loss {loss.item():.5f}")
 
 
+def logits_of(model, sample, processor):
+    """Of what the trained tokens are predicted by, [n, V]; and those tokens."""
+    inputs = {}
+    if sample["picture"]:
+        picture = Image.fromarray(pictures.pixels(**sample["picture"]))
+        tiles = processor([[picture]], do_image_splitting=False, return_tensors="pt")["pixel_values"]
+        inputs["pixel_values"] = tiles.to(model.dtype)
+    ids = torch.tensor([sample["ids"]])
+    where = [i - 1 for i, trained in enumerate(sample["trained"]) if trained and i > 0]
+    return model(input_ids=ids, use_cache=False, **inputs).logits[0, where], ids[0, [i + 1 for i in where]]
+
+
+def hold_positions(model):
+    """In float64 some patches of the tower would fall into another cell than in float32."""
+    embedding = next(m for n, m in model.named_modules() if n.endswith("vision_model.embeddings.position_embedding"))
+    first = []
+    embedding.register_forward_pre_hook(lambda _, inputs: first.append(inputs[0]) or (first[0],))
+
+
+def distill_model(seed=12, k=6, temperature=1.5, ratio=0.7):
+    """A student and a teacher that sees one picture in another number of tokens. The loss of a trained token:
+    (1 - ratio) CE + ratio temperature^2 sum_k p (log p - log q), q the student's at the temperature."""
+    folder = OUT / "distill-model"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    names = {"student": "smolvlm2-a", "teacher": "smolvlm2-b"}
+    models = {who: load(name)[0] for who, name in names.items()}
+    _, vocab, image_token = load(names["student"])
+    processors = {who: AutoImageProcessor.from_pretrained(FIXTURES / name, backend="pil") for who, name in names.items()}
+    samples = {"student": make_samples(4, vocab, image_token, seed=seed)}
+    more = SPECS[names["teacher"]].image_seq_len - SPECS[names["student"]].image_seq_len
+    samples["teacher"] = [dict(s) for s in samples["student"]]
+    for s in samples["teacher"]:
+        if s["picture"]:
+            at = s["ids"].index(image_token)
+            s["ids"] = s["ids"][:at] + [image_token] * more + s["ids"][at:]
+            s["trained"] = [0] * more + s["trained"]
+    for model in models.values():
+        hold_positions(model)
+    models["teacher"].requires_grad_(False)
+    for name, p in models["student"].named_parameters():
+        p.requires_grad_("vision_model" not in name)
+
+    def compute():
+        said, loss, count = [], 0, 0
+        for ours, theirs in zip(samples["student"], samples["teacher"]):
+            teacher, _ = logits_of(models["teacher"], theirs, processors["teacher"])
+            log_p, ids = F.log_softmax(teacher / temperature, -1).topk(k)
+            student, wanted = logits_of(models["student"], ours, processors["student"])
+            log_q = F.log_softmax(student / temperature, -1).gather(1, ids)
+            soft = (log_p.exp() * (log_p - log_q)).sum()
+            hard = F.cross_entropy(student, wanted, reduction="sum")
+            loss = loss + (1 - ratio) * hard + ratio * temperature**2 * soft
+            count += len(wanted)
+            said.append((ids, log_p, hard.item(), soft.item()))
+        models["student"].zero_grad()
+        (loss / count).backward()
+        gradients = {n: p.grad.clone() for n, p in models["student"].named_parameters() if p.requires_grad}
+        return said, (loss / count).item(), gradients
+
+    said, loss, gradients = compute()
+    with exact_numbers():
+        for model in models.values():
+            model.double()
+        exact_said, exact_loss, exact = compute()
+    assert all(torch.equal(a[0], b[0]) for a, b in zip(said, exact_said)), "a near tie: choose another seed"
+    errors = {
+        "loss": abs(loss / exact_loss - 1),
+        "log_probs": max((a[1].double() - b[1]).abs().max().item() for a, b in zip(said, exact_said)),
+        "gradients": max(((gradients[n].double() - g).abs().max() / g.abs().max()).item() for n, g in exact.items()),
+    }
+    save_file({n: kept(g) for n, g in gradients.items()}, folder / "expected.safetensors")
+    write_json(folder / "expected.json", {
+        "transformers": transformers.__version__, **names, "top_k": k, "temperature": temperature, "kd_ratio": ratio,
+        "samples": samples["student"], "teacher_samples": samples["teacher"],
+        "ids": [s[0].tolist() for s in said], "log_probs": [s[1].tolist() for s in said],
+        "cross_entropies": [s[2] for s in said], "divergences": [s[3] for s in said], "loss": loss,
+        "largest": {n: float(f"{g.abs().max().item():.4g}") for n, g in gradients.items()},
+        "own_error": {n: float(f"{v:.2g}") for n, v in errors.items()},
+    })  # fmt: skip
+    print(f"distill-model: loss {loss:.5f}, float32 errors {errors}")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*")
-    wanted = parser.parse_args().names or ["full", "lora", "dpo", "distill"]
+    wanted = parser.parse_args().names or ["full", "lora", "dpo", "distill", "distill-model"]
     torch.set_num_threads(1)  # one order of summation
     for part in wanted:
-        steps(part) if part in RUNS else {"dpo": dpo, "distill": distill}[part]()
+        steps(part) if part in RUNS else {"dpo": dpo, "distill": distill, "distill-model": distill_model}[part]()
