@@ -13,6 +13,7 @@
 namespace ocelli::cli {
 
 using base::Code;
+using base::Json;
 using base::Result;
 
 void EngineFlags::add(CLI::App& app) {
@@ -85,6 +86,98 @@ Result<engine::EngineOptions> EngineFlags::options() const {
     }
   }
   return o;
+}
+
+namespace {
+
+// visit(name, member) for each flag that decides numbers.
+template <class Visit>
+void for_deciding(Visit&& visit) {
+  using F = EngineFlags;
+  visit("mmproj", &F::mmproj);
+  visit("context", &F::context);
+  visit("weights", &F::weights);
+  visit("no_split", &F::no_split);
+  visit("alpha", &F::alpha);
+  visit("fps", &F::fps);
+  visit("max_frames", &F::max_frames);
+  visit("adapters", &F::adapters);
+  visit("scaled_adapters", &F::scaled_adapters);
+}
+
+Json flag_json(const std::vector<std::string>& list) {
+  Json out = Json::array();
+  for (const std::string& item : list) out.push_back(item);
+  return out;
+}
+template <class T>
+Json flag_json(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+template <class T>
+Json flag_json(const T& value) {
+  return Json(value);
+}
+
+bool read_flag(const Json& json, bool& out) {
+  if (json.is_bool()) out = json.as_bool();
+  return json.is_bool();
+}
+bool read_flag(const Json& json, int64_t& out) {
+  if (json.is_int()) out = json.as_int();
+  return json.is_int();
+}
+bool read_flag(const Json& json, double& out) {
+  if (json.is_number()) out = json.as_double();
+  return json.is_number();
+}
+bool read_flag(const Json& json, std::string& out) {
+  if (json.is_string()) out = json.as_string();
+  return json.is_string();
+}
+template <class T>
+bool read_flag(const Json& json, std::optional<T>& out) {
+  return read_flag(json, out.emplace());
+}
+bool read_flag(const Json& json, std::vector<std::string>& out) {
+  out.clear();
+  if (!json.is_array()) return false;
+  for (const Json& item : json.items()) {
+    if (!read_flag(item, out.emplace_back())) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Json deciding(const EngineFlags& flags) {
+  const EngineFlags plain;
+  Json out = Json::object();
+  for_deciding([&](const char* name, auto member) {
+    if (flags.*member != plain.*member) out.set(name, flag_json(flags.*member));
+  });
+  return out;
+}
+
+base::Status take_deciding(const Json& options, EngineFlags& flags) {
+  const EngineFlags plain;
+  for (const auto& [name, value] : options.members()) {
+    bool known = false, read = true;
+    for_deciding([&](const char* own, auto member) {
+      if (name != own) return;
+      known = true;
+      EngineFlags scratch;
+      read = read_flag(value, scratch.*member);
+      if (read && flags.*member == plain.*member) flags.*member = scratch.*member;
+    });
+    if (!known || !read) {
+      return base::fail(
+          Code::kUsage,
+          known ? "is not what this option takes" : "is no option of loading a model; leave it out",
+          "engine." + base::printable(name, 40));
+    }
+  }
+  return {};
 }
 
 // The last sign divides, unless the whole text is a folder's name.

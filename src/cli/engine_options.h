@@ -23,8 +23,8 @@ struct EngineFlags {
   bool exact = false;
   bool no_split = false;
   std::string alpha = "drop";
-  std::optional<double> fps;          // --fps
-  std::optional<int64_t> max_frames;  // --max-frames
+  std::optional<double> fps;                 // --fps
+  std::optional<int64_t> max_frames;         // --max-frames
   std::vector<std::string> adapters;         // --adapter
   std::vector<std::string> scaled_adapters;  // --lora-scaled
   bool force_adapter = false;
@@ -35,6 +35,11 @@ struct EngineFlags {
   // What --adapter and --lora-scaled say.
   base::Result<std::vector<engine::AdapterUse>> adapter_uses() const;
 };
+
+// What of the flags decides the model's numbers, by name without dashes, where it is not the
+// default; and back into flags that are not given. Unknown names are errors (kUsage).
+base::Json deciding(const EngineFlags& flags);
+base::Status take_deciding(const base::Json& options, EngineFlags& flags);
 
 // DIR or DIR=WEIGHT (`sign` '='), FILE:SCALE (`sign` ':').
 base::Result<engine::AdapterUse> parse_adapter(const std::string& text, char sign);

@@ -94,7 +94,7 @@ std::string facts_text(const train::SessionFacts& f) {
 Result<int> run_train(TrainFlags& flags, Session& session) {
   if (flags.preset == "list") return list_presets();
   OCELLI_ASSIGN(const TrainPlan plan, make_plan_of(flags));
-  EngineFlags engine_flags = flags.engine;
+  EngineFlags engine_flags = plan.engine;
   engine_flags.exact = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(plan.model, engine_flags));
   if (flags.preview > 0) return show_samples(flags, plan, *open.engine);
@@ -102,13 +102,14 @@ Result<int> run_train(TrainFlags& flags, Session& session) {
   if (plan.out.empty()) {
     return base::fail(Code::kUsage, "is missing; it names the folder of the results", "-o");
   }
-  OCELLI_ASSIGN(const OpenTeacher teacher, open_teacher(plan.options, flags.engine));
-  OCELLI_ASSIGN(formats::ModelFolder source, open_model(plan.model, flags.engine.mmproj));
+  OCELLI_ASSIGN(const OpenTeacher teacher, open_teacher(plan.options, plan.engine));
+  OCELLI_ASSIGN(formats::ModelFolder source, open_model(plan.model, plan.engine.mmproj));
   OCELLI_ASSIGN(const std::string cache, base::cache_dir());
   train::SessionInputs inputs{*open.engine,   std::move(source), plan.data,
                               plan.eval_data, plan.out,          plan.options};
   inputs.resume = flags.resume;
   inputs.resume_from = plan.resume_from;
+  inputs.engine_options = deciding(plan.engine);
   inputs.teacher = teacher.load;
   if (!flags.no_cache) inputs.cache_folder = base::join_path(cache, "features");
   if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };

@@ -116,6 +116,7 @@ base::Status merge_options(const TrainFlags& flags, const std::string& recipe,
 
 Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
   TrainPlan plan;
+  plan.engine = flags.engine;
   plan.out = flags.out;
   plan.resume_from = flags.resume_from;
   std::string model = flags.engine.model;
@@ -131,6 +132,7 @@ Result<TrainPlan> make_plan_of(const TrainFlags& flags) {
   OCELLI_TRY(merge_options(flags, recipe_path, plan.options));
   if (!recipe_path.empty()) {
     OCELLI_ASSIGN(const train::Recipe recipe, read_recipe(recipe_path));
+    OCELLI_TRY(take_deciding(recipe.engine, plan.engine).in(recipe_path));
     if (model.empty()) model = recipe.model;
     plan.data = recipe.data;
     plan.eval_data = recipe.eval_data;

@@ -31,6 +31,7 @@ struct TrainFlags {
 void join_switches(std::vector<std::string>& words);
 
 struct TrainPlan {
+  EngineFlags engine;  // with what the recipe says of them
   std::string model, out, resume_from;
   std::vector<std::string> data, eval_data;
   train::TrainOptions options;

@@ -158,8 +158,15 @@ TEST_F(Distilling, ResumesToTheSameBits) {
     EXPECT_EQ(train(plan).value(), "");
     plan.stop = 1000;
     plan.resume = true;
+    plan.options.gradient_checkpointing = true;  // which may change: the same numbers
     EXPECT_TRUE(train(plan).value() == whole);
   }
+  // What decides numbers may not.
+  Plan other{.out = "changed", .file = "top", .stop = 2};
+  EXPECT_EQ(train(other).value(), "");
+  other.resume = true;
+  other.options.kd_ratio = 0.25;
+  EXPECT_THAT(error_of(train(other)), HasSubstr("kd_ratio 0.5 (now 0.25)"));
   // With another teacher it would be another run.
   TrainOptions less = options();
   less.teacher_top_k = 3;

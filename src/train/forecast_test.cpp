@@ -58,6 +58,24 @@ TEST(TrainForecast, TooMuchIsRefusedWithSettingsThatFit) {
   EXPECT_NE(never.error().what.find("smaller model"), std::string::npos);
 }
 
+TEST(TrainForecast, CountsATeacher) {
+  Rig run("smolvlm2-a"), teacher("smolvlm2-b");
+  TrainOptions o;
+  const StepShape alone{1, 600, 1};
+  StepShape shape = alone;
+  shape.teacher = {teacher.engine.get(), 1000};
+  const auto before = forecast_training(*run.engine, o, alone);
+  const auto with = forecast_training(*run.engine, o, shape);
+  ASSERT_TRUE(before.ok() && with.ok());
+  EXPECT_EQ(before->teacher, 0);
+  EXPECT_EQ(before->teacher_macs, 0);
+  EXPECT_GT(with->teacher_macs, 0);
+  EXPECT_EQ(with->macs, before->macs);
+  const models::LoadedModel& loaded = teacher.engine->loaded();
+  // Beside its weights the hidden states of 617 tokens, 256 wide, at the very least.
+  EXPECT_GT(with->teacher, loaded.storage_bytes + loaded.mapped_bytes + 617 * 256 * 4);
+}
+
 TEST(TrainForecast, CheckpointingSavesMemoryAndCostsTime) {
   Rig run("smolvlm2-a");
   TrainOptions o;

@@ -46,6 +46,9 @@ Result<Recipe> parse_recipe(std::string_view text) {
       OCELLI_ASSIGN(recipe.data, read_list(value, key));
     } else if (key == "eval_data") {
       OCELLI_ASSIGN(recipe.eval_data, read_list(value, key));
+    } else if (key == "engine") {
+      if (!value.is_object()) return base::fail(Code::kUsage, "must be a table of options", key);
+      recipe.engine = value;
     } else if (key == "options") {
       if (!value.is_object()) return base::fail(Code::kUsage, "must be a table of options", key);
       for (const auto& [name, option] : value.members()) options.set(name, option);

@@ -15,6 +15,7 @@ struct Recipe {
   std::string model;
   std::vector<std::string> data, eval_data;
   base::Json options = base::Json::object();  // by the names of option_fields()
+  base::Json engine = base::Json::object();   // how the model is loaded; whoever loads it knows
 };
 
 // A JSON object with options at the top or under "options", as recipe.json has them; or the same in

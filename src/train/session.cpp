@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "train/data_options.h"
 #include "train/preview.h"
+#include "train/resume.h"
 
 namespace ocelli::train {
 
@@ -122,6 +123,7 @@ Status TrainSession::open_folder() {
                           base_hash_.substr(0, 12) + "); use the model that it began with",
                       from_->folder);
   }
+  OCELLI_TRY(check_resumed(from_->identity.options, recipe(), inputs_.note).in(from_->folder));
   OCELLI_ASSIGN(now_, from_->identity.options.get_int("now", {0, INT64_MAX}, now_));
   return {};
 }
@@ -324,6 +326,7 @@ Json TrainSession::recipe() const {
                        {"eval_data", eval_data},
                        {"now", now_},
                        {"teacher_hash", teacher_hash_},
+                       {"engine", inputs_.engine_options},
                        {"options", options}});
 }
 

@@ -30,6 +30,8 @@ struct SessionInputs {
   bool resume = false;            // go on from the newest checkpoint of `out`
   std::string resume_from = {};   // or from this one
   std::string cache_folder = {};  // of features of pictures; "": none on disk
+  // What of the engine's options decides its numbers, by name; it goes into the recipe.
+  base::Json engine_options = base::Json::object();
   TeacherLoad teacher = {};       // of distill, where the options name a model
   std::function<void(const std::string&)> note = [](const std::string&) {};
 };

@@ -219,6 +219,34 @@ TEST_F(Train, KilledAtRandomItGoesOnToTheSameBits) {
   EXPECT_EQ(losses(out), losses(whole));
 }
 
+// What was on the command line counts on: the encoding of the weights too. A later end may be asked
+// for, but no other numbers.
+TEST_F(Train, AResumedRunIsTheOneThatBegan) {
+  std::vector<std::string> common = {"--weights", "q4", "--lr_scheduler_type", "constant",
+                                     "--lora_r",  "2",  "--max_steps"};
+  const auto with = [&](const char* steps) {
+    std::vector<std::string> all = common;
+    all.push_back(steps);
+    return all;
+  };
+  const std::string whole = folder_.file("whole"), out = folder_.file("out");
+  ASSERT_EQ(train(whole, with("4")).status, 0);
+  ASSERT_EQ(train(out, with("2")).status, 0);
+  const auto resume = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"train", "--resume", "-o", out, "-t", "1"});
+    return run(more);
+  };
+  const Finished other = resume({"--lora_r", "8", "--weights", "q8"});
+  EXPECT_EQ(other.status, 6);
+  EXPECT_THAT(other.err, HasSubstr("lora_r 2 (now 8)"));
+  EXPECT_THAT(other.err, HasSubstr("weights \"q4\" (now \"q8\")"));
+  const Finished longer = resume({"--max_steps", "4"});
+  ASSERT_EQ(longer.status, 0) << longer.err;
+  EXPECT_THAT(longer.err, HasSubstr("max_steps 2 (now 4)"));
+  const char* const kWeights = "/adapter/adapter_model.safetensors";
+  EXPECT_EQ(bytes(out + kWeights), bytes(whole + kWeights));
+}
+
 TEST_F(Train, DamagedCheckpointsAndOthersModels) {
   const std::string out = folder_.file("out");
   ASSERT_EQ(train(out, {"--max_steps", "4", "--save_steps", "1"}).status, 0);
