@@ -161,7 +161,9 @@ Json deciding(const EngineFlags& flags) {
 
 base::Status take_deciding(const Json& options, EngineFlags& flags) {
   const EngineFlags plain;
-  for (const auto& [name, value] : options.members()) {
+  for (const Json::Member& option : options.members()) {
+    const std::string& name = option.first;
+    const Json& value = option.second;
     bool known = false, read = true;
     for_deciding([&](const char* own, auto member) {
       if (name != own) return;
