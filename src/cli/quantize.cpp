@@ -19,7 +19,7 @@ using base::Result;
 struct QuantizeFlags {
   std::string word, model, mmproj, output, type = "q4", format, data;
   std::vector<std::string> tensors;
-  int64_t tokens = quantize::kHeldOutTokens;
+  std::optional<int64_t> tokens;
   uint64_t seed = 0;
   std::optional<double> target_kl;
   int threads = 0;
@@ -74,10 +74,10 @@ void tell(const quantize::Quantized& out, const QuantizeFlags& flags) {
 Result<int> quantize_model(QuantizeFlags& flags, const Session& session) {
   if (!flags.word.empty() && !flags.model.empty())
     return base::fail(Code::kUsage, "the model is given twice", "-m");
-  if (flags.tokens < 1 || flags.tokens > kMostTokens) {
+  if (flags.tokens && (*flags.tokens < 1 || *flags.tokens > kMostTokens)) {
     return base::fail(Code::kUsage,
                       "must be from 1 to " + std::to_string(kMostTokens) + " (" +
-                          std::to_string(flags.tokens) + ")",
+                          std::to_string(*flags.tokens) + ")",
                       "--tokens");
   }
   if (flags.target_kl && !(*flags.target_kl > 0 && *flags.target_kl < 100))
@@ -94,7 +94,7 @@ Result<int> quantize_model(QuantizeFlags& flags, const Session& session) {
   options.certificate = !flags.no_certificate;
   options.per_tensor = flags.per_tensor;
   options.target_kl = flags.target_kl;
-  options.held_out = {flags.data, flags.tokens, flags.seed};
+  options.held_out = {flags.data, flags.tokens.value_or(0), flags.seed};
   options.engine.threads = flags.threads;
   options.engine.decode = [&decoder](std::span<const std::byte> bytes,
                                      const media::DecodeOptions& how) {
@@ -157,7 +157,7 @@ Run make_quantize(CLI::App& app) {
                  "measure on this: a .txt or .jsonl file, or a folder of pictures (default: answers "
                  "that the model samples itself)")
       ->type_name("PATH");
-  app.add_option("--tokens", flags->tokens, "how many tokens to measure on (default: 1024)")
+  app.add_option("--tokens", flags->tokens, "how many tokens to measure on (default: 1024, of large models down to 256)")
       ->type_name("N");
   app.add_option("--seed", flags->seed, "of the sampled answers (default: 0)")->type_name("N");
   app.add_flag("--no-certificate", flags->no_certificate, "write only, measure nothing");

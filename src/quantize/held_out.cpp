@@ -51,7 +51,9 @@ Json message(const std::string& role, const std::string& text, size_t pictures) 
 
 class Collector {
  public:
-  Collector(Engine& engine, const HeldOutOptions& options) : engine_(engine), options_(options) {}
+  Collector(Engine& engine, const HeldOutOptions& options) : engine_(engine), options_(options) {
+    if (options_.tokens <= 0) options_.tokens = default_tokens(engine.loaded().parameters);
+  }
 
   Result<HeldOutSet> run() {
     std::error_code error;
@@ -279,13 +281,19 @@ class Collector {
   }
 
   Engine& engine_;
-  const HeldOutOptions& options_;
+  HeldOutOptions options_;
   HeldOutSet out_;
   int64_t tokens_ = 0;
   uint64_t drawn_ = 0;
 };
 
 }  // namespace
+
+int64_t default_tokens(int64_t parameters) {
+  constexpr int64_t kSmall = 300'000'000;
+  return std::clamp(kHeldOutTokens * kSmall / std::max<int64_t>(1, parameters),
+                    kFewestHeldOutTokens, kHeldOutTokens);
+}
 
 Result<HeldOutSet> collect_held_out(Engine& reference, const HeldOutOptions& options) {
   return Collector(reference, options).run();

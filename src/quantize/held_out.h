@@ -9,7 +9,9 @@ namespace ocelli::quantize {
 
 inline constexpr size_t kMaxHeldOutBytes = size_t{64} << 20;  // of a data file
 inline constexpr size_t kMaxHeldOutSamples = 10'000;
-inline constexpr int64_t kHeldOutTokens = 1024;  // that count, by default
+// Tokens that count, by default: as many as a model of 300 million parameters computes in a few
+// minutes, fewer of larger models, but enough to tell one type from another.
+inline constexpr int64_t kHeldOutTokens = 1024, kFewestHeldOutTokens = 256;
 inline constexpr int64_t kSampleTokens = 128;    // of one sampled answer, at most
 
 // A text with what belongs to it.
@@ -31,11 +33,13 @@ struct HeldOutSet {
 
 struct HeldOutOptions {
   std::string data;  // a .txt or .jsonl file, or a folder of pictures; "": the model's own answers
-  int64_t tokens = kHeldOutTokens;  // stop collecting here
+  int64_t tokens = 0;  // stop collecting here; 0: by the size of the model
   uint64_t seed = 0;
   base::Progress* progress = nullptr;
   const base::CancelToken* cancel = nullptr;
 };
+
+int64_t default_tokens(int64_t parameters);
 
 // Of `options.data`, or what `reference` answers to a few fixed questions, about pictures that
 // draw_picture() draws where it sees, sampled at temperature 1: text as likely under the model as

@@ -47,8 +47,9 @@ bool all_finite(std::span<const float> row) {
 // One tensor behind another in a file that may hold some already.
 class FileWriter {
  public:
-  FileWriter(ResumableFile& file, base::ThreadPool& pool, const WriteOptions& options)
-      : file_(file), pool_(pool), options_(options) {}
+  FileWriter(ResumableFile& file, const models::LoadedModel& source, base::ThreadPool& pool,
+             const WriteOptions& options)
+      : file_(file), source_(source), pool_(pool), options_(options) {}
 
   Status header(std::string_view text) {
     if (file_.written() >= text.size()) return {};
@@ -75,6 +76,7 @@ class FileWriter {
                     base::printable(t.parameter.name, 100));
       }
       OCELLI_TRY(file_.write({piece.data(), size_t(rows * stride)}));
+      release(t, first, rows);
       if (options_.progress) options_.progress->update(progress(), "writing weights");
     }
     if (file_.written() - file_.done() >= options_.checkpoint_bytes) return file_.checkpoint();
@@ -99,9 +101,17 @@ class FileWriter {
                 "what an earlier run left is damaged; remove its folder and begin anew",
                 file_.path());
   }
+  // Pages of the source that were only read would otherwise count as ours.
+  void release(const OutTensor& t, int64_t first, int64_t rows) const {
+    const auto* stored = source_.checkpoint.find(t.parameter.name);
+    if (!stored || stored->bytes.size() % size_t(t.rows) != 0) return;
+    const size_t row = stored->bytes.size() / size_t(t.rows);
+    source_.checkpoint.release(stored->bytes.subspan(size_t(first) * row, size_t(rows) * row));
+  }
   double progress() const { return double(before + file_.written()) / double(all); }
 
   ResumableFile& file_;
+  const models::LoadedModel& source_;
   base::ThreadPool& pool_;
   const WriteOptions& options_;
 };
@@ -228,7 +238,7 @@ Status write_files(const std::vector<OutFile>& files, base::ResumableFolder& fol
   for (const OutFile& f : files) all += f.bytes;
   for (const OutFile& f : files) {
     OCELLI_ASSIGN(ResumableFile file, folder.file(f.name));
-    FileWriter writer(file, pool, options);
+    FileWriter writer(file, source, pool, options);
     writer.before = before;
     writer.all = all;
     OCELLI_TRY(writer.header(f.header));
@@ -238,9 +248,6 @@ Status write_files(const std::vector<OutFile>& files, base::ResumableFolder& fol
         if (done.error().code == Code::kInterrupted) OCELLI_TRY(file.checkpoint());
         return done;
       }
-      // Pages of the source that were only read would otherwise count as ours.
-      const auto* stored = source.checkpoint.find(f.tensors[i].parameter.name);
-      if (stored) source.checkpoint.release(stored->bytes);
     }
     OCELLI_TRY(writer.pad(f.bytes));
     OCELLI_TRY(file.finish());

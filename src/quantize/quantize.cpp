@@ -168,7 +168,9 @@ class Run {
     how.held_out = options_.held_out;
     how.held_out.data.clear();
     how.held_out.seed += kOtherSeeds;
-    how.held_out.tokens = std::min(kMixTokens, options_.held_out.tokens);
+    how.held_out.tokens = kMixTokens;
+    if (options_.held_out.tokens > 0)
+      how.held_out.tokens = std::min(kMixTokens, options_.held_out.tokens);
     how.held_out.progress = &measuring;
     how.held_out.cancel = options_.cancel;
     OCELLI_ASSIGN(out_.mixed, find_mixed_precision(*reference, choices_, eight, how));
