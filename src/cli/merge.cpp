@@ -3,7 +3,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 
 #include "cli/command.h"
@@ -11,6 +10,7 @@
 #include "cli/report.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
+#include "metrics/logits.h"
 
 namespace ocelli::cli {
 namespace {
@@ -91,44 +91,20 @@ struct Distance {
   double same = 0;     // share of tokens with the same best next one
 };
 
-struct Row {
-  double deviation, log_sum;
-  size_t best;
-};
-
-Row measure(const float* x, size_t n) {
-  double sum = 0, squares = 0, most = x[0], exps = 0;
-  size_t best = 0;
-  for (size_t i = 0; i < n; ++i) {
-    sum += x[i];
-    squares += double(x[i]) * x[i];
-    if (x[i] > x[best]) best = i;
-  }
-  most = x[best];
-  for (size_t i = 0; i < n; ++i) exps += std::exp(x[i] - most);
-  const double mean = sum / double(n);
-  return {std::sqrt(std::max(1e-30, squares / double(n) - mean * mean)), most + std::log(exps),
-          best};
-}
-
 Distance distance(const Logits& reference, const Logits& other, size_t vocab) {
   Distance d;
   size_t rows = 0, same = 0;
   for (size_t p = 0; p < reference.size(); ++p) {
     for (size_t at = 0; at + vocab <= reference[p].size(); at += vocab, ++rows) {
-      const float *a = reference[p].data() + at, *b = other[p].data() + at;
-      const Row ra = measure(a, vocab), rb = measure(b, vocab);
-      same += ra.best == rb.best;
-      double kl = 0;
-      for (size_t i = 0; i < vocab; ++i) {
-        d.largest = std::max(d.largest, std::abs(double(a[i]) - double(b[i])) / ra.deviation);
-        const double la = a[i] - ra.log_sum;
-        kl += std::exp(la) * (la - (b[i] - rb.log_sum));
-      }
-      d.kl += kl;
+      const metrics::RowComparison row =
+          metrics::compare_rows(std::span(reference[p]).subspan(at, vocab),
+                                std::span(other[p]).subspan(at, vocab));
+      d.largest = std::max(d.largest, row.spread);
+      d.kl += row.kl;
+      same += row.same_top;
     }
   }
-  d.kl = std::max(0.0, d.kl / double(std::max<size_t>(1, rows)));
+  d.kl /= double(std::max<size_t>(1, rows));
   d.same = double(same) / double(std::max<size_t>(1, rows));
   return d;
 }

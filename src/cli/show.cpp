@@ -12,6 +12,7 @@
 #include "formats/safetensors.h"
 #include "models/adapter.h"
 #include "models/config.h"
+#include "quantize/certificate.h"
 
 namespace ocelli::cli {
 namespace {
@@ -198,7 +199,12 @@ Result<int> show(ShowFlags& flags) {
                 resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   flags.engine.quiet = flags.engine.quiet || path.empty();
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
-  const Json json = describe(*open.engine, flags);
+  Json json = describe(*open.engine, flags);
+  OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(path, flags.engine.mmproj));
+  OCELLI_ASSIGN(const Json stored, quantize::stored_certificate(folder));
+  if (const Json* recipe = stored.find("recipe"); recipe && recipe->is_string())
+    json.set("quantized", *recipe);
+  if (const std::string loss = quantize::loss_text(stored); !loss.empty()) json.set("loss", loss);
   OCELLI_TRY(print(flags.json ? json.dump(2) + "\n" : as_text(json)));
   return 0;
 }

@@ -72,11 +72,14 @@ Result<std::shared_ptr<const GgufModel>> GgufModel::open(const std::string& path
 
 Status GgufModel::find_projector(const std::string& path) {
   std::vector<std::string> fitting;
+  const std::string own = "mmproj-" + fs::path(path).filename().string();
   for (const std::string& candidate : projectors_beside(path)) {
     OCELLI_ASSIGN(std::vector<GgufFile> files, open_gguf(candidate));
     if (!check_projector(metadata(), files[0].metadata()).ok()) continue;  // of another model
     fitting.push_back(candidate);
-    if (projector_.empty()) projector_ = std::move(files);
+    const bool called_so = fs::path(candidate).filename() == own;
+    if (projector_.empty() || called_so) projector_ = std::move(files);
+    if (called_so) return {};
   }
   if (fitting.size() < 2) return {};
   std::string list;

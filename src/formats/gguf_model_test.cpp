@@ -306,10 +306,15 @@ TEST_F(GgufModelTest, TheVisionTowerIsFoundOrGiven) {
   EXPECT_EQ(pictures.find("size")->dump(), R"({"longest_edge":128})");
   EXPECT_EQ(json(*model, "processor_config.json").dump(), R"({"image_seq_len":4})");
   EXPECT_FALSE(open(Text().file(), "none").value().has("preprocessor_config.json"));
-  // Another that fits: a person has to say which.
-  folder_.write("Other-MMPROJ.gguf", tower().file());
-  EXPECT_THAT(open(Text().file(), "").error().message(),
-              AllOf(HasSubstr("mmproj-m.gguf"), HasSubstr("Other-MMPROJ.gguf")));
+  // Another that fits: the one that is called as the model is.
+  GgufBytes large = tower();
+  large.u32("clip.vision.preproc_image_size", 512);
+  folder_.write("A-MMPROJ.gguf", large.file());
+  EXPECT_EQ(json(open(Text().file(), "").value(), "preprocessor_config.json"), pictures);
+  // None is called so: a person has to say which.
+  folder_.write("n.gguf", Text().file());
+  EXPECT_THAT(ModelFolder::open(folder_.path("n.gguf")).error().message(),
+              AllOf(HasSubstr("mmproj-m.gguf"), HasSubstr("A-MMPROJ.gguf")));
   EXPECT_TRUE(open(Text().file(), folder_.path("mmproj-m.gguf")).ok());
   // A model that takes no pictures does not look.
   Text blind;

@@ -5,8 +5,11 @@
 #include <cstdio>
 #include <mutex>
 
+#include "formats/gguf.h"
+#include "formats/quantization_config.h"
 #include "metrics/logits.h"
 #include "models/adapter_modules.h"
+#include "models/config.h"
 
 namespace ocelli::quantize {
 
@@ -218,6 +221,39 @@ Json Certificate::json(bool with_tensors) const {
                                  {"relative_error", t.error}}));
   }
   return out.set("tensors", std::move(list));
+}
+
+Result<Json> stored_certificate(const formats::ModelFolder& folder) {
+  constexpr const char* kKeys[] = {"recipe", "certificate"};
+  Json out = Json::object();
+  if (folder.is_gguf()) {
+    OCELLI_ASSIGN(const formats::GgufFile file, formats::GgufFile::open(folder.path()));
+    for (const char* key : kKeys) {
+      const auto text = file.metadata().text("ocelli." + std::string(key), "");
+      if (!text.ok() || text->empty()) continue;
+      auto json = Json::parse(*text);
+      out.set(key, json.ok() ? std::move(*json) : Json(*text));
+    }
+  } else {
+    OCELLI_ASSIGN(const auto text, folder.text("config.json", models::kMaxConfigBytes));
+    OCELLI_ASSIGN(const Json config, Json::parse(text.value_or("{}")).in("config.json"));
+    const Json* part = config.find(formats::kQuantizationKey);
+    for (const char* key : kKeys)
+      if (const Json* value = part ? part->find(key) : nullptr) out.set(key, *value);
+  }
+  return out.size() > 0 ? out : Json();
+}
+
+std::string loss_text(const Json& stored) {
+  const Json* c = stored.find("certificate");
+  std::vector<double> numbers;
+  for (const char* key : {"kl_mean", "same_top", "perplexity_reference", "perplexity"}) {
+    const Json* number = c ? c->find(key) : nullptr;
+    if (!number || !number->is_number()) return "";
+    numbers.push_back(number->as_double());
+  }
+  return line("KL divergence %.5f nats, same top token %.2f %%, perplexity %.4f -> %.4f", numbers[0],
+              100 * numbers[1], numbers[2], numbers[3]);
 }
 
 std::string certificate_text(const Certificate& c) {

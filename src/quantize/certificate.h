@@ -1,6 +1,7 @@
 // Certificate: what a quantized model lost, measured, never assumed.
 #pragma once
 
+#include "formats/model_folder.h"
 #include "metrics/summary.h"
 #include "models/loader.h"
 #include "quantize/held_out.h"
@@ -44,6 +45,13 @@ struct Certificate {
 // For a person, several lines.
 std::string certificate_text(const Certificate& certificate);
 std::string tensor_table(const Certificate& certificate);
+
+// What a model says of itself that was written here: "recipe", and "certificate" as json() above;
+// null of other models. Foreign text: print it with care.
+base::Result<base::Json> stored_certificate(const formats::ModelFolder& folder);
+// "KL divergence 0.02486 nats, same top token 97.34 %, perplexity 1.7733 -> 1.8237"; "" where there
+// is no certificate, or none with numbers.
+std::string loss_text(const base::Json& stored);
 
 // Fills in what is measured. `reference` computes in float32; both must have the same vocabulary.
 // Errors: ids that the two tokenizers see differently; logits that are not finite.

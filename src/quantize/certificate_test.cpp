@@ -82,6 +82,15 @@ TEST_F(CertificateTest, IsStoredWithTheModel) {
     EXPECT_EQ(read->dump(), gguf.certificate.json(false).dump());
   }
   EXPECT_TRUE(fs::exists(path("m.certificate.json")));
+  for (const char* name : {"q8", "m.gguf"}) {
+    const Json stored =
+        stored_certificate(formats::ModelFolder::open(path(name)).value()).value();
+    EXPECT_THAT(stored.find("recipe")->as_string(), HasSubstr("q8"));
+    EXPECT_THAT(loss_text(stored), HasSubstr("KL divergence 0.0"));
+  }
+  EXPECT_TRUE(stored_certificate(source_).value().is_null());
+  EXPECT_EQ(loss_text(Json()), "");
+  EXPECT_EQ(loss_text(Json::object({{"certificate", Json::object({{"kl_mean", "x"}})}})), "");
 }
 
 TEST_F(CertificateTest, TableOfTensors) {

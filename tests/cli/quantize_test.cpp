@@ -36,6 +36,10 @@ TEST(Quantize, FoldersAndGgufAnswerAsTheModelDoes) {
   const Finished shown = run({"show", folder.file("q8")});
   EXPECT_EQ(shown.status, 0) << shown.err;
   EXPECT_THAT(shown.out, HasSubstr("Q8"));
+  EXPECT_THAT(shown.out, HasSubstr("KL divergence"));
+  // Of two towers that fit, the one with the model's name.
+  fs::copy_file(folder.file("mmproj-m.gguf"), folder.file("mmproj-other.gguf"));
+  EXPECT_EQ(answer(folder.file("m.gguf")).out, plain);
 }
 
 TEST(Quantize, PrintsForPeople) {
