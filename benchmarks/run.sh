@@ -56,7 +56,7 @@ for model in "$@"; do
   echo "== $model"
   "$ocelli" bench "$folder" --width 1024 --height 256
   [ -n "$peers" ] || continue
-  if [ ! -f "$folder/gguf/text-Q8_0.gguf" ]; then  # the last that is written
+  if [ ! -f "$folder/gguf/text-Q4_0.gguf" ]; then  # the last that is written
     if ! "$python" -c "import gguf, numpy" 2>/dev/null; then
       skip "comparison with llama.cpp: $python lacks benchmarks/peers/requirements.txt"
       peers=""

@@ -17,13 +17,15 @@ namespace {
 void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k,
             int64_t n) {
   Fixture f{set};
-  const Matrix w(encoding, n, k);
+  Matrix w(encoding, n, k);
+  w.pack(*f.backend, f.pool);
   std::vector<float> x = numbers(t * k), y(static_cast<size_t>(t * n));
   tensor::LinearJob job;
   job.x = Tensor::view(x.data(), {t, k});
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
-  const auto limit = encoding == Encoding::kQ80 ? &Limits::int8_operations : &Limits::f32_operations;
+  const bool whole = encoding == Encoding::kQ80 || w.weight.layout == encoding::Layout::kPacked;
+  const auto limit = whole ? &Limits::int8_operations : &Limits::f32_operations;
   f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] {
     f.backend->linear(f.pool, {&job, 1});
   });
@@ -33,13 +35,16 @@ void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int6
 void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int64_t t, int64_t k) {
   Fixture f{set};
   const int64_t n = (int64_t{128} << 20) / encoding::row_bytes(encoding, k);
-  const Matrix w(encoding, n, k);
+  Matrix w(encoding, n, k);
+  w.pack(*f.backend, f.pool);
+  const int64_t packed = f.backend->packed_bytes(w.weight);
   std::vector<float> x = numbers(t * k), y(static_cast<size_t>(t * n));
   tensor::LinearJob job;
   job.x = Tensor::view(x.data(), {t, k});
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
-  f.measure(state, double(encoding::bytes(w.weight)), &Limits::read_bytes, "GB/s", [&] {
+  const int64_t bytes = packed > 0 ? packed : encoding::bytes(w.weight);
+  f.measure(state, double(bytes), &Limits::read_bytes, "GB/s", [&] {
     f.backend->linear(f.pool, {&job, 1});
   });
 }
@@ -105,12 +110,13 @@ void add_all(const InstructionSetInfo& info) {
   // Vision tower of 256M/500M and of 2.2B, text of 256M and 2.2B, connector of 256M.
   constexpr int64_t kShapes[][3] = {{1024, 768, 3072}, {1024, 3072, 768}, {1024, 768, 768},
                                     {729, 1152, 4304}, {512, 576, 1536},  {512, 2048, 8192},
-                                    {64, 12288, 576},  {16, 576, 1536}};
+                                    {512, 8192, 2048}, {64, 12288, 576},  {16, 576, 1536}};
   const auto label = [](Encoding e, int64_t t, int64_t k, int64_t n) {
     return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" +
            std::to_string(k) + (n > 0 ? "/N" + std::to_string(n) : "");
   };
-  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80}) {
+  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80,
+                           Encoding::kQ8, Encoding::kQ4}) {
     for (const auto& [t, k, n] : kShapes) {
       const int64_t tt = t, kk = k, nn = n;
       add("linear/" + isa + label(e, t, k, n),

@@ -73,6 +73,19 @@ struct Matrix {
     }
     weight = {encoding, encoding::Layout::kPlain, rows, cols, memory.data(), nullptr};
   }
+  // Into the backend's own layout, where it has one.
+  void pack(const tensor::Backend& backend, ThreadPool& pool) {
+    constexpr size_t kAlign = 64;
+    const int64_t bytes = backend.packed_bytes(weight);
+    if (bytes == 0) return;
+    std::vector<std::byte> packed(size_t(bytes) + kAlign);
+    std::byte* const at =
+        packed.data() + (kAlign - reinterpret_cast<uintptr_t>(packed.data()) % kAlign);
+    backend.pack(pool, weight, at);
+    memory = std::move(packed);
+    weight.layout = encoding::Layout::kPacked;
+    weight.data = at;
+  }
 };
 
 struct Heads {

@@ -37,7 +37,7 @@ UNAFFECTED = ("memory_text", "memory_picture")  # by a busy machine
 
 
 def peers(options, tools):
-    """[(ours, [theirs by format])]: 16-bit against 16-bit, 8-bit against 8-bit."""
+    """[(ours, [theirs by format])]: 16-bit against 16-bit, 8 against 8, 4 against 4."""
     def file(kind, name):
         path = os.path.join(options.gguf, f"{kind}-{name}.gguf")
         return path if os.path.exists(path) else None
@@ -48,7 +48,8 @@ def peers(options, tools):
         return None
 
     groups = {"16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
-              "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16")])}
+              "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16")]),
+              "4": ("q4", [theirs("Q4_0", "Q8_0"), theirs("Q4_0", "F16")])}
     wanted = [groups[bits] for bits in options.bits.split(",")]
     return [(Ocelli(options.ocelli, options.model, weights), [o for o in others if o])
             for weights, others in wanted if any(others)]
@@ -161,7 +162,7 @@ def arguments():
                         "that is never quiet; nothing is dropped then")
     parser.add_argument("--again", nargs="+", metavar="JSON",
                         help="measure nothing: the table of runs that --json wrote before")
-    parser.add_argument("--bits", default="16,8", help="widths of the weights to compare")
+    parser.add_argument("--bits", default="16,8,4", help="widths of the weights to compare")
     parser.add_argument("--steps", default=",".join(STEPS), help="of " + ", ".join(STEPS))
     parser.add_argument("--json", help="write everything measured to this file")
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 """Writes a checkpoint in Hugging Face layout as GGUF files, for llama.cpp's tools to be measured.
 
     pip install -r benchmarks/peers/requirements.txt
-    python3 benchmarks/peers/write_gguf.py CHECKPOINT FOLDER [--types F16,BF16,Q8_0]
+    python3 benchmarks/peers/write_gguf.py CHECKPOINT FOLDER [--types F16,BF16,Q8_0,Q4_0]
 
 Made for the random checkpoints of `random_checkpoint`; SmolVLM, SmolVLM2 and SmolLM2 only. For each
 type it writes FOLDER/text-TYPE.gguf and, where there is a vision tower, FOLDER/mmproj-TYPE.gguf.
@@ -217,7 +217,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--types", default="F16,BF16,Q8_0")
+    parser.add_argument("--types", default="F16,BF16,Q8_0,Q4_0")
     options = parser.parse_args()
     checkpoint = Checkpoint(options.checkpoint.resolve())
     options.folder.mkdir(parents=True, exist_ok=True)

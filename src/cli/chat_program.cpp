@@ -160,6 +160,7 @@ Result<int> chat(Session& session, ChatFlags& flags) {
   target.files.insert(target.files.end(), flags.images.begin(), flags.images.end());
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
   OCELLI_ASSIGN(base::Json arguments, flags.thinking.arguments());
+  flags.engine.packed = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (session.cancel.requested()) return int(Code::kInterrupted);

@@ -70,6 +70,7 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   o.threads = threads;
   o.context = context;
   o.exact = exact;
+  o.packed = packed;
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
   if (no_split) o.split_images = false;
   o.video_sampling = {fps, max_frames};

@@ -29,6 +29,7 @@ struct EngineFlags {
   std::vector<std::string> scaled_adapters;  // --lora-scaled
   bool force_adapter = false;
   bool quiet = false;
+  bool packed = false;  // no option: set by programs that only run the model
 
   void add(CLI::App& app);
   base::Result<engine::EngineOptions> options() const;

@@ -119,6 +119,7 @@ Result<int> plan(PlanFlags& flags) {
     pictures.push_back(size);
   }
   flags.engine.quiet = flags.engine.quiet || flags.json;
+  flags.engine.packed = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   for (const std::string& path : videos) {
     OCELLI_ASSIGN(const Input file, Input::open(path));

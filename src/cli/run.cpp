@@ -133,6 +133,7 @@ Result<int> run(Session& session, RunFlags& flags) {
   for (const std::string& text : notes)
     if (!flags.engine.quiet) note(text);
   if (!flags.jsonl) OCELLI_TRY(check_picture_count(target.files.size()));
+  flags.engine.packed = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (flags.jsonl) {

@@ -169,14 +169,17 @@ void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row
   }
 }
 
-void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales) {
-  for (int64_t at = 0; at < cols; at += kBlock) {
-    const int64_t count = std::min(kBlock, cols - at);
-    float padded[kBlock];
-    const float most = max_magnitude(whole_block(in + at, count, padded));
+void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales, int64_t group) {
+  OCELLI_CHECK(group > 0 && group % kBlock == 0, "groups are whole blocks");
+  for (int64_t at = 0; at < cols; at += group) {
+    const int64_t count = std::min(group, cols - at);
+    float most = 0, padded[kBlock];
+    for (int64_t i = 0; i < count; i += kBlock) {
+      most = std::max(most, max_magnitude(whole_block(in + at + i, count - i, padded)));
+    }
     const float inverse = most > 0 ? 127.0f / most : 0.0f;
-    scales[at / kBlock] = most / 127.0f;
-    std::fill_n(codes + at, kBlock, int8_t{0});
+    scales[at / group] = most / 127.0f;
+    std::fill_n(codes + at, group, int8_t{0});
     // nearbyint rounds to nearest even: nobody here changes the rounding mode.
     for (int64_t i = 0; i < count; ++i)
       codes[at + i] = to_code(std::nearbyint(in[at + i] * inverse));

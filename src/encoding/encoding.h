@@ -78,6 +78,13 @@ float row_scale(const std::byte* row);
 void whole_codes(Encoding encoding, const std::byte* row, int64_t first, int64_t count,
                  int8_t* out);
 
+// Block `b` of a stored q4 row: its s, its z and 16 bytes of codes.
+struct Q4Block {
+  int scale, zero;
+  const uint8_t* codes;
+};
+Q4Block q4_block(const std::byte* row, int64_t b);
+
 // Stores `cols` float32 numbers as one row. Requires can_encode().
 //   f16, bf16  rounded to nearest even
 //   q8         S is max|x| / 127 and a code is x / S rounded half away from zero
@@ -89,11 +96,18 @@ void whole_codes(Encoding encoding, const std::byte* row, int64_t first, int64_t
 //              at most 15; both as GGUF's reference does
 void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row);
 
-// The 8-bit form of one row of activations, used by products with q8 weights when float32
-// arithmetic is not asked for: per block of 32 columns a float32 scale max|x|/127 and codes
-// round-to-nearest-even of x * (127 / max|x|), clamped to [-127, 127]; an all-zero block has scale
-// 0. `codes` has room for cols rounded up to 32 (spare codes are zero), `scales` for one number per
-// block.
-void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales);
+// The 8-bit form of one row of activations, used by products with weights of 8 and 4 bits when
+// float32 arithmetic is not asked for: per group of columns a float32 scale max|x|/127 and codes
+// round-to-nearest-even of x * (127 / max|x|), clamped to [-127, 127]; an all-zero group has scale
+// 0. `codes` has room for cols rounded up to whole groups (spare codes are zero), `scales` for one
+// number per group.
+//
+// Groups are blocks of 32 columns beside q8_0, and of kGroup beside q8 and q4, where a product is
+//   y[t, n] = S[n] * sum over groups g, in order, of fma(scale[t, g], float(I[t, n, g]))
+// in float32, with I the whole number sum_k code[t, k] * whole_code[n, k] over the group's columns:
+// the same bits on every instruction set.
+inline constexpr int64_t kGroup = 128;
+void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales,
+                  int64_t group = kBlock);
 
 }  // namespace ocelli::encoding

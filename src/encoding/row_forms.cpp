@@ -203,12 +203,10 @@ void encode_q4(const float* in, int64_t cols, std::byte* row) {
 }
 
 void q4_codes(const std::byte* row, int64_t b, int8_t* out) {
-  const Q4Parts<const std::byte> at(row, b);
-  const int s = int(*at.scales) >> at.shift & 15, z = int(*at.signs) >> at.bit & 1;
+  const auto [s, z, q] = q4_block(row, b);
   for (int64_t i = 0; i < kHalf; ++i) {
-    const int both = int(at.codes[i]);
-    out[i] = int8_t(s * ((both & 15) - 8 + z));
-    out[i + kHalf] = int8_t(s * ((both >> 4) - 8 + z));
+    out[i] = int8_t(s * ((q[i] & 15) - 8 + z));
+    out[i + kHalf] = int8_t(s * ((q[i] >> 4) - 8 + z));
   }
 }
 
@@ -237,6 +235,12 @@ float row_scale(const std::byte* row) {
   float scale;
   std::memcpy(&scale, row, sizeof scale);
   return scale;
+}
+
+Q4Block q4_block(const std::byte* row, int64_t b) {
+  const Q4Parts<const std::byte> at(row, b);
+  return {int(*at.scales) >> at.shift & 15, int(*at.signs) >> at.bit & 1,
+          reinterpret_cast<const uint8_t*>(at.codes)};
 }
 
 void whole_codes(Encoding encoding, const std::byte* row, int64_t first, int64_t count,

@@ -42,6 +42,7 @@ Result<Model> Model::load(const std::string& path, const LoadOptions& options) {
   o.threads = options.threads;
   o.context = options.context;
   o.exact = options.exact;
+  o.packed = true;
   if (!options.weights.empty()) {
     o.weights = encoding::from_name(options.weights);
     if (!o.weights) {

@@ -35,6 +35,9 @@ inline constexpr size_t kMaxAdapters = 16;
 struct EngineOptions {
   int threads = 0;                            // 0: what the machine and its limits allow
   std::optional<encoding::Encoding> weights;  // another encoding than the file's
+  // Weights in the machine's own layout, for programs that only run them. Without effect on exact
+  // arithmetic, and beside adapters.
+  bool packed = false;
   tensor::DType cache_dtype = tensor::DType::kF16;
   int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
   int64_t prefill_chunk = 512;  // tokens that go through the model together
@@ -154,6 +157,11 @@ class Engine {
   const models::Model& model() const { return *loaded_.model; }
   // For whoever trains it or attaches adapters; no request may run meanwhile.
   models::LoadedModel& mutable_loaded() { return loaded_; }
+  // The backend whose layout the weights have; null where they are plain rows.
+  const tensor::Backend* pack_for() const {
+    const bool pack = options_.packed && !options_.exact && options_.adapters.empty();
+    return pack ? backend_.get() : nullptr;
+  }
 
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);

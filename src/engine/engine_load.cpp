@@ -200,7 +200,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   engine->warnings_ = warn_of_code(config);
   OCELLI_ASSIGN(formats::Checkpoint checkpoint, folder.weights());
   OCELLI_ASSIGN(engine->loaded_, models::load_model(config, std::move(checkpoint), engine->pool_,
-                                                    {options.weights, options.progress}));
+                                                    {options.weights, engine->pack_for(), options.progress}));
   OCELLI_TRY(engine->load_text(folder));
   OCELLI_TRY(engine->load_processor(folder, config));
 

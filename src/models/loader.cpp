@@ -49,19 +49,24 @@ class Loader : public nn::ParameterVisitor {
     w.cols = cols;
     w.data = t->bytes.data();
     const Encoding wanted = options_.weights ? stored_as(*options_.weights, name) : w.encoding;
+    bool ours = false;
     const bool misaligned =
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
       if (!convert(w, wanted)) return not_representable(name, wanted);
       release(*t);
+      ours = true;
     } else if (misaligned) {
       std::byte* copy = own(encoding::bytes(w));
       if (!copy) return;
       std::memcpy(copy, w.data, size_t(encoding::bytes(w)));
       w.data = copy;
-    } else {
-      loaded_.mapped_bytes += encoding::bytes(w);
+      ours = true;
     }
+    if (error_) return;
+    const bool packed = pack(w, ours);
+    if (packed && !ours) release(*t);
+    if (!packed && !ours) loaded_.mapped_bytes += encoding::bytes(w);
     done(*t);
   }
 
@@ -137,6 +142,25 @@ class Loader : public nn::ParameterVisitor {
     }
     loaded_.storage_bytes += bytes;
     return loaded_.storage.back().get();
+  }
+
+  // In the layout of options_.pack_for; where the plain rows are `ours`, their memory is given
+  // back. False where it has none.
+  bool pack(encoding::Weight& w, bool ours) {
+    const int64_t bytes = options_.pack_for ? options_.pack_for->packed_bytes(w) : 0;
+    if (bytes == 0) return false;
+    Buffer plain;
+    if (ours) {
+      plain = std::move(loaded_.storage.back());
+      loaded_.storage.pop_back();
+      loaded_.storage_bytes -= encoding::bytes(w);
+    }
+    std::byte* const memory = own(bytes);
+    if (!memory) return true;  // an error of its own
+    options_.pack_for->pack(pool_, w, memory);
+    w.layout = encoding::Layout::kPacked;
+    w.data = memory;
+    return true;
   }
 
   // The largest magnitude that `e` can hold: NaN would become 0 in 8 and 4 bits, and what is too

@@ -8,6 +8,7 @@
 #include "base/thread_pool.h"
 #include "formats/checkpoint.h"
 #include "models/model.h"
+#include "tensor/backend.h"
 
 namespace ocelli::models {
 
@@ -15,6 +16,9 @@ struct LoadOptions {
   // Store matrices in this encoding instead of the file's (costs memory and a pass over the
   // weights).
   std::optional<encoding::Encoding> weights;
+  // Bring matrices into this backend's own layout where it has one for their encoding. For models
+  // that are only run: adapters, training and saving read plain rows.
+  const tensor::Backend* pack_for = nullptr;
   base::Progress* progress = nullptr;
 };
 
@@ -28,7 +32,7 @@ using Buffer = std::unique_ptr<std::byte[], FreeAligned>;
 struct LoadedModel {
   std::unique_ptr<Model> model;
   formats::Checkpoint checkpoint;  // the mapped file
-  std::vector<Buffer> storage;     // converted parameters
+  std::vector<Buffer> storage;     // converted and packed parameters
   int64_t storage_bytes = 0;
   int64_t parameters = 0;           // numbers in all
   int64_t mapped_bytes = 0;         // parameters used where the file holds them

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <map>
 
+#include "backend/cpu/cpu_backend.h"
 #include "formats/safetensors_writer.h"
 #include "formats/test_support.h"
 
@@ -315,6 +316,40 @@ TEST_F(Loading, FourBits) {
   for (const auto& [name, w] : parameters(*loaded).matrices) {
     EXPECT_EQ(w.encoding, name.find("embed_tokens") != name.npos ? Encoding::kQ8 : Encoding::kQ4)
         << name;
+  }
+}
+
+// In the layout of the machine: what is converted and what the file holds; other encodings stay.
+TEST_F(Loading, Packed) {
+  const auto backend = cpu::make_cpu_backend().value();
+  const File file(entries(true), 1);
+  auto plain = load(file, true, {.weights = Encoding::kQ4});
+  auto packed = load(file, true, {.weights = Encoding::kQ4, .pack_for = backend.get()});
+  ASSERT_TRUE(plain.ok() && packed.ok());
+  const auto want = parameters(*plain).matrices, got = parameters(*packed).matrices;
+  int64_t bytes = 0;
+  std::vector<float> ones(1024, 1.0f), a(4096), b(4096);
+  for (const auto& [name, w] : got) {
+    ASSERT_EQ(w.layout, encoding::Layout::kPacked) << name;
+    ASSERT_EQ(backend->packed_bytes(want.at(name)) > 0, true);
+    bytes += backend->packed_bytes(want.at(name));
+    for (const auto& [from, to] : {std::pair(&want.at(name), &a), std::pair(&w, &b)}) {
+      tensor::LinearJob job;
+      job.x = Tensor::view(ones.data(), {1, w.cols});
+      job.w = from;
+      job.y = Tensor::view(to->data(), {1, w.rows});
+      backend->linear(pool_, {&job, 1});
+    }
+    EXPECT_EQ(a, b) << name;
+  }
+  int64_t vectors = 0;
+  for (const auto& [name, v] : parameters(*packed).vectors) vectors += 4 * v.count();
+  EXPECT_EQ(packed->storage_bytes, bytes + vectors);
+  EXPECT_EQ(packed->mapped_bytes, 0);
+  auto other = load(file, true, {.weights = {}, .pack_for = backend.get()});  // f32
+  ASSERT_TRUE(other.ok());
+  for (const auto& [name, w] : parameters(*other).matrices) {
+    EXPECT_EQ(w.layout, encoding::Layout::kPlain) << name;
   }
 }
 

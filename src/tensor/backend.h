@@ -87,6 +87,15 @@ class Backend {
   // "reference", "x86-64-v3", "avx512", ...
   virtual std::string_view name() const = 0;
 
+  // --- layouts ---
+  // Bytes of `plain` in this backend's own layout (encoding::Layout::kPacked), aligned to 64; 0
+  // where it has none for that encoding. A packed weight is one whose `layout` says so and whose
+  // `data` is what pack() wrote; linear, its gradient to the input and embedding take it like a
+  // plain one and give the same numbers, those of encoding.h and its neighbours bit for bit.
+  virtual int64_t packed_bytes(const Weight& plain) const { return 0; }
+  // Writes packed_bytes(plain) bytes. Requires that they are not 0.
+  virtual void pack(ThreadPool& pool, const Weight& plain, std::byte* memory) const {}
+
   // --- products with weights ---
   // All jobs are independent (q/k/v of one input, say), so that they share one hand-out of work.
   virtual void linear(ThreadPool& pool, std::span<const LinearJob> jobs) = 0;

@@ -18,6 +18,9 @@ class CpuBackend : public reference::ReferenceBackend {
   explicit CpuBackend(const Kernels& kernels) : kernels_(kernels) {}
   std::string_view name() const override { return kernels_.name; }
 
+  int64_t packed_bytes(const Weight& plain) const override;
+  void pack(ThreadPool& pool, const Weight& plain, std::byte* memory) const override;
+
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
   void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
                          const Tensor& dx) override;
@@ -81,6 +84,7 @@ class CpuBackend : public reference::ReferenceBackend {
   // Up to kJobs of linear()'s jobs, handed out together.
   static constexpr size_t kJobs = 8;
   void linear_together(ThreadPool& pool, std::span<const tensor::LinearJob> jobs);
+  void linear_in_parts(ThreadPool& pool, const tensor::LinearJob& job);
   void product(ThreadPool& pool, const ProductArgs& args);
   void column_sums(ThreadPool& pool, const ColumnSumArgs& args);
   void norm_grad(ThreadPool& pool, NormGradArgs args, float* dw, float* db);
@@ -92,6 +96,11 @@ class CpuBackend : public reference::ReferenceBackend {
 // Scratch memory of the calling thread: kScratchFloats numbers, taken on its first call and kept
 // until the thread ends.
 float* thread_scratch();
+
+// At least `bytes` more of the calling thread, aligned to 64 and kept until it ends: rows of x in 8
+// bits, kRecordBytes at most but for very long rows.
+std::byte* thread_records(int64_t bytes);
+inline constexpr int64_t kRecordBytes = int64_t{8} << 20;
 
 // The kernels of a set; null where this machine does not run it.
 const Kernels* native_kernels(InstructionSet set);

@@ -1,9 +1,12 @@
 // Products with weights: which kernel, and how the work is cut.
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "backend/cpu/cpu_backend_impl.h"
 #include "backend/cpu/cpu_pieces.h"
+#include "backend/cpu/packed_weight.h"
+#include "base/check.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -45,6 +48,10 @@ Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads) {
   return Grid(rows, columns, kMaxPieceRows, step);
 }
 
+bool is_packed(const Weight& w) {
+  return w.layout == encoding::Layout::kPacked;
+}
+
 LinearArgs args_of(const tensor::LinearJob& job) {
   LinearArgs a{};
   a.x = job.x.f32();
@@ -56,6 +63,12 @@ LinearArgs args_of(const tensor::LinearJob& job) {
   a.integer = a.encoding == Encoding::kQ80 && !job.exact;
   a.w = job.w->data;
   a.w_row_bytes = encoding::row_bytes(a.encoding, a.k);
+  if (is_packed(*job.w)) {
+    const PackedShape shape = packed_shape(a.encoding, a.n, a.k);
+    a.w_scales = reinterpret_cast<const float*>(job.w->data);
+    a.w = job.w->data + shape.strips * kStrip * int64_t(sizeof(float));
+    a.w_row_bytes = shape.strip_bytes / kStrip;
+  }
   a.bias = job.bias;
   a.act = act_of(job.activation);
   if (job.residual) {
@@ -69,23 +82,118 @@ LinearArgs args_of(const tensor::LinearJob& job) {
 
 struct Plan {
   LinearArgs args{};
+  PackedRows rows{};
   bool few = false;
   Grid grid;
   int64_t begin = 0;  // its first piece among those of all jobs
 };
 
-Plan plan_of(const tensor::LinearJob& job, int64_t column_step, int threads) {
+Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) {
   Plan plan;
   plan.args = args_of(job);
   const LinearArgs& a = plan.args;
-  plan.few = a.tokens <= kFewRows && a.k <= kMaxFewCols;
+  const bool packed = is_packed(*job.w);
+  plan.few = a.tokens <= kFewRows && (packed || a.k <= kMaxFewCols);
   if (plan.few) {
     const int64_t outputs = std::max<int64_t>(kFewBytes / std::max<int64_t>(a.w_row_bytes, 1), 8);
-    plan.grid = Grid(a.tokens, a.n, kFewRows, (outputs + 3) / 4 * 4);
+    const int64_t unit = packed ? kStrip : 4;
+    plan.grid = Grid(a.tokens, a.n, kFewRows, (outputs + unit - 1) / unit * unit);
   } else {
-    plan.grid = cut(a.tokens, a.n, column_step, threads);
+    plan.grid = cut(a.tokens, a.n, packed ? kernels.packed_step : kernels.column_step, threads);
   }
   return plan;
+}
+
+bool same_rows(const Tensor& a, const Tensor& b) {
+  return a.data == b.data && a.rows() == b.rows() && a.dim(-1) == b.dim(-1) &&
+         a.row_stride() == b.row_stride();
+}
+
+// Jobs of one call whose rows of x are kept in 8 bits: each x once.
+struct Records {
+  struct Input {
+    Tensor x;
+    RecordShape shape;
+    std::byte* memory = nullptr;
+  };
+  std::array<Input, 8> inputs;
+  size_t count = 0;
+
+  const Input& of(const Tensor& x) const {
+    size_t i = 0;
+    while (!same_rows(inputs[i].x, x)) ++i;
+    return inputs[i];
+  }
+  void add(const Tensor& x, int64_t code_bytes) {
+    for (size_t i = 0; i < count; ++i) {
+      if (same_rows(inputs[i].x, x)) return;
+    }
+    inputs[count++] = {x, record_shape(x.dim(-1), code_bytes)};
+  }
+  // Rows that fit into the memory of one call.
+  int64_t most_rows() const {
+    int64_t bytes = 1;
+    for (size_t i = 0; i < count; ++i) bytes += inputs[i].shape.bytes;
+    return std::max<int64_t>(kRecordBytes / bytes, kMaxPieceRows);
+  }
+  void quantize(ThreadPool& pool, const Kernels& kernels) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < count; ++i) bytes += inputs[i].x.rows() * inputs[i].shape.bytes;
+    std::byte* memory = thread_records(bytes);
+    for (size_t i = 0; i < count; ++i) {
+      Input& in = inputs[i];
+      in.memory = memory;
+      memory += in.x.rows() * in.shape.bytes;
+      for_rows(pool, in.x.rows(), in.x.dim(-1), [&](int64_t begin, int64_t end) {
+        for (int64_t t = begin; t < end; ++t) {
+          kernels.quantize_record(in.x.f32() + t * in.x.row_stride(), in.x.dim(-1), in.shape,
+                                  in.memory + t * in.shape.bytes);
+        }
+      });
+    }
+  }
+};
+
+// Rows [first, first + count) of a job, or of its outputs.
+tensor::LinearJob rows_of_job(const tensor::LinearJob& job, int64_t first, int64_t count) {
+  tensor::LinearJob part = job;
+  part.x = job.x.slice(0, first, count);
+  part.y = job.y.slice(0, first, count);
+  if (job.residual) part.residual = job.residual.slice(0, first, count);
+  return part;
+}
+tensor::LinearJob outputs_of_job(const tensor::LinearJob& job, int64_t first, int64_t count) {
+  tensor::LinearJob part = job;
+  part.y = job.y.slice(1, first, count);
+  if (job.bias) part.bias = job.bias + first;
+  if (job.residual) part.residual = job.residual.slice(1, first, count);
+  return part;
+}
+
+// Whether a weight has to be brought into another layout first, a part at a time: 8-bit products
+// take packed weights, those in float32 plain ones.
+bool needs_other_layout(const tensor::LinearJob& job) {
+  return can_pack(job.w->encoding) && is_packed(*job.w) == job.exact;
+}
+
+// Rows of a weight that are brought into another layout together.
+int64_t part_rows(const Weight& w) {
+  constexpr int64_t kPartNumbers = 1 << 19;
+  return std::max<int64_t>(kPartNumbers / std::max<int64_t>(w.cols, 1) / 64 * 64, 64);
+}
+
+// Rows [first, first + count) of a packed weight as float32.
+Weight decoded_rows(ThreadPool& pool, const Weight& w, int64_t first, int64_t count,
+                    std::vector<float>& memory) {
+  memory.resize(size_t(count * w.cols));
+  pool.parallel_for(
+      count,
+      [&](int64_t begin, int64_t end) {
+        for (int64_t r = begin; r < end; ++r) unpack_row(w, first + r, &memory[size_t(r * w.cols)]);
+      },
+      16);
+  return {Encoding::kF32, encoding::Layout::kPlain, count, w.cols,
+          reinterpret_cast<const std::byte*>(memory.data())};
 }
 
 bool is_small(const LinearArgs& a) {
@@ -94,13 +202,55 @@ bool is_small(const LinearArgs& a) {
 
 }  // namespace
 
+int64_t CpuBackend::packed_bytes(const Weight& plain) const {
+  return can_pack(plain.encoding) ? packed_size(plain.encoding, plain.rows, plain.cols) : 0;
+}
+
+void CpuBackend::pack(ThreadPool& pool, const Weight& plain, std::byte* memory) const {
+  OCELLI_CHECK(can_pack(plain.encoding) && !is_packed(plain), "only plain q8 and q4 are packed");
+  pack_rows_of(pool, plain, 0, plain.rows, memory);
+}
+
+void CpuBackend::linear_in_parts(ThreadPool& pool, const tensor::LinearJob& job) {
+  const Weight& w = *job.w;
+  std::vector<float> decoded;
+  std::vector<std::byte> packed;
+  for (int64_t first = 0, step = part_rows(w); first < w.rows; first += step) {
+    const int64_t count = std::min(step, w.rows - first);
+    Weight part{w.encoding, encoding::Layout::kPacked, count, w.cols};
+    if (is_packed(w)) {
+      part = decoded_rows(pool, w, first, count, decoded);
+    } else {
+      constexpr size_t kAlign = 64;
+      packed.resize(size_t(packed_size(w.encoding, count, w.cols)) + kAlign);
+      std::byte* const memory =
+          packed.data() + (kAlign - reinterpret_cast<uintptr_t>(packed.data()) % kAlign);
+      pack_rows_of(pool, w, first, count, memory);
+      part.data = memory;
+    }
+    tensor::LinearJob of_part = outputs_of_job(job, first, count);
+    of_part.w = &part;
+    linear_together(pool, {&of_part, 1});
+  }
+}
+
 void CpuBackend::linear_together(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) {
   std::array<Plan, kJobs> plans;
+  Records records;
+  for (const tensor::LinearJob& job : jobs) {
+    if (is_packed(*job.w) && job.x.rows() > 0) records.add(job.x, kernels_.code_bytes);
+  }
+  if (records.count > 0) records.quantize(pool, kernels_);
   int64_t pieces = 0;
   bool small = true;
   for (size_t j = 0; j < jobs.size(); ++j) {
-    plans[j] = plan_of(jobs[j], kernels_.column_step, pool.threads());
+    plans[j] = plan_of(jobs[j], kernels_, pool.threads());
     plans[j].begin = pieces;
+    if (is_packed(*jobs[j].w) && jobs[j].x.rows() > 0) {
+      const Records::Input& in = records.of(jobs[j].x);
+      plans[j].rows = {in.memory, in.shape, plans[j].args.w_row_bytes * kStrip};
+      plans[j].args.rows = &plans[j].rows;
+    }
     if (plans[j].args.tokens > 0) pieces += plans[j].grid.pieces();
     small = small && is_small(plans[j].args);
   }
@@ -119,9 +269,40 @@ void CpuBackend::linear_together(ThreadPool& pool, std::span<const tensor::Linea
   pool.parallel_for(pieces, body, small ? std::max<int64_t>(pieces, 1) : 1);
 }
 
+// Jobs that want another layout go alone; the others together, as many rows at a time as the memory
+// for their 8-bit forms allows.
 void CpuBackend::linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) {
-  for (; jobs.size() > kJobs; jobs = jobs.subspan(kJobs)) linear_together(pool, jobs.first(kJobs));
-  linear_together(pool, jobs);
+  std::array<tensor::LinearJob, kJobs> group;
+  for (; !jobs.empty(); jobs = jobs.subspan(std::min(kJobs, jobs.size()))) {
+    size_t count = 0;
+    Records records;
+    int64_t rows = 0;
+    for (const tensor::LinearJob& job : jobs.first(std::min(kJobs, jobs.size()))) {
+      if (needs_other_layout(job)) {
+        linear_in_parts(pool, job);
+        continue;
+      }
+      group[count++] = job;
+      rows = std::max(rows, job.x.rows());
+      if (is_packed(*job.w)) records.add(job.x, kernels_.code_bytes);
+    }
+    if (count == 0) continue;
+    const std::span<const tensor::LinearJob> all(group.data(), count);
+    if (rows <= records.most_rows()) {
+      linear_together(pool, all);
+      continue;
+    }
+    std::array<tensor::LinearJob, kJobs> parts;
+    const int64_t step = records.most_rows() / kMaxPieceRows * kMaxPieceRows;
+    for (int64_t first = 0; first < rows; first += step) {
+      size_t some = 0;
+      for (const tensor::LinearJob& job : all) {
+        if (job.x.rows() <= first) continue;
+        parts[some++] = rows_of_job(job, first, std::min(step, job.x.rows() - first));
+      }
+      linear_together(pool, {parts.data(), some});
+    }
+  }
 }
 
 void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
@@ -141,6 +322,15 @@ void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
 
 void CpuBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
                                    const Tensor& dx) {
+  if (is_packed(w)) {
+    std::vector<float> decoded;
+    for (int64_t first = 0, step = part_rows(w); first < w.rows; first += step) {
+      const int64_t count = std::min(step, w.rows - first);
+      const Weight part = decoded_rows(pool, w, first, count, decoded);
+      linear_grad_input(pool, dy.slice(1, first, count), part, dx);
+    }
+    return;
+  }
   ProductArgs a{};
   a.a = dy.f32();
   a.a_stride = dy.row_stride();

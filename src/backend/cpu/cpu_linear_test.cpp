@@ -52,6 +52,10 @@ Matrix magnitudes(reference::ReferenceBackend& reference, ThreadPool& pool, cons
   return y;
 }
 
+bool has_8_bit_products(Encoding e) {
+  return e == Encoding::kQ80 || e == Encoding::kQ8 || e == Encoding::kQ4;
+}
+
 struct Epilogue {
   bool bias, residual, in_place;
   Activation act;
@@ -67,7 +71,7 @@ TEST_P(CpuLinearTest, MatchesReference) {
   for (const Shape& s : kShapes) {
     for (const Encoding encoding : kEncodings) {
       for (const bool exact : {true, false}) {
-        if (!exact && encoding != Encoding::kQ80) continue;
+        if (!exact && !has_8_bit_products(encoding)) continue;
         const Epilogue& e = kEpilogues[index++ % std::size(kEpilogues)];
         if (skips(index / 3)) continue;
         // Those that are decoded first share their code: every third shape each.

@@ -4,6 +4,7 @@
 
 #include "backend/cpu/cpu_backend_impl.h"
 #include "backend/cpu/cpu_pieces.h"
+#include "backend/cpu/packed_weight.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -48,8 +49,13 @@ void CpuBackend::embedding_grad(ThreadPool& pool, std::span<const int32_t> ids, 
 
 void CpuBackend::embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
                            const Tensor& y) {
+  const bool packed = w.layout == encoding::Layout::kPacked;
   for_rows(pool, int64_t(ids.size()), w.cols, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
+      if (packed) {
+        unpack_row(w, ids[size_t(i)], y.f32() + i * y.row_stride());
+        continue;
+      }
       kernels_.decode(w.encoding, w.row(ids[size_t(i)]), w.cols, y.f32() + i * y.row_stride());
     }
   });

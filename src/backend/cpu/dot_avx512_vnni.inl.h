@@ -1,4 +1,5 @@
-// dot() of AVX-512 VNNI: four products of an unsigned and a signed byte in one instruction.
+// dot() of AVX-512 VNNI: four products of an unsigned and a signed byte in one instruction, which
+// whoever includes this offers as dpbusd().
 // Included inside the set's namespace.
 using DotVector = Dots;
 using DotW = int8_t;
@@ -9,7 +10,7 @@ inline Dots dot_offset() {
   return _mm512_set1_epi8(char(kDotOffset));
 }
 inline Dots dot(Dots sums, Dots x, Dots w) {
-  return _mm512_dpbusd_epi32(sums, x, w);
+  return dpbusd(sums, x, w);
 }
 
 // 8 partial sums of a . b, a unsigned.

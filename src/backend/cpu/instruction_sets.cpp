@@ -134,11 +134,32 @@ struct Scratch {
   ~Scratch() { ::operator delete(memory, kAlign); }
 };
 
+struct RecordMemory {
+  std::byte* memory = nullptr;
+  int64_t bytes = 0;
+  RecordMemory() = default;
+  RecordMemory(const RecordMemory&) = delete;
+  RecordMemory& operator=(const RecordMemory&) = delete;
+  ~RecordMemory() { ::operator delete(memory, Scratch::kAlign); }
+  void grow(int64_t to) {
+    if (to <= bytes) return;
+    ::operator delete(memory, Scratch::kAlign);
+    memory = static_cast<std::byte*>(::operator new(size_t(to), Scratch::kAlign));
+    bytes = to;
+  }
+};
+
 }  // namespace
 
 float* thread_scratch() {
   thread_local Scratch scratch;
   return scratch.memory;
+}
+
+std::byte* thread_records(int64_t bytes) {
+  thread_local RecordMemory records;
+  records.grow(bytes);
+  return records.memory;
 }
 
 const Kernels* native_kernels(InstructionSet set) {

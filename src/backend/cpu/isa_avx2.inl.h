@@ -130,7 +130,8 @@ inline Wide wide_high(Wide a) {
 }
 // The lower halves of a, and those of b above them.
 inline Wide wide_join(Wide a, Wide b) {
-  return _mm256_xor_si256(_mm256_and_si256(a, _mm256_set1_epi64x(0xffffffff)), _mm256_slli_epi64(b, 32));
+  return _mm256_xor_si256(_mm256_and_si256(a, _mm256_set1_epi64x(0xffffffff)),
+                          _mm256_slli_epi64(b, 32));
 }
 // The products of the lower halves.
 inline Wide wide_product(Wide a, Wide b) {
@@ -139,6 +140,10 @@ inline Wide wide_product(Wide a, Wide b) {
 
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 3;
+inline constexpr int kPackedRows = 4, kPackedVectors = 2;
+inline Dots dots_set(int32_t a) {
+  return _mm256_set1_epi32(a);
+}
 inline Dots dots_zero() {
   return _mm256_setzero_si256();
 }

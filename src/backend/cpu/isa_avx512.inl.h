@@ -148,7 +148,8 @@ inline Wide wide_high(Wide a) {
 }
 // The lower halves of a, and those of b above them.
 inline Wide wide_join(Wide a, Wide b) {
-  return _mm512_xor_si512(_mm512_and_si512(a, _mm512_set1_epi64(0xffffffff)), _mm512_slli_epi64(b, 32));
+  return _mm512_xor_si512(_mm512_and_si512(a, _mm512_set1_epi64(0xffffffff)),
+                          _mm512_slli_epi64(b, 32));
 }
 // The products of the lower halves.
 inline Wide wide_product(Wide a, Wide b) {
@@ -157,6 +158,10 @@ inline Wide wide_product(Wide a, Wide b) {
 
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 inline constexpr int kDotRows = 6;
+inline constexpr int kPackedRows = 6, kPackedVectors = 4;
+inline Dots dots_set(int32_t a) {
+  return _mm512_set1_epi32(a);
+}
 inline Dots dots_zero() {
   return _mm512_setzero_si512();
 }

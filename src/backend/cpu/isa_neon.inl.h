@@ -146,6 +146,10 @@ inline Wide wide_product(Wide a, Wide b) {
 // --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
 using Dots = int32x4_t;
 inline constexpr int kDotRows = 2;
+inline constexpr int kPackedRows = 4, kPackedVectors = 4;
+inline Dots dots_set(int32_t a) {
+  return vdupq_n_s32(a);
+}
 inline Dots dots_zero() {
   return vdupq_n_s32(0);
 }

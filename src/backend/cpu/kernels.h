@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "backend/cpu/packed.h"
 #include "encoding/encoding.h"
 
 namespace ocelli::cpu {
@@ -29,11 +30,18 @@ inline constexpr int64_t kMaxHeadDim = 256;
 // The most keys of one block of their gradient.
 inline constexpr int64_t kAttentionGradKeys = 128;
 
+// Rows of x as records (packed.h) beside packed weights.
+struct PackedRows {
+  const std::byte* records;
+  RecordShape shape;
+  int64_t strip_bytes;  // of the weights
+};
+
 struct LinearArgs {
   const float* x;  // [tokens, k]
   int64_t x_stride, tokens, k, n;
   Encoding encoding;
-  bool integer;        // q8 with 8-bit activations
+  bool integer;        // q8_0 with 8-bit activations
   const std::byte* w;  // [n, k], rows w_row_bytes apart
   int64_t w_row_bytes;
   const float* bias;  // [n] or null
@@ -42,6 +50,8 @@ struct LinearArgs {
   int64_t residual_stride;
   float* y;  // [tokens, n]
   int64_t y_stride;
+  const PackedRows* rows = nullptr;  // not null: w are the strips of a packed weight, x is unused
+  const float* w_scales = nullptr;   // [n] beside it
 };
 
 // dst[m, n] += a[m, inner] b[inner, n]. `a` may be stored transposed, [inner, m]; b is stored by
@@ -130,8 +140,10 @@ struct DropoutArgs {
 
 struct Kernels {
   const char* name;
-  // Columns of a product are cut at multiples of this.
-  int64_t column_step;
+  // Columns of a product are cut at multiples of this, and those with packed weights of that.
+  int64_t column_step, packed_step;
+  // Bytes of a code of x beside packed weights.
+  int64_t code_bytes;
 
   // --- products ---
   // Rows [t0, t1) x outputs [n0, n1), at most kMaxPieceRows x kMaxPieceCols.
@@ -182,6 +194,7 @@ struct Kernels {
   void (*to_f16)(const float* x, int64_t count, uint16_t* y);
   void (*to_bf16)(const float* x, int64_t count, uint16_t* y);
   void (*quantize_row)(const float* x, int64_t cols, int8_t* codes, float* scales);
+  void (*quantize_record)(const float* x, int64_t cols, const RecordShape&, std::byte* record);
   // --- the set's limits (limits.inl.h); `sink` holds 64 numbers ---
   double (*fma_loop)(int64_t count, float* sink);
   double (*dot_loop)(int64_t count, float* sink);

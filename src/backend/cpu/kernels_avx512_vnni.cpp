@@ -7,9 +7,16 @@ namespace ocelli::cpu {
 namespace {
 namespace avx512_vnni {
 using Dots = __m512i;
+// Not the intrinsic: gcc 12 copies its sums from register to register and runs out of them, which
+// halves the speed of a tile.
+inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u8), "v"(s8));
+  return sums;
+}
 #include "backend/cpu/dot_avx512_vnni.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
+#include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("avx512-vnni");
 }  // namespace avx512_vnni

@@ -19,6 +19,8 @@ inline double fma_loop(int64_t count, float* sink) {
 
 inline double dot_loop(int64_t count, float* sink) {
   Dots sums[kChains];
+  // Unrolled, or gcc keeps the array in memory.
+#pragma GCC unroll 12
   for (int i = 0; i < kChains; ++i) sums[i] = dots_zero();
   const DotVector x = dot_columns(reinterpret_cast<const DotW*>(sink));
   DotVector w = dot_splat(reinterpret_cast<const DotX*>(sink + 1));
@@ -28,6 +30,7 @@ inline double dot_loop(int64_t count, float* sink) {
     for (int i = 0; i < kChains; ++i) sums[i] = dot(sums[i], x, w);
   }
   F total = zero();
+#pragma GCC unroll 12
   for (int i = 0; i < kChains; ++i) total = add(total, dots_float(sums[i]));
   store(sink, total);
   return 2.0 * kChains * kLanes * kDotDepth * double(count);

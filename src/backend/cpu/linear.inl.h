@@ -39,6 +39,7 @@ inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_
   for (int64_t n = n0; n < n1; n += kLanes) {
     const int64_t count = n1 - n < kLanes ? n1 - n : kLanes;
     F v = load_first(sums + (n - n0), count);
+    if (p.w_scales) v = mul(v, load_first(p.w_scales + n, count));
     if (p.bias) v = add(v, load_first(p.bias + n, count));
     if (p.act != Act::kNone) v = apply(p.act, v);
     if (residual) v = add(v, load_first(residual + n, count));

@@ -10,18 +10,19 @@ inline constexpr int64_t kBlocks = kInner / kBlock;    // of one inner step
 inline constexpr int64_t kSteps = kBlock / kDotDepth;  // dots of one block
 inline constexpr int64_t kDotStride = kInner + 64;     // of rows of DotX
 
-// One block of a row as encoding::quantize_row defines it: codes, and the scale as result.
-inline float quantize_block(const float* x, int64_t count, int8_t* codes) {
-  F part[kBlock / kLanes];
+// One group of a row as encoding::quantize_row defines it: codes, and the scale as result.
+template <int64_t kColumns>
+inline float quantize_group(const float* x, int64_t count, int8_t* codes) {
+  F part[kColumns / kLanes];
   F top = zero();
-  for (int j = 0; j < kBlock / kLanes; ++j) {
+  for (int j = 0; j < kColumns / kLanes; ++j) {
     const int64_t left = count - j * kLanes;
     part[j] = left > 0 ? nan_to_zero(load_first(x + j * kLanes, left)) : zero();
     top = max(top, abs(part[j]));
   }
   const float most = largest(top);
   const F factor = set(most > 0 ? 127.0f / most : 0.0f);
-  for (int j = 0; j < kBlock / kLanes; ++j) {
+  for (int j = 0; j < kColumns / kLanes; ++j) {
     // 0 times infinity where all numbers are subnormal.
     const F whole = nan_to_zero(mul(part[j], factor));
     store_i8(codes + j * kLanes, min(set(127.0f), max(set(-127.0f), whole)));
@@ -30,7 +31,7 @@ inline float quantize_block(const float* x, int64_t count, int8_t* codes) {
 }
 inline void quantize_row(const float* x, int64_t cols, int8_t* codes, float* scales) {
   for (int64_t i = 0; i < cols; i += kBlock) {
-    *scales++ = quantize_block(x + i, cols - i < kBlock ? cols - i : kBlock, codes + i);
+    *scales++ = quantize_group<kBlock>(x + i, cols - i < kBlock ? cols - i : kBlock, codes + i);
   }
 }
 

@@ -2,11 +2,18 @@
 
 inline void linear_block(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                          float* scratch) {
+  if (p.rows) return linear_block_packed(p, t0, t1, n0, n1, scratch);
   p.integer ? linear_block_q8(p, t0, t1, n0, n1, scratch)
             : linear_block_f32(p, t0, t1, n0, n1, scratch);
 }
 
 inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scratch) {
+  if (p.rows) {
+    for (int64_t n = n0; n < n1; n += kMaxPieceCols) {
+      linear_few_packed(p, n, n1 - n < kMaxPieceCols ? n1 : n + kMaxPieceCols, scratch);
+    }
+    return;
+  }
   float* const sums = scratch;
   const FewRows x = p.integer ? quantize_few(p, scratch + kFewRows * kMaxPieceCols) : FewRows{};
   for (int64_t n = n0; n < n1; n += kMaxPieceCols) {
@@ -19,6 +26,8 @@ inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scrat
 inline constexpr Kernels table(const char* name) {
   return {name,
           kTileColumns,
+          kWideStrips * kStrip,
+          sizeof(CodeX),
           linear_block,
           linear_few,
           product_block,
@@ -43,6 +52,7 @@ inline constexpr Kernels table(const char* name) {
           to_f16,
           to_bf16,
           quantize_row,
+          quantize_record,
           fma_loop,
           dot_loop,
           read_loop};

@@ -2,9 +2,11 @@
 //
 // y = activation(s + bias) + residual, where s is, rounded to float32 once,
 //   f32, f16, bf16, or exact   sum_k x[k] * decoded w[k], in float64
-//   q8                         sum over blocks of (sum of code products, a whole number)
+//   q8_0                       sum over blocks of (sum of code products, a whole number)
 //                              * (weight scale * activation scale), in float64; the activations are
 //                              those of encoding::quantize_row
+//   q8, q4                     as encoding.h defines it, operation by operation in float32
+#include <cmath>
 #include <vector>
 
 #include "backend/reference/loops.h"
@@ -21,19 +23,20 @@ using tensor::LinearJob;
 
 // Rows of x in 8 bits.
 struct Quantized {
-  int64_t blocks = 0;
-  std::vector<int8_t> codes;  // [T, blocks * 32]
-  std::vector<float> scales;  // [T, blocks]
+  int64_t group = 0, groups = 0;
+  std::vector<int8_t> codes;  // [T, groups * group]
+  std::vector<float> scales;  // [T, groups]
 };
 
-Quantized quantize(ThreadPool& pool, const Tensor& x) {
+Quantized quantize(ThreadPool& pool, const Tensor& x, int64_t group) {
   Quantized q;
-  q.blocks = (x.dim(-1) + kBlock - 1) / kBlock;
-  q.codes.resize(size_t(x.rows() * q.blocks * kBlock));
-  q.scales.resize(size_t(x.rows() * q.blocks));
+  q.group = group;
+  q.groups = (x.dim(-1) + group - 1) / group;
+  q.codes.resize(size_t(x.rows() * q.groups * group));
+  q.scales.resize(size_t(x.rows() * q.groups));
   for_each(pool, x.rows(), [&](int64_t t) {
-    encoding::quantize_row(row(x, t), x.dim(-1), &q.codes[size_t(t * q.blocks * kBlock)],
-                           &q.scales[size_t(t * q.blocks)]);
+    encoding::quantize_row(row(x, t), x.dim(-1), &q.codes[size_t(t * q.groups * group)],
+                           &q.scales[size_t(t * q.groups)], group);
   });
   return q;
 }
@@ -44,16 +47,30 @@ double dot(const float* a, const float* b, int64_t count) {
   return sum;
 }
 
-double dot_q8(const Quantized& x, int64_t t, const Weight& w, int64_t n) {
+double dot_q8_0(const Quantized& x, int64_t t, const Weight& w, int64_t n) {
   double sum = 0;
-  for (int64_t b = 0; b < x.blocks; ++b) {
+  for (int64_t b = 0; b < x.groups; ++b) {
     const auto [scale, codes] = encoding::q80_block(w.row(n), b);
-    const int8_t* xs = &x.codes[size_t((t * x.blocks + b) * kBlock)];
+    const int8_t* xs = &x.codes[size_t((t * x.groups + b) * kBlock)];
     int32_t whole = 0;
     for (int64_t i = 0; i < kBlock; ++i) whole += int32_t(xs[i]) * int32_t(codes[i]);
-    sum += double(whole) * (double(scale) * double(x.scales[size_t(t * x.blocks + b)]));
+    sum += double(whole) * (double(scale) * double(x.scales[size_t(t * x.groups + b)]));
   }
   return sum;
+}
+
+// `codes` are those of row n of a q8 or q4 weight, and zeros up to whole groups.
+float dot_whole(const Quantized& x, int64_t t, const int8_t* codes, float scale) {
+  float sum = 0;
+  for (int64_t g = 0; g < x.groups; ++g) {
+    const int8_t* const xs = &x.codes[size_t((t * x.groups + g) * x.group)];
+    int32_t whole = 0;
+    for (int64_t i = 0; i < x.group; ++i) {
+      whole += int32_t(xs[i]) * int32_t(codes[g * x.group + i]);
+    }
+    sum = std::fma(x.scales[size_t(t * x.groups + g)], float(whole), sum);
+  }
+  return scale * sum;
 }
 
 void finish(const LinearJob& job, int64_t t, int64_t n, double sum) {
@@ -70,9 +87,19 @@ void run(ThreadPool& pool, const LinearJob& job) {
                "the reference reads weights as files hold them");
   const int64_t rows = job.x.rows();
   if (w.encoding == Encoding::kQ80 && !job.exact) {
-    const Quantized x = quantize(pool, job.x);
+    const Quantized x = quantize(pool, job.x, kBlock);
     for_each(pool, w.rows, [&](int64_t n) {
-      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_q8(x, t, w, n));
+      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_q8_0(x, t, w, n));
+    });
+    return;
+  }
+  if ((w.encoding == Encoding::kQ8 || w.encoding == Encoding::kQ4) && !job.exact) {
+    const Quantized x = quantize(pool, job.x, encoding::kGroup);
+    for_each(pool, w.rows, [&](int64_t n) {
+      std::vector<int8_t> codes(size_t(x.groups * x.group));
+      encoding::whole_codes(w.encoding, w.row(n), 0, w.cols, codes.data());
+      const float scale = encoding::row_scale(w.row(n));
+      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_whole(x, t, codes.data(), scale));
     });
     return;
   }

@@ -81,6 +81,29 @@ TEST(ReferenceLinear, EightBitsBlockByBlock) {
   }
 }
 
+// One scale a row, groups of 128 columns.
+TEST(ReferenceLinear, WholeNumbersGroupByGroup) {
+  for (const Encoding e : {Encoding::kQ8, Encoding::kQ4}) {
+    for (const int64_t cols : {1, 33, 128, 300}) {
+      const Matrix m(e, 3, cols);
+      const std::vector<float> x = noise(2 * cols, 9);
+      const std::vector<float> y = linear(m.w, x, false);
+      for (int64_t t = 0; t < 2; ++t) {
+        std::vector<int8_t> codes(size_t((cols + 127) / 128 * 128));
+        std::vector<float> scales(codes.size() / 128), row(static_cast<size_t>(cols));
+        encoding::quantize_row(&x[size_t(t * cols)], cols, codes.data(), scales.data(), 128);
+        for (int64_t n = 0; n < 3; ++n) {
+          encoding::decode_row(e, m.w.row(n), 0, cols, row.data());
+          double want = 0;
+          for (size_t k = 0; k < row.size(); ++k)
+            want += double(row[k]) * codes[k] * double(scales[k / 128]);
+          EXPECT_NEAR(y[size_t(t * 3 + n)], want, 1e-6 * double(cols)) << cols;
+        }
+      }
+    }
+  }
+}
+
 TEST(ReferenceLinear, ExactUsesDecodedWeights) {
   for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80}) {
     const Matrix m(e, 4, 65);

@@ -10,9 +10,13 @@ namespace {
 namespace avx512_vnni {
 #include "backend/cpu/emulated/simde_gaps.inl.h"
 using Dots = __m512i;
+inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
+  return _mm512_dpbusd_epi32(sums, u8, s8);
+}
 #include "backend/cpu/dot_avx512_vnni.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
+#include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("avx512-vnni");
 }  // namespace avx512_vnni

@@ -1,0 +1,208 @@
+// Products with packed q8 and q4 weights (packed.h) and activations in 8 bits: whole numbers over
+// groups of 128 columns, then one conversion and one fma. encoding.h defines the result bit for
+// bit. Included inside the set's namespace.
+//
+// Of its dot products (linear_q8.inl.h) a set says further: PanelW is a weight as dot() takes it,
+// CodeX a code of x, kPackedBias what PanelW adds to a code, and expand_q8() and expand_q4() write
+// up to a group of a strip as such steps of 16 columns x kDotDepth.
+
+inline constexpr int64_t kStripVectors = kStrip / kLanes;
+inline constexpr int64_t kWideStrips = kPackedVectors / kStripVectors;  // of one tile
+inline constexpr int64_t kPanelStep = kStrip * kDotDepth;
+// Columns of W that are expanded at a time.
+inline constexpr int64_t kPanelInner = 2048;
+inline constexpr int64_t kPanelStrip = kPanelInner * kStrip;
+static_assert(kMaxPieceRows * kMaxPieceCols +
+                  kWideStrips * kPanelStrip * int64_t(sizeof(PanelW)) / int64_t(sizeof(float)) <=
+              kScratchFloats);
+
+// Some rows of x and some strips from one column on, a multiple of a group.
+struct PackedTile {
+  const std::byte* x;  // the first row's record
+  const PackedRows* rows;
+  int64_t group, blocks;  // the first group, and how many blocks of columns from there
+  const PanelW* w;
+  int64_t strip;  // PanelW from one strip to the next
+};
+
+template <int R, int V>
+inline void packed_tile(const PackedTile& p, float* c) {
+  const int64_t record = p.rows->shape.bytes;
+  const CodeX* codes = reinterpret_cast<const CodeX*>(p.x) + p.group * encoding::kGroup;
+  const float* scales = reinterpret_cast<const float*>(p.x + p.rows->shape.scales) + p.group;
+  const int32_t* sums = reinterpret_cast<const int32_t*>(p.x + p.rows->shape.sums) + p.group;
+  const int64_t code_row = record / int64_t(sizeof(CodeX)), row = record / int64_t(sizeof(float));
+  const PanelW* panel = p.w;
+  bool first = p.group == 0;
+  for (int64_t left = p.blocks; left > 0; left -= kGroupBlocks, ++scales, ++sums, first = false) {
+    Dots dots[R][V];
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const Dots start = kPackedBias ? dots_set(-kPackedBias * sums[r * row]) : dots_zero();
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) dots[r][v] = start;
+    }
+    const int64_t steps =
+        (left < kGroupBlocks ? left : kGroupBlocks) * encoding::kBlock / kDotDepth;
+    const CodeX* x = codes;
+    for (int64_t s = 0; s < steps; ++s, panel += kPanelStep, x += kDotDepth) {
+      DotVector at[V];
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        at[v] = dot_columns(panel + v / kStripVectors * p.strip +
+                            v % kStripVectors * kLanes * kDotDepth);
+      }
+#pragma GCC unroll 8
+      for (int r = 0; r < R; ++r) {
+        const DotVector splat = dot_splat(x + r * code_row);
+#pragma GCC unroll 4
+        for (int v = 0; v < V; ++v) dots[r][v] = dot(dots[r][v], at[v], splat);
+      }
+    }
+    codes += encoding::kGroup;
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const F scale = set(scales[r * row]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        float* const to = c + r * kMaxPieceCols + v * kLanes;
+        store(to, fma(scale, dots_float(dots[r][v]), first ? zero() : load(to)));
+      }
+    }
+  }
+}
+
+template <int V, int R = kPackedRows>
+inline void packed_tile_rows(int64_t rows, const PackedTile& p, float* c) {
+  if constexpr (R > 0) {
+    if (rows == R) return packed_tile<R, V>(p, c);
+    packed_tile_rows<V, R - 1>(rows, p, c);
+  }
+}
+
+// All rows of a piece against `strips` strips (kWideStrips or 1).
+inline void packed_tiles(const PackedTile& tile, int64_t rows, int64_t strips, float* c) {
+  const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
+  PackedTile p = tile;
+  for (int64_t part = 0; part < parts; ++part) {
+    const int64_t count = rows * (part + 1) / parts - rows * part / parts;
+    strips == kWideStrips ? packed_tile_rows<kPackedVectors>(count, p, c)
+                          : packed_tile_rows<kStripVectors>(count, p, c);
+    p.x += count * tile.rows->shape.bytes;
+    c += count * kMaxPieceCols;
+  }
+}
+
+// Columns from a block on, `blocks` of them, of one strip.
+inline void expand_strip(const LinearArgs& p, const uint8_t* strip, int64_t block, int64_t blocks,
+                         PanelW* out) {
+  constexpr int64_t kGroupBytes = kQ4HeadBytes + kGroupBlocks * kQ4BlockBytes;
+  const bool q4 = p.encoding == Encoding::kQ4;
+  const uint8_t* from = strip + (q4 ? block / kGroupBlocks * kGroupBytes : block * kQ8BlockBytes);
+  for (; blocks > 0; blocks -= kGroupBlocks) {
+    const int64_t here = blocks < kGroupBlocks ? blocks : kGroupBlocks;
+    q4 ? expand_q4(from, here, out) : expand_q8(from, here, out);
+    from += q4 ? kGroupBytes : here * kQ8BlockBytes;
+    out += here * encoding::kBlock * kStrip;
+  }
+}
+
+// Whether stored q8 steps are what dot() takes.
+inline constexpr bool kStoredSteps = kPackedBias == kPackedOffset && kDotDepth == kStepColumns;
+
+inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, int64_t t0,
+                          int64_t t1, float* c, PanelW* panel) {
+  const PackedRows& x = *p.rows;
+  const int64_t blocks = (p.k + encoding::kBlock - 1) / encoding::kBlock;
+  const uint8_t* const w = reinterpret_cast<const uint8_t*>(p.w) + strip * x.strip_bytes;
+  constexpr int64_t kTogether = kPanelInner / encoding::kBlock;
+  for (int64_t b = 0; b < blocks; b += kTogether) {
+    const int64_t here = blocks - b < kTogether ? blocks - b : kTogether;
+    PackedTile tile{x.records + t0 * x.shape.bytes, &x, b / kGroupBlocks, here, panel, kPanelStrip};
+    if (kStoredSteps && p.encoding == Encoding::kQ8) {
+      tile.w = reinterpret_cast<const PanelW*>(w + b * kQ8BlockBytes);
+      tile.strip = x.strip_bytes;
+    } else {
+      for (int64_t s = 0; s < strips; ++s) {
+        expand_strip(p, w + s * x.strip_bytes, b, here, panel + s * kPanelStrip);
+      }
+    }
+    packed_tiles(tile, t1 - t0, strips, c);
+  }
+}
+
+inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                                float* scratch) {
+  float* const c = scratch;
+  PanelW* const panel = reinterpret_cast<PanelW*>(c + kMaxPieceRows * kMaxPieceCols);
+  const int64_t end = (n1 + kStrip - 1) / kStrip;
+  for (int64_t strip = n0 / kStrip; strip < end;) {
+    const int64_t strips = end - strip >= kWideStrips ? kWideStrips : 1;
+    packed_strips(p, strip, strips, t0, t1, c + (strip * kStrip - n0), panel);
+    strip += strips;
+  }
+  for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
+}
+
+// A row of x as a record.
+inline void quantize_record(const float* x, int64_t cols, const RecordShape& shape,
+                            std::byte* record) {
+  CodeX* const codes = reinterpret_cast<CodeX*>(record);
+  float* const scales = reinterpret_cast<float*>(record + shape.scales);
+  int32_t* const sums = reinterpret_cast<int32_t*>(record + shape.sums);
+  int32_t* const block_sums = reinterpret_cast<int32_t*>(record + shape.block_sums);
+  for (int64_t g = 0; g * encoding::kGroup < cols; ++g) {
+    const int64_t first = g * encoding::kGroup;
+    const int64_t count = cols - first < encoding::kGroup ? cols - first : encoding::kGroup;
+    int8_t bytes[encoding::kGroup];
+    scales[g] = quantize_group<encoding::kGroup>(x + first, count, bytes);
+    sums[g] = 0;
+    for (int64_t b = 0; b < kGroupBlocks; ++b) {
+      int32_t sum = 0;
+      for (int64_t i = 0; i < encoding::kBlock; ++i) {
+        const int8_t code = bytes[b * encoding::kBlock + i];
+        codes[first + b * encoding::kBlock + i] = code;
+        sum += code;
+      }
+      block_sums[g * kGroupBlocks + b] = sum;
+      sums[g] += sum;
+    }
+  }
+}
+
+// --- few rows ---
+// totals[t] = sums of one strip, for sets that have few_strip(): each strip is read once, from
+// front to back.
+template <int T>
+inline void few_strips(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
+  const PackedRows& x = *p.rows;
+  for (int64_t n = n0; n < n1; n += kStrip) {
+    const uint8_t* const w = reinterpret_cast<const uint8_t*>(p.w) + n / kStrip * x.strip_bytes;
+    F totals[T];
+    p.encoding == Encoding::kQ4 ? few_strip_q4<T>(x, p.k, w, totals)
+                                : few_strip_q8<T>(x, p.k, w, totals);
+    for (int t = 0; t < T; ++t) store(sums + t * kMaxPieceCols + (n - n0), totals[t]);
+  }
+}
+
+// Up to kMaxPieceCols outputs; n0 is a multiple of kStrip.
+inline void linear_few_packed(const LinearArgs& p, int64_t n0, int64_t n1, float* scratch) {
+  if constexpr (kOwnFew) {
+    switch (p.tokens) {
+      case 1:
+        few_strips<1>(p, n0, n1, scratch);
+        break;
+      case 2:
+        few_strips<2>(p, n0, n1, scratch);
+        break;
+      case 3:
+        few_strips<3>(p, n0, n1, scratch);
+        break;
+      default:
+        few_strips<4>(p, n0, n1, scratch);
+    }
+    for (int64_t t = 0; t < p.tokens; ++t) finish_row(p, scratch + t * kMaxPieceCols, t, n0, n1);
+  } else {
+    linear_block_packed(p, 0, p.tokens, n0, n1, scratch);
+  }
+}
