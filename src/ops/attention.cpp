@@ -30,13 +30,13 @@ Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
   tensor::AttentionJob job{q,      k,    v, c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v}),
                            ranges, scale};
   if (!job.out.grad) {
-    c.backend.attention(c.pool, job);
+    if (!c.cancelled()) c.backend.attention(c.pool, job);
     return job.out;
   }
   OCELLI_CHECK(k.dtype == tensor::DType::kF32, "attention: a gradient flows through float32 alone");
   job.log_sum_exp = c.arena.take<float>(q.dim(0) * q.dim(1));
   job.ranges = detail::keep(c, ranges);
-  c.backend.attention(c.pool, job);
+  if (!c.cancelled()) c.backend.attention(c.pool, job);
   detail::on_backward(c, job.out, [job](Context& b, const Tensor& dout) {
     tensor::AttentionGradJob grad{job, dout, {}, {}, {}};
     grad.dq = detail::gradient(b, job.q);

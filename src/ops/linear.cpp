@@ -35,7 +35,7 @@ void add_gradients(Context& c, const Tensor& dy, const Tensor& x, const Weight& 
 Tensor product(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
   const Tensor y = c.output({x.dim(0), w.rows}, {x, detail::parameter(w), e.bias, e.residual});
   const tensor::LinearJob job = job_of(c, x, w, e, y);
-  c.backend.linear(c.pool, {&job, 1});
+  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
   detail::on_backward(c, y, [x, w, e](Context& b, const Tensor& dy) {
     for (const Tensor& t : {e.bias, e.residual}) {
       if (t.grad) b.backend.accumulate(b.pool, dy, 1, detail::gradient(b, t));
@@ -65,7 +65,7 @@ Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
   }
   const Tensor y = c.output({x.dim(0), w.rows}, {});
   const tensor::LinearJob job = job_of(c, x, w, e, y);
-  c.backend.linear(c.pool, {&job, 1});
+  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
   return y;
 }
 
@@ -87,7 +87,7 @@ void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws
     ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
     jobs[fused++] = job_of(c, x, *ws[i], e, ys[i]);
   }
-  if (fused > 0) c.backend.linear(c.pool, std::span(jobs).first(fused));
+  if (fused > 0 && !c.cancelled()) c.backend.linear(c.pool, std::span(jobs).first(fused));
 }
 
 Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale) {
@@ -97,7 +97,7 @@ Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w
   if (own) result.grad = new (c.arena.take<tensor::Grad>(1)) tensor::Grad{nullptr, y.count()};
   const Tensor scaled = scale == 1 ? x : detail::scaled_copy(c, x, scale);
   const tensor::LinearJob job = job_of(c, scaled, w, {{}, Activation::kNone, y}, y);
-  c.backend.linear(c.pool, {&job, 1});
+  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
   if (!detail::wants_gradient(c, {result})) return result;
   c.tape->push_back([x, scaled, w, result, scale, own](Context& b) {
     if (!detail::reached(result)) return;

@@ -10,7 +10,7 @@ void add_kept_rows(Context& b, const Tensor& dy, std::span<const int32_t> rows,
   const tensor::Scratch scratch(b.arena);
   const Tensor masked = detail::output_like(b, dy, {});
   const Tensor zeros = b.output({int64_t(rows.size()), dy.dim(1)}, {});
-  std::fill_n(zeros.f32(), zeros.count(), 0.0f);
+  tensor::clear(b, zeros.f32(), zeros.count());
   detail::copy(b, dy, masked);
   b.backend.scatter_rows(b.pool, zeros, rows, false, masked);
   b.backend.accumulate(b.pool, masked, 1, dbase);

@@ -27,6 +27,7 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
     tensor::Tape probe;
     Context plain{c.backend, c.arena, c.pool, x.grad ? nullptr : &probe, c.rng, c.exact};
     plain.drops = true;
+    plain.cancel = c.cancel;
     const Tensor result = block(plain, input);
     OCELLI_CHECK(result.rank == x.rank && result.shape == x.shape,
                  "recompute: a block keeps the shape");
@@ -41,12 +42,13 @@ Tensor recompute(Context& c, const Tensor& x, const Block& block) {
     const tensor::Scratch scratch(b.arena);
     tensor::Tape tape;
     Context again{b.backend, b.arena, b.pool, &tape, rng, exact, b.arena.take_bytes(0)};
+    again.cancel = b.cancel;
     const Tensor result = block(again, x);
     if (!result.grad) return;
     b.backend.accumulate(b.pool, detail::gradient(b, y), 1, detail::gradient(again, result));
     if (hands_over) {
       x.grad->data = std::exchange(y.grad->data, nullptr);
-      std::fill_n(x.grad->data, x.grad->count, 0.0f);
+      tensor::clear(b, x.grad->data, x.grad->count);
     }
     tensor::run_backward(again);
     tensor::drop_gradient(b, y);

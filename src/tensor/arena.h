@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "base/result.h"
 
@@ -34,11 +35,14 @@ class Arena {
   void* take_bytes(int64_t bytes);
   template <class T>
   T* take(int64_t count) {
-    return static_cast<T*>(take_bytes(count * int64_t(sizeof(T))));
+    const int64_t bytes = count * int64_t(sizeof(T));
+    if (counts_only_ && std::is_same_v<T, float>) return static_cast<T*>(count_bytes(bytes));
+    return static_cast<T*>(take_bytes(bytes));
   }
 
-  // From now on addresses are counted and never touched: what a dry run works on.
-  void count_only() { counts_only_ = true; }
+  // From now on numbers (float) are counted and never touched: what a dry run works on. There may
+  // be more of them than the arena reserves. Requires that nothing is taken.
+  void count_only();
   bool counts_only() const { return counts_only_; }
 
   int64_t mark() const { return used_; }
@@ -51,8 +55,10 @@ class Arena {
 
  private:
   Arena(std::byte* memory, int64_t capacity) : memory_(memory), capacity_(capacity) {}
+  void* count_bytes(int64_t bytes);
   std::byte* memory_ = nullptr;
   int64_t capacity_ = 0, used_ = 0, peak_ = 0;
+  int64_t at_ = 0;  // where the next address is: used_, less what was only counted
   bool counts_only_ = false;
 };
 

@@ -47,6 +47,23 @@ TEST(Arena, ReservesMoreThanThereIsMemory) {
   arena->take<float>(1)[0] = 1;
 }
 
+TEST(Arena, CountsMoreThanItReserves) {
+  Arena arena = *Arena::create(1 << 20);
+  arena.count_only();
+  for (int i = 0; i < 3; ++i) {
+    const Scratch scratch(arena);
+    arena.take<float>(int64_t{1} << 40);
+    int32_t* table = arena.take<int32_t>(1000);  // is written, and so has a place
+    std::fill_n(table, 1000, 7);
+    const float* a = arena.take<float>(int64_t{1} << 40);
+    EXPECT_LT(table, arena.take<int32_t>(1));
+    EXPECT_NE(a, arena.take<float>(1));
+    EXPECT_EQ(table[999], 7);
+  }
+  EXPECT_EQ(arena.mark(), 0);
+  EXPECT_EQ(arena.peak(), (int64_t{8} << 40) + 4032 + 64 + 64);
+}
+
 TEST(Arena, MovesAndTrims) {
   Arena arena = *Arena::create(1 << 20);
   auto* p = arena.take<char>(8192);

@@ -24,16 +24,18 @@ float* grad_of(Context& c, const Tensor& t) {
                  "a gradient that outlives a recomputed block is taken before it");
     float* const spare = c.spare ? c.spare->take(t.grad->count) : nullptr;
     t.grad->data = spare ? spare : c.arena.take<float>(t.grad->count);
-    if (c.arena.counts_only()) return t.grad->data + t.grad_offset;
-    constexpr int64_t kPiece = 1 << 16;  // numbers that are worth another thread
-    c.pool.parallel_for(
-        t.grad->count,
-        [data = t.grad->data](int64_t begin, int64_t end) {
-          std::fill(data + begin, data + end, 0.0f);
-        },
-        kPiece);
+    clear(c, t.grad->data, t.grad->count);
   }
   return t.grad->data + t.grad_offset;
+}
+
+void clear(Context& c, float* numbers, int64_t count) {
+  if (c.arena.counts_only()) return;
+  constexpr int64_t kPiece = 1 << 16;  // numbers that are worth another thread
+  c.pool.parallel_for(
+      count,
+      [numbers](int64_t begin, int64_t end) { std::fill(numbers + begin, numbers + end, 0.0f); },
+      kPiece);
 }
 
 float* SpareGradients::take(int64_t count) {
@@ -58,7 +60,7 @@ void run_backward(Context& c) {
   c.tape->clear();
   SpareGradients spare;
   SpareGradients* const outer = std::exchange(c.spare, &spare);
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) (*step)(c);
+  for (auto step = steps.rbegin(); step != steps.rend() && !c.cancelled(); ++step) (*step)(c);
   c.spare = outer;
 }
 

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "base/cancel.h"
 #include "base/thread_pool.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
@@ -55,6 +56,11 @@ struct Context {
   bool recompute = false;
   // While a backward pass runs: the gradients it is done with.
   SpareGradients* spare = nullptr;
+  // Once it is requested, products and attention are not computed any more, nor steps of the tape:
+  // the pass ends soon, with results of the right shapes and the wrong numbers, which whoever began
+  // it throws away. May be null.
+  const base::CancelToken* cancel = nullptr;
+  bool cancelled() const { return cancel && cancel->requested(); }
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any
   // input has one.
@@ -67,6 +73,9 @@ struct Context {
 float* grad_of(Context& c, const Tensor& t);
 // The op that made t has read its gradient: nobody asks for it any more.
 void drop_gradient(Context& c, const Tensor& t);
+
+// Zero in `count` numbers of the arena; nothing in one that only counts.
+void clear(Context& c, float* numbers, int64_t count);
 
 // Runs the tape from the back and empties it. Gradients of results must have been set before.
 void run_backward(Context& c);
