@@ -96,6 +96,18 @@ std::string forecast_text(const engine::Forecast& f) {
   return out;
 }
 
+Result<int> plan_of_config(const PlanFlags& flags, const formats::ModelFolder& folder,
+                           const std::vector<engine::PictureSize>& pictures,
+                           const std::vector<std::string>& videos) {
+  if (!videos.empty()) {
+    return base::fail(Code::kUsage,
+                      "the model's folder has no weights, so that clips cannot be planned; give "
+                      "--picture WIDTHxHEIGHT for each frame",
+                      videos.front());
+  }
+  return plan_training(flags.training, folder, pictures, flags.json);
+}
+
 Result<int> plan(PlanFlags& flags) {
   OCELLI_ASSIGN(Target target, resolve_target(flags.words, flags.engine.model, flags.prompt));
   std::vector<std::string> notes;
@@ -119,7 +131,12 @@ Result<int> plan(PlanFlags& flags) {
     pictures.push_back(size);
   }
   flags.engine.quiet = flags.engine.quiet || flags.json;
-  flags.engine.packed = true;
+  flags.engine.packed = !flags.train;  // as run does; train packs nothing
+  flags.training.engine = flags.engine;
+  if (flags.train) {
+    OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(target.model, flags.engine.mmproj));
+    if (!has_weights(folder)) return plan_of_config(flags, folder, pictures, videos);
+  }
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   for (const std::string& path : videos) {
     OCELLI_ASSIGN(const Input file, Input::open(path));
@@ -127,7 +144,6 @@ Result<int> plan(PlanFlags& flags) {
     const media::VideoInfo info = clip.info;
     pictures.push_back({info.width, info.height, std::move(clip), int64_t(file.bytes().size())});
   }
-  flags.training.engine = flags.engine;
   if (flags.train) return plan_training(flags.training, *open.engine, pictures, flags.json);
   OCELLI_ASSIGN(
       const engine::Forecast f,

@@ -87,32 +87,48 @@ struct Counted {
   count::Work work;
 };
 
+// How many tiles go through a frozen tower together, as Engine::tiles_together().
+Result<int64_t> tiles_together(const ForecastModel& m) {
+  OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
+  arena.count_only();
+  count::CountingBackend backend;
+  Context c{backend, arena, m.pool};
+  const int64_t side = m.info().vision->tile;
+  int64_t peaks[2];
+  for (const int64_t tiles : {1, 2}) {
+    const tensor::Scratch scratch(arena);
+    m.loaded.model->encode_tiles(c, c.output({tiles, 3, side, side}, {}));
+    peaks[tiles - 1] = arena.peak();
+  }
+  return std::max<int64_t>(1, m.vision_workspace / std::max<int64_t>(1, peaks[1] - peaks[0]));
+}
+
 // One micro-batch forward and backward.
-Result<Counted> count_step(engine::Engine& engine, const TrainOptions& o, const StepShape& shape,
-                           bool vision, bool connector) {
+Result<Counted> run_step(const ForecastModel& m, const TrainOptions& o, const StepShape& shape,
+                         bool vision, bool connector) {
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
   arena.count_only();
   count::CountingBackend backend;
   tensor::Tape tape;
-  Context c{backend, arena, engine.pool(), &tape};
+  Context c{backend, arena, m.pool, &tape};
   c.exact = true;
   c.recompute = o.gradient_checkpointing;
-  const models::Model& model = engine.model();
+  const models::Model& model = *m.loaded.model;
   const int64_t tokens = shape.samples * shape.tokens, tiles = shape.samples * shape.tiles;
   const std::vector<int64_t> lengths(size_t(shape.samples), shape.tokens);
   Tensor x = model.embed(c, std::vector<int32_t>(size_t(tokens), 0));
-  if (tiles > 0 && engine.info().vision) {
-    const models::VisionInfo& v = *engine.info().vision;
-    Context plain{backend, arena, engine.pool()};
+  if (tiles > 0 && m.info().vision) {
+    const models::VisionInfo& v = *m.info().vision;
+    Context plain{backend, arena, m.pool};
     if (!vision) {  // for the cache, before the step
       const tensor::Scratch scratch(arena);
-      const int64_t together = std::min(tiles, engine.tiles_together());
-      model.encode_tower(plain, plain.output({together, 3, v.tile, v.tile}, {}));
+      OCELLI_ASSIGN(const int64_t most, tiles_together(m));
+      model.encode_tower(plain, plain.output({std::min(tiles, most), 3, v.tile, v.tile}, {}));
     }
     const int64_t rows = tiles * v.tokens_per_tile;
     const Tensor seen = vision ? model.encode_tiles(c, c.output({tiles, 3, v.tile, v.tile}, {}))
                         : connector ? model.connect(c, c.output({rows, v.tower_width}, {}))
-                                    : c.output({rows, engine.info().hidden}, {});
+                                    : c.output({rows, m.info().hidden}, {});
     std::vector<int32_t> places;
     for (int32_t i = 0; i < std::min(rows, tokens); ++i) places.push_back(i);
     x = ops::place_rows(c, x, seen.slice(0, 0, int64_t(places.size())), places);
@@ -126,7 +142,7 @@ Result<Counted> count_step(engine::Engine& engine, const TrainOptions& o, const 
 }
 
 // The teacher reads one sample at a time, forward only. Its pictures may be cut finer.
-Counted count_teacher(engine::Engine& student, const StepShape& shape, tensor::Arena& arena) {
+Counted count_teacher(const ForecastModel& student, const StepShape& shape, tensor::Arena& arena) {
   engine::Engine& engine = *shape.teacher.engine;
   arena.count_only();
   count::CountingBackend backend;
@@ -160,7 +176,7 @@ int64_t top_k_bytes(const TrainOptions& o, const StepShape& shape) {
   return 2 * shape.samples * shape.tokens * o.teacher_top_k * int64_t(2 * sizeof(float));
 }
 
-Status add_teacher(engine::Engine& student, const TrainOptions& o, const StepShape& shape,
+Status add_teacher(const ForecastModel& student, const TrainOptions& o, const StepShape& shape,
                    TrainForecast& f) {
   f.teacher = top_k_bytes(o, shape);
   if (!shape.teacher.engine) return {};
@@ -175,8 +191,36 @@ Status add_teacher(engine::Engine& student, const TrainOptions& o, const StepSha
   return {};
 }
 
+// The same for any number and length of samples: beyond these, what further ones take is what the
+// last one took, and activations grow with the length. (Attention within a sample with its square.)
+Result<Counted> count_step(const ForecastModel& m, const TrainOptions& o, const StepShape& shape,
+                           bool vision, bool connector) {
+  constexpr int64_t kMostSamples = 2, kMostTokens = 1 << 15;
+  if (shape.tokens > kMostTokens) {
+    StepShape shorter = shape;
+    shorter.tokens = kMostTokens;
+    OCELLI_ASSIGN(Counted c, count_step(m, o, shorter, vision, connector));
+    const double times = double(shape.tokens) / double(kMostTokens);
+    c.peak = int64_t(double(c.peak) * times);
+    c.work.product_macs = int64_t(double(c.work.product_macs) * times);
+    c.work.attention_macs = int64_t(double(c.work.attention_macs) * times * times);
+    return c;
+  }
+  if (shape.samples <= kMostSamples) return run_step(m, o, shape, vision, connector);
+  StepShape one = shape, two = shape;
+  one.samples = 1;
+  two.samples = 2;
+  OCELLI_ASSIGN(const Counted a, run_step(m, o, one, vision, connector));
+  OCELLI_ASSIGN(Counted b, run_step(m, o, two, vision, connector));
+  const int64_t more = shape.samples - 2;
+  b.peak += more * (b.peak - a.peak);
+  b.work.product_macs += more * (b.work.product_macs - a.work.product_macs);
+  b.work.attention_macs += more * (b.work.attention_macs - a.work.attention_macs);
+  return b;
+}
+
 // Multiply-adds of a second, in float32, of products as long as a step's.
-double measure_speed(engine::Engine& engine) {
+double measure_speed(const ForecastModel& m) {
   constexpr int64_t kRows = 256, kOut = 1024, kIn = 1024;
   std::vector<float> matrix(size_t(kOut * kIn), 0.01f), in(size_t(kRows * kIn), 0.01f);
   std::vector<float> out(size_t(kRows * kOut), 0.01f), gradient(size_t(kRows * kIn));
@@ -191,9 +235,8 @@ double measure_speed(engine::Engine& engine) {
     const base::Stopwatch watch;
     tensor::LinearJob job{x, &w, y};
     job.exact = true;
-    engine.backend().linear(engine.pool(), {&job, 1});
-    engine.backend().linear_grad_input(engine.pool(), y, w,
-                                       Tensor::view(gradient.data(), {kRows, kIn}));
+    m.backend.linear(m.pool, {&job, 1});
+    m.backend.linear_grad_input(m.pool, y, w, Tensor::view(gradient.data(), {kRows, kIn}));
     best = std::min(best, watch.seconds());
   }
   return 2.0 * double(kRows * kOut * kIn) / best;
@@ -212,16 +255,15 @@ void count_parameters(const TrainOptions& o, const std::vector<Parameter>& param
 
 }  // namespace
 
-Result<TrainForecast> forecast_training(engine::Engine& engine, const TrainOptions& o,
+Result<TrainForecast> forecast_training(const ForecastModel& m, const TrainOptions& o,
                                         const StepShape& shape) {
   TrainForecast f;
-  f.program = base::process_memory().now;
+  f.program = base::process_memory().now + m.unread;
   Counted counted;
-  models::LoadedModel& loaded = engine.mutable_loaded();
   if (o.method == "lora") {
     OCELLI_ASSIGN(const models::AdapterConfig config, adapter_config(o, ""));
     OCELLI_ASSIGN(const auto adapter,
-                  models::Adapter::create(config, loaded, engine.pool(), uint64_t(o.seed)));
+                  models::Adapter::create(config, m.loaded, m.pool, uint64_t(o.seed)));
     std::vector<Parameter> parameters;
     bool parts[kParts] = {};
     for (const models::AdapterTensor& t : adapter->tensors()) {
@@ -235,31 +277,31 @@ Result<TrainForecast> forecast_training(engine::Engine& engine, const TrainOptio
     count_parameters(o, parameters, f);
     OCELLI_TRY(adapter->attach());
     auto one =
-        count_step(engine, o, shape, parts[size_t(Part::kVision)], parts[size_t(Part::kConnector)]);
+        count_step(m, o, shape, parts[size_t(Part::kVision)], parts[size_t(Part::kConnector)]);
     adapter->detach();
     OCELLI_ASSIGN(counted, std::move(one));
   } else {
     Flags flags(o, true);
-    loaded.model->visit(flags);
+    m.loaded.model->visit(flags);
     count_parameters(o, flags.parameters(), f);
-    auto one = count_step(engine, o, shape, o.train_vision, o.train_connector);
+    auto one = count_step(m, o, shape, o.train_vision, o.train_connector);
     Restore restore(o, flags.encodings());
-    loaded.model->visit(restore);
+    m.loaded.model->visit(restore);
     OCELLI_ASSIGN(counted, std::move(one));
   }
   f.activations = counted.peak;
   f.macs = counted.work.product_macs + counted.work.attention_macs;
-  if (engine.info().vision) {
-    const int64_t side = engine.info().vision->tile;
+  if (m.info().vision) {
+    const int64_t side = m.info().vision->tile;
     f.pictures = shape.samples * shape.tiles * o.gradient_accumulation_steps * side * side * 3;
   }
-  OCELLI_TRY(add_teacher(engine, o, shape, f));
-  f.step_seconds = double(o.gradient_accumulation_steps) * double(f.macs + f.teacher_macs) /
-                   measure_speed(engine);
+  OCELLI_TRY(add_teacher(m, o, shape, f));
+  f.step_seconds =
+      double(o.gradient_accumulation_steps) * double(f.macs + f.teacher_macs) / measure_speed(m);
   return f;
 }
 
-Result<std::optional<std::vector<std::string>>> settings_that_fit(engine::Engine& engine,
+Result<std::optional<std::vector<std::string>>> settings_that_fit(const ForecastModel& model,
                                                                   const TrainOptions& options,
                                                                   const StepShape& shape,
                                                                   int64_t bytes) {
@@ -267,7 +309,7 @@ Result<std::optional<std::vector<std::string>>> settings_that_fit(engine::Engine
   StepShape s = shape;
   std::vector<std::string> changes;
   const auto fits = [&]() -> Result<bool> {
-    OCELLI_ASSIGN(const TrainForecast f, forecast_training(engine, o, s));
+    OCELLI_ASSIGN(const TrainForecast f, forecast_training(model, o, s));
     return f.peak() <= bytes;
   };
   const auto change = [&](const std::string& name, const std::string& value) {
@@ -301,12 +343,12 @@ Result<std::optional<std::vector<std::string>>> settings_that_fit(engine::Engine
   return std::optional<std::vector<std::string>>();
 }
 
-Status check_memory(engine::Engine& engine, const TrainOptions& options, const StepShape& shape,
+Status check_memory(const ForecastModel& model, const TrainOptions& options, const StepShape& shape,
                     int64_t bytes) {
-  OCELLI_ASSIGN(const TrainForecast f, forecast_training(engine, options, shape));
+  OCELLI_ASSIGN(const TrainForecast f, forecast_training(model, options, shape));
   if (f.peak() <= bytes) return {};
   const auto mib = [](int64_t n) { return std::to_string((n + (1 << 20) - 1) >> 20) + " MiB"; };
-  OCELLI_ASSIGN(const auto settings, settings_that_fit(engine, options, shape, bytes));
+  OCELLI_ASSIGN(const auto settings, settings_that_fit(model, options, shape, bytes));
   std::string proposal = "no settings of this model fit; choose a smaller model";
   if (settings) {
     proposal.clear();

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "models/shapes.h"
 #include "train/session.h"
 #include "train/trainer_test_kit.h"
 
@@ -38,6 +40,42 @@ TEST(TrainForecast, ActivationsAreTheRealOnes) {
     EXPECT_NEAR(double(run.arena->peak()), double(f->activations), 0.05 * double(f->activations));
     EXPECT_GT(f->macs, 0);
   }
+}
+
+TEST(TrainForecast, AConfigurationAloneGivesTheSame) {
+  for (const char* name : {"smollm2", "smolvlm2-b"}) {
+    Rig run(name);
+    TrainOptions o;
+    o.lora_r = 4;
+    o.use_dora = true;
+    const StepShape shape{5, 600, 1};
+    const auto whole = forecast_training(*run.engine, o, shape);
+    const auto config = base::Json::parse(
+        base::read_file(std::string(OCELLI_FIXTURES "/models/") + name + "/config.json", 1 << 20)
+            .value());
+    auto shapes = models::shape_model(config.value(), encoding::Encoding::kF32).value();
+    const auto f = forecast_training({shapes, run.engine->pool(), run.engine->backend()}, o, shape);
+    ASSERT_TRUE(whole.ok() && f.ok());
+    EXPECT_EQ(f->trainable, whole->trainable);
+    EXPECT_EQ(f->activations, whole->activations);
+    EXPECT_EQ(f->optimizer, whole->optimizer);
+    EXPECT_EQ(f->pictures, whole->pictures);
+    EXPECT_EQ(f->macs, whole->macs);
+    EXPECT_GE(f->program, shapes.storage_bytes);
+  }
+}
+
+TEST(TrainForecast, NoSizeIsTooLargeToBeToldSo) {
+  Rig run("smollm2");
+  TrainOptions o;
+  const auto one = forecast_training(*run.engine, o, {1, 4096, 0});
+  const auto many = forecast_training(*run.engine, o, {4096, 4096, 0});
+  const auto longest = forecast_training(*run.engine, o, {4096, 1 << 22, 0});
+  ASSERT_TRUE(one.ok() && many.ok() && longest.ok());
+  EXPECT_GT(many->activations, 3500 * one->activations);
+  EXPECT_LT(many->activations, 4097 * one->activations);
+  EXPECT_NEAR(double(longest->activations), 1024.0 * double(many->activations),
+              0.05 * double(longest->activations));
 }
 
 TEST(TrainForecast, TooMuchIsRefusedWithSettingsThatFit) {
