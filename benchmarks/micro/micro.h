@@ -93,16 +93,22 @@ struct Heads {
   bool causal;
 };
 
-// Operations that only read and write: bytes moved against reads.
+// Operations that only read and write, from one matrix to another: bytes moved against reads.
 template <class Run>
-void rows(benchmark::State& state, InstructionSet set, double passes, Run run) {
+void moves(benchmark::State& state, InstructionSet set, int64_t height, int64_t width,
+           double passes, Run run) {
   Fixture f{set};
-  constexpr int64_t kRows = 256, kWidth = 768;
-  std::vector<float> x = numbers(kRows * kWidth), y(x.size());
-  const Tensor from = Tensor::view(x.data(), {kRows, kWidth}),
-               to = Tensor::view(y.data(), {kRows, kWidth});
+  std::vector<float> x = numbers(height * width), y(x.size());
+  const Tensor from = Tensor::view(x.data(), {height, width}),
+               to = Tensor::view(y.data(), {height, width});
   f.measure(state, passes * 4.0 * double(x.size()), &Limits::read_bytes, "GB/s",
             [&] { run(*f.backend, f.pool, from, to); });
+}
+
+// The same of a model's rows.
+template <class Run>
+void rows(benchmark::State& state, InstructionSet set, double passes, Run run) {
+  moves(state, set, 256, 768, passes, run);
 }
 
 template <class Run>

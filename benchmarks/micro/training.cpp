@@ -64,16 +64,10 @@ void attention_grad(benchmark::State& state, InstructionSet set, const Heads& h)
             [&] { f.backend->attention_grad(f.pool, grad); });
 }
 
-// Logits of a vocabulary: bytes of them against reads.
+// Logits of a vocabulary.
 template <class Run>
 void objective(benchmark::State& state, InstructionSet set, double passes, Run run) {
-  Fixture f{set};
-  constexpr int64_t kTokens = 16, kVocabulary = 49280;
-  std::vector<float> x = numbers(kTokens * kVocabulary), dx(x.size());
-  const Tensor logits = Tensor::view(x.data(), {kTokens, kVocabulary}),
-               grad = Tensor::view(dx.data(), {kTokens, kVocabulary});
-  f.measure(state, passes * 4.0 * double(x.size()), &Limits::read_bytes, "GB/s",
-            [&] { run(*f.backend, f.pool, logits, grad); });
+  moves(state, set, 16, 49280, passes, run);
 }
 
 void add_row_gradients(const std::string& isa, InstructionSet set) {

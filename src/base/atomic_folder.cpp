@@ -28,8 +28,16 @@ std::string parent_of(const std::string& path) {
   return parent.empty() ? "." : parent;
 }
 
+// Whether a folder stands there with nothing in it, or nothing at all.
+bool is_free(const std::string& path) {
+  std::error_code error;
+  return !fs::exists(fs::symlink_status(path, error)) || fs::is_empty(path, error);
+}
+
+}  // namespace
+
 Status sync_folder(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int fd = open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return errno_error(errno, "open", path);
   const int rc = fsync(fd);
   const int number = errno;
@@ -39,13 +47,12 @@ Status sync_folder(const std::string& path) {
   return {};
 }
 
-// Whether a folder stands there with nothing in it, or nothing at all.
-bool is_free(const std::string& path) {
+Status remove_folder(const std::string& path) {
   std::error_code error;
-  return !fs::exists(fs::symlink_status(path, error)) || fs::is_empty(path, error);
+  fs::remove_all(path, error);
+  if (error) return errno_error(error.value(), "remove", path);
+  return {};
 }
-
-}  // namespace
 
 Result<AtomicFolder> AtomicFolder::create(const std::string& path, bool replace) {
   AtomicFolder out;
@@ -77,8 +84,7 @@ AtomicFolder& AtomicFolder::operator=(AtomicFolder&& other) noexcept {
 
 void AtomicFolder::discard() {
   if (temporary_.empty()) return;
-  std::error_code error;
-  fs::remove_all(temporary_, error);
+  (void)remove_folder(temporary_);
   temporary_.clear();
 }
 

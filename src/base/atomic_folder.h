@@ -11,6 +11,11 @@
 
 namespace ocelli::base {
 
+// The names in a folder ("": the current one) to disk.
+Status sync_folder(const std::string& path);
+// A folder or file and all in it; nothing there is fine.
+Status remove_folder(const std::string& path);
+
 class AtomicFolder {
  public:
   // Files are written into a hidden folder beside `path`. What stands there already is replaced by

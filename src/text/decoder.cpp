@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "text/sequence_depth.h"
 
 namespace ocelli::text {
 namespace {
@@ -13,7 +14,6 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr int kMaxDepth = 8;
 constexpr size_t kMaxSteps = 16;
 constexpr size_t kMaxStrip = 64;
 constexpr size_t kMaxContent = 64;                     // bytes that a step may put in
@@ -49,7 +49,7 @@ Result<Decoder> Decoder::parse(const Json& json) {
 }
 
 Status Decoder::parse_into(const Json& json, int depth) {
-  if (depth > kMaxDepth) return fail(Code::kBadInput, "Sequences are nested too deeply");
+  OCELLI_TRY(check_depth(depth));
   OCELLI_ASSIGN(const std::string type, json.get_string("type"));
   if (type == "Sequence") {
     const Json* list = json.find("decoders");

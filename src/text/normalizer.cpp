@@ -6,6 +6,7 @@
 
 #include "base/base64.h"
 #include "base/utf8.h"
+#include "text/sequence_depth.h"
 #include "text/utf8_reader.h"
 
 namespace ocelli::text {
@@ -17,7 +18,6 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr int kMaxDepth = 8;
 constexpr size_t kMaxSteps = 16;
 constexpr size_t kMaxContent = 64;         // bytes that a step may put in
 constexpr int kLongestDecomposition = 32;  // Unicode's longest is 18 characters (U+FDFA)
@@ -117,7 +117,7 @@ Result<Normalizer> Normalizer::parse(const Json& json) {
 
 Status Normalizer::parse_into(const Json& json, int depth) {
   if (json.is_null()) return {};
-  if (depth > kMaxDepth) return fail(Code::kBadInput, "Sequences are nested too deeply");
+  OCELLI_TRY(check_depth(depth));
   OCELLI_ASSIGN(const std::string type, json.get_string("type"));
   if (type == "Sequence") {
     const Json* list = json.find("normalizers");

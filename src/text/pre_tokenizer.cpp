@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "text/sequence_depth.h"
 #include "text/utf8_reader.h"
 
 namespace ocelli::text {
@@ -13,7 +14,6 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-constexpr int kMaxDepth = 8;
 constexpr size_t kMaxSteps = 32;
 
 }  // namespace
@@ -32,7 +32,7 @@ bool PreTokenizer::first_of_parts() const {
 }
 
 Status PreTokenizer::parse_into(const Json& json, int depth) {
-  if (depth > kMaxDepth) return fail(Code::kBadInput, "Sequences are nested too deeply");
+  OCELLI_TRY(check_depth(depth));
   OCELLI_ASSIGN(const std::string type, json.get_string("type"));
   if (type == "Sequence") {
     const Json* list = json.find("pretokenizers");

@@ -2,6 +2,7 @@
 #include <unordered_map>
 
 #include "text/byte_alphabet.h"
+#include "text/sequence_depth.h"
 #include "text/tokenizer_impl.h"
 
 namespace ocelli::text {
@@ -14,7 +15,6 @@ using base::Result;
 using base::Status;
 using Impl = Tokenizer::Impl;
 
-constexpr int kMaxDepth = 8;                   // of Sequences
 constexpr size_t kMaxTemplateTokens = 64;      // that a post-processor adds
 constexpr size_t kMaxBytes = size_t{1} << 30;  // of all tokens together, as text
 
@@ -211,7 +211,7 @@ Status parse_template(const Json& json, Impl& impl) {
 
 Status parse_post_processor(const Json& json, Impl& impl, int depth = 0) {
   if (json.is_null()) return {};
-  if (depth > kMaxDepth) return fail(Code::kBadInput, "Sequences are nested too deeply");
+  OCELLI_TRY(check_depth(depth));
   OCELLI_ASSIGN(const std::string type, json.get_string("type"));
   if (type == "ByteLevel") return {};  // moves offsets, which we do not have
   if (type == "TemplateProcessing") {

@@ -1,17 +1,16 @@
 // Writing checkpoints.
 #include "train/checkpoint.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 
+#include "base/atomic_folder.h"
 #include "base/file.h"
 #include "base/folders.h"
 #include "formats/safetensors_writer.h"
+#include "train/checkpoint_names.h"
 
 namespace ocelli::train {
 
@@ -23,23 +22,10 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int64_t kHashWhole = int64_t{2} << 30;
-constexpr char kPrefix[] = "step-";
-constexpr char kPartial[] = ".tmp";
+constexpr size_t kHashPiece = size_t{16} << 20;
 
-Status sync_folder(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return base::errno_error(errno, "open", path);
-  const int failed = fsync(fd) != 0 && errno != EINVAL ? errno : 0;
-  close(fd);
-  return failed ? Status(base::errno_error(failed, "write", path)) : Status();
-}
-
-Status remove_folder(const std::string& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  if (error) return base::errno_error(error.value(), "remove", path);
-  return {};
+std::string partial_name(const std::string& folder) {
+  return folder + std::string(kPartialEnding);
 }
 
 Json identity_json(const RunIdentity& identity) {
@@ -56,7 +42,7 @@ Result<Json> list_files(const std::string& folder) {
     names.push_back(entry.path().filename().string());
   }
   if (error) return base::errno_error(error.value(), "list", folder);
-  std::erase(names, "training.json");
+  std::erase(names, kTrainingFile);
   std::sort(names.begin(), names.end());
   for (const std::string& name : names) {
     OCELLI_ASSIGN(const base::MappedFile file,
@@ -71,19 +57,25 @@ Result<Json> list_files(const std::string& folder) {
 
 std::string base_model_hash(const models::LoadedModel& loaded) {
   const formats::Checkpoint& checkpoint = loaded.checkpoint;
-  if (checkpoint.files().empty() || checkpoint.total_bytes() > kHashWhole) {
-    return checkpoint.fingerprint().hex();
-  }
   base::Sha256 hash;
-  for (const formats::SafetensorsFile& file : checkpoint.files()) {
-    hash.update_u64(file.bytes().size());
-    hash.update(file.bytes());
+  for (const formats::TensorInfo& t : checkpoint.tensors()) {
+    for (const std::string& text : {t.name, t.dtype, formats::shape_text(t.shape)}) {
+      hash.update_u64(text.size());
+      hash.update(text);
+    }
+    hash.update_u64(t.bytes.size());
+    for (size_t at = 0; at < t.bytes.size(); at += kHashPiece) {
+      const auto piece = t.bytes.subspan(at, std::min(kHashPiece, t.bytes.size() - at));
+      hash.update(piece);
+      // Else files that were converted while loading would count as memory once more.
+      if (t.bytes.size() > kHashPiece) checkpoint.release(piece);
+    }
   }
   return hash.finish().hex();
 }
 
 std::string checkpoint_folder(const std::string& out, int64_t step) {
-  return base::join_path(out, kPrefix + std::to_string(step));
+  return base::join_path(out, std::string(kStepPrefix) + std::to_string(step));
 }
 
 Status CheckpointKeeper::write_state(const std::string& folder) {
@@ -115,7 +107,7 @@ Status CheckpointKeeper::write_state(const std::string& folder) {
   std::vector<formats::TensorSpec> specs;
   for (const Piece& piece : pieces) specs.push_back(piece.spec);
   OCELLI_ASSIGN(auto out, formats::SafetensorsWriter::create(
-                              base::join_path(folder, "state.safetensors"), specs,
+                              base::join_path(folder, kStateFile), specs,
                               {{"steps", std::to_string(parts_.optimizer.steps())}}, 0600));
   for (const Piece& piece : pieces) OCELLI_TRY(out.write(piece.bytes));
   return out.commit();
@@ -129,9 +121,9 @@ Status CheckpointKeeper::write_training(const TrainState& state, const std::stri
                                       {"files", std::move(files)}});
   const Json whole =
       Json::object({{"hash", base::sha256(training.dump()).hex()}, {"training", training}});
-  OCELLI_TRY(base::write_file_atomically(base::join_path(folder, "training.json"),
+  OCELLI_TRY(base::write_file_atomically(base::join_path(folder, kTrainingFile),
                                          whole.dump(1) + "\n", 0644));
-  return sync_folder(folder);
+  return base::sync_folder(folder);
 }
 
 Status CheckpointKeeper::write(const TrainState& state, const std::string& folder) {
@@ -143,22 +135,22 @@ Status CheckpointKeeper::write(const TrainState& state, const std::string& folde
 
 Status CheckpointKeeper::keep(const TrainState& state, bool best) {
   const std::string folder = checkpoint_folder(options_.folder, state.step);
-  const std::string partial = folder + kPartial;
+  const std::string partial = partial_name(folder);
   if (written_ == state.step) return write_training(state, folder);  // judged once more
-  OCELLI_TRY(remove_folder(partial));
+  OCELLI_TRY(base::remove_folder(partial));
   if (const Status written = write(state, partial); !written.ok()) {
     // Nothing of it stays; the older ones are as they were.
-    (void)remove_folder(partial);
+    (void)base::remove_folder(partial);
     return written;
   }
   // One of this name is damaged or of a run that was given up: this one went on from an older.
   move_away(state.step);
   if (rename(partial.c_str(), folder.c_str()) != 0) {
     const int number = errno;
-    (void)remove_folder(partial);
+    (void)base::remove_folder(partial);
     return base::errno_error(number, "rename", folder);
   }
-  OCELLI_TRY(sync_folder(options_.folder));
+  OCELLI_TRY(base::sync_folder(options_.folder));
   written_ = state.step;
   prune(state);
   if (options_.note) {
@@ -171,9 +163,9 @@ Status CheckpointKeeper::keep(const TrainState& state, bool best) {
 // means "whole".
 void CheckpointKeeper::move_away(int64_t step) const {
   const std::string folder = checkpoint_folder(options_.folder, step);
-  const std::string aside = folder + "-old" + kPartial;
-  (void)remove_folder(aside);
-  if (rename(folder.c_str(), aside.c_str()) == 0) (void)remove_folder(aside);
+  const std::string aside = partial_name(folder + "-old");
+  (void)base::remove_folder(aside);
+  if (rename(folder.c_str(), aside.c_str()) == 0) (void)base::remove_folder(aside);
 }
 
 // Older ones beyond the limit go, but never the one just written or the best; newer ones are of a
@@ -192,19 +184,19 @@ void CheckpointKeeper::prune(const TrainState& state) {
 
 Status replace_folder(const std::string& folder,
                       const std::function<Status(const std::string&)>& write) {
-  const std::string fresh = folder + kPartial, old = folder + "-old" + kPartial;
-  OCELLI_TRY(remove_folder(fresh));
+  const std::string fresh = partial_name(folder), old = partial_name(folder + "-old");
+  OCELLI_TRY(base::remove_folder(fresh));
   OCELLI_TRY(write(fresh));
-  OCELLI_TRY(sync_folder(fresh));
-  OCELLI_TRY(remove_folder(old));
+  OCELLI_TRY(base::sync_folder(fresh));
+  OCELLI_TRY(base::remove_folder(old));
   if (rename(folder.c_str(), old.c_str()) != 0 && errno != ENOENT) {
     return base::errno_error(errno, "rename", folder);
   }
   if (rename(fresh.c_str(), folder.c_str()) != 0) {
     return base::errno_error(errno, "rename", folder);
   }
-  (void)remove_folder(old);
-  return sync_folder(fs::path(folder).parent_path().string());
+  (void)base::remove_folder(old);
+  return base::sync_folder(fs::path(folder).parent_path().string());
 }
 
 std::vector<std::string> remove_partial(const std::string& out) {
@@ -212,9 +204,9 @@ std::vector<std::string> remove_partial(const std::string& out) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(out, error)) {
     const std::string name = entry.path().filename().string();
-    if (name.starts_with(kPrefix) && name.ends_with(kPartial)) names.push_back(name);
+    if (name.starts_with(kStepPrefix) && name.ends_with(kPartialEnding)) names.push_back(name);
   }
-  for (const std::string& name : names) (void)remove_folder(base::join_path(out, name));
+  for (const std::string& name : names) (void)base::remove_folder(base::join_path(out, name));
   return names;
 }
 

@@ -28,8 +28,7 @@ struct RunIdentity {
   std::string data;    // fingerprint of the dataset
 };
 
-// SHA-256 of the weights' files, or of a sample of their bytes where they are larger than 2 GiB or
-// no safetensors files.
+// SHA-256 of all tensors as the files have them: names, types, shapes and every byte.
 std::string base_model_hash(const models::LoadedModel& loaded);
 
 struct CheckpointParts {

@@ -16,6 +16,7 @@
 #include "base/folders.h"
 #include "formats/safetensors.h"
 #include "train/checkpoint.h"
+#include "train/checkpoint_names.h"
 
 namespace ocelli::train {
 
@@ -29,7 +30,6 @@ namespace {
 
 constexpr size_t kMaxTrainingJson = size_t{64} << 20;
 constexpr size_t kMaxLockText = 512;
-constexpr std::string_view kPrefix = "step-";
 
 base::Error damaged(const std::string& file, const std::string& how) {
   return base::fail(Code::kTraining, "the checkpoint is damaged: " + how, file);
@@ -82,10 +82,10 @@ std::vector<int64_t> checkpoint_steps(const std::string& out) {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(out, error)) {
     const std::string name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix)) continue;
+    if (!name.starts_with(kStepPrefix)) continue;
     int64_t step = 0;
     const char* const end = name.data() + name.size();
-    const auto read = std::from_chars(name.data() + kPrefix.size(), end, step);
+    const auto read = std::from_chars(name.data() + kStepPrefix.size(), end, step);
     if (read.ec == std::errc() && read.ptr == end && step >= 0) steps.push_back(step);
   }
   std::sort(steps.rbegin(), steps.rend());
@@ -95,7 +95,7 @@ std::vector<int64_t> checkpoint_steps(const std::string& out) {
 Result<Checkpoint> read_checkpoint(const std::string& folder) {
   Checkpoint c;
   c.folder = folder;
-  const std::string path = base::join_path(folder, "training.json");
+  const std::string path = base::join_path(folder, kTrainingFile);
   OCELLI_ASSIGN(const Json training, read_training(path));
   OCELLI_ASSIGN(const int64_t format, training.get_int("format"));
   if (format != kCheckpointFormat) {
@@ -129,7 +129,7 @@ Result<Checkpoint> newest_checkpoint(const std::string& out, std::vector<std::st
 }
 
 Status restore(const Checkpoint& checkpoint, const CheckpointParts& parts) {
-  const std::string path = base::join_path(checkpoint.folder, "state.safetensors");
+  const std::string path = base::join_path(checkpoint.folder, kStateFile);
   OCELLI_ASSIGN(const auto file, formats::SafetensorsFile::open(path));
   size_t used = 0;
   const auto read = [&](const std::string& name, std::span<std::byte> to) -> Status {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/names.h"
+
 namespace ocelli::train {
 
 using base::Code;
@@ -12,14 +14,13 @@ using engine::TokenOrigin;
 
 namespace {
 
-constexpr std::pair<Mask, std::string_view> kNames[] = {
-    {Mask::kAssistant, "assistant"},
-    {Mask::kLast, "last"},
-    {Mask::kCompletion, "completion"},
-    {Mask::kAll, "all"},
-    {Mask::kSmolVlm2Official, "smolvlm2-official"},
-    {Mask::kHfNotebook, "hf-notebook"},
-    {Mask::kTrlDefault, "trl-default"}};
+constexpr base::Named<Mask> kNames[] = {{Mask::kAssistant, "assistant"},
+                                        {Mask::kLast, "last"},
+                                        {Mask::kCompletion, "completion"},
+                                        {Mask::kAll, "all"},
+                                        {Mask::kSmolVlm2Official, "smolvlm2-official"},
+                                        {Mask::kHfNotebook, "hf-notebook"},
+                                        {Mask::kTrlDefault, "trl-default"}};
 
 bool is_said(Part part) {
   return part == Part::kContent || part == Part::kEnd;
@@ -64,23 +65,15 @@ size_t completion_start(const engine::TaggedPrompt& tagged, int32_t first) {
 }  // namespace
 
 std::optional<Mask> mask_of(std::string_view name) {
-  for (const auto& [mask, known] : kNames) {
-    if (known == name) return mask;
-  }
-  return std::nullopt;
+  return base::value_named(kNames, name);
 }
 
 std::string_view name_of(Mask mask) {
-  for (const auto& [known, name] : kNames) {
-    if (known == mask) return name;
-  }
-  return {};
+  return base::name_among(kNames, mask);
 }
 
 std::string mask_names() {
-  std::string out;
-  for (const auto& [mask, name] : kNames) out += (out.empty() ? "" : ", ") + std::string(name);
-  return out;
+  return base::all_names(kNames);
 }
 
 bool trains_prompts(Mask mask) {

@@ -1,8 +1,8 @@
 #include "train/optimizer.h"
 
-#include <array>
 #include <cmath>
 
+#include "base/names.h"
 #include "train/optimizer_rules.h"
 
 namespace ocelli::train {
@@ -13,28 +13,22 @@ namespace {
 
 constexpr int64_t kNormGrain = 1 << 15;  // numbers added up as one piece, whoever does it
 
-struct Named {
-  std::string_view name;
-  OptimizerKind kind;
-};
 // The first name of a kind is ours.
-constexpr std::array<Named, 10> kNames = {{{"adamw_torch", OptimizerKind::kAdamW},
-                                           {"adamw_8bit", OptimizerKind::kAdamW8bit},
-                                           {"sgd", OptimizerKind::kSgd},
-                                           {"muon", OptimizerKind::kMuon},
-                                           {"adamw", OptimizerKind::kAdamW},
-                                           {"adamw_hf", OptimizerKind::kAdamW},
-                                           {"adamw_torch_fused", OptimizerKind::kAdamW},
-                                           {"adamw_bnb_8bit", OptimizerKind::kAdamW8bit},
-                                           {"paged_adamw_8bit", OptimizerKind::kAdamW8bit},
-                                           {"paged_adamw_32bit", OptimizerKind::kAdamW}}};
+constexpr base::Named<OptimizerKind> kNames[] = {{OptimizerKind::kAdamW, "adamw_torch"},
+                                                 {OptimizerKind::kAdamW8bit, "adamw_8bit"},
+                                                 {OptimizerKind::kSgd, "sgd"},
+                                                 {OptimizerKind::kMuon, "muon"},
+                                                 {OptimizerKind::kAdamW, "adamw"},
+                                                 {OptimizerKind::kAdamW, "adamw_hf"},
+                                                 {OptimizerKind::kAdamW, "adamw_torch_fused"},
+                                                 {OptimizerKind::kAdamW8bit, "adamw_bnb_8bit"},
+                                                 {OptimizerKind::kAdamW8bit, "paged_adamw_8bit"},
+                                                 {OptimizerKind::kAdamW, "paged_adamw_32bit"}};
 
 }  // namespace
 
 Result<OptimizerKind> parse_optimizer(std::string_view name) {
-  for (const Named& n : kNames) {
-    if (n.name == name) return n.kind;
-  }
+  if (const auto kind = base::value_named(kNames, name)) return *kind;
   return base::fail(base::Code::kUsage,
                     "\"" + base::printable(name, 40) +
                         "\" is no optimizer here; choose adamw_torch, adamw_8bit, sgd or muon",
@@ -42,7 +36,7 @@ Result<OptimizerKind> parse_optimizer(std::string_view name) {
 }
 
 std::string_view name(OptimizerKind kind) {
-  return kNames[size_t(kind)].name;
+  return base::name_among(kNames, kind);
 }
 
 bool uses_muon(const Parameter& p) {

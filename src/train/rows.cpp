@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/names.h"
 #include "train/rows_parts.h"
 
 namespace ocelli::train {
@@ -14,15 +15,14 @@ using base::Status;
 
 namespace {
 
-constexpr std::pair<RowFormat, std::string_view> kNames[] = {
-    {RowFormat::kAuto, "auto"},
-    {RowFormat::kMessages, "messages"},
-    {RowFormat::kPromptCompletion, "prompt-completion"},
-    {RowFormat::kPreference, "preference"},
-    {RowFormat::kConversations, "llava"},
-    {RowFormat::kAlpaca, "alpaca"},
-    {RowFormat::kTexts, "cauldron"},
-    {RowFormat::kText, "text"}};
+constexpr base::Named<RowFormat> kNames[] = {{RowFormat::kAuto, "auto"},
+                                             {RowFormat::kMessages, "messages"},
+                                             {RowFormat::kPromptCompletion, "prompt-completion"},
+                                             {RowFormat::kPreference, "preference"},
+                                             {RowFormat::kConversations, "llava"},
+                                             {RowFormat::kAlpaca, "alpaca"},
+                                             {RowFormat::kTexts, "cauldron"},
+                                             {RowFormat::kText, "text"}};
 
 // A row's columns under our names.
 class Columns {
@@ -323,17 +323,11 @@ bool has_answer(const Json& messages) {
 }  // namespace
 
 std::optional<RowFormat> row_format_of(std::string_view name) {
-  for (const auto& [format, known] : kNames) {
-    if (known == name) return format;
-  }
-  return std::nullopt;
+  return base::value_named(kNames, name);
 }
 
 std::string_view name_of(RowFormat format) {
-  for (const auto& [known, name] : kNames) {
-    if (known == format) return name;
-  }
-  return {};
+  return base::name_among(kNames, format);
 }
 
 Result<std::map<std::string, std::string>> columns_of(std::string_view text) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/names.h"
 #include "engine/tools.h"
 
 namespace ocelli::train {
@@ -15,10 +16,9 @@ using engine::TaggedPrompt;
 
 namespace {
 
-constexpr std::pair<Truncation, std::string_view> kNames[] = {
-    {Truncation::kKeepStart, "keep_start"},
-    {Truncation::kKeepEnd, "keep_end"},
-    {Truncation::kDrop, "drop"}};
+constexpr base::Named<Truncation> kNames[] = {{Truncation::kKeepStart, "keep_start"},
+                                              {Truncation::kKeepEnd, "keep_end"},
+                                              {Truncation::kDrop, "drop"}};
 
 // JSON as models were trained to write calls: with a space behind : and ,.
 void append_spaced(const Json& value, std::string& out) {
@@ -109,17 +109,11 @@ Json merged(const Json& defaults, const Json& own) {
 }  // namespace
 
 std::optional<Truncation> truncation_of(std::string_view name) {
-  for (const auto& [truncation, known] : kNames) {
-    if (known == name) return truncation;
-  }
-  return std::nullopt;
+  return base::value_named(kNames, name);
 }
 
 std::string_view name_of(Truncation truncation) {
-  for (const auto& [known, name] : kNames) {
-    if (known == truncation) return name;
-  }
-  return {};
+  return base::name_among(kNames, truncation);
 }
 
 Result<SampleMaker> SampleMaker::create(engine::Engine& engine, SampleOptions options) {

@@ -1,23 +1,20 @@
 #include "train/schedule.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <string>
+
+#include "base/names.h"
 
 namespace ocelli::train {
 namespace {
 
-struct Named {
-  ScheduleKind kind;
-  std::string_view name;
-};
-constexpr std::array<Named, 5> kNames = {
-    {{ScheduleKind::kConstant, "constant"},
-     {ScheduleKind::kConstantWithWarmup, "constant_with_warmup"},
-     {ScheduleKind::kLinear, "linear"},
-     {ScheduleKind::kCosine, "cosine"},
-     {ScheduleKind::kWarmupStableDecay, "warmup_stable_decay"}}};
+constexpr base::Named<ScheduleKind> kNames[] = {
+    {ScheduleKind::kConstant, "constant"},
+    {ScheduleKind::kConstantWithWarmup, "constant_with_warmup"},
+    {ScheduleKind::kLinear, "linear"},
+    {ScheduleKind::kCosine, "cosine"},
+    {ScheduleKind::kWarmupStableDecay, "warmup_stable_decay"}};
 constexpr double kPi = 3.14159265358979323846;
 
 // From 1 at 0 to 0 at 1.
@@ -28,18 +25,15 @@ double half_cosine(double progress) {
 }  // namespace
 
 base::Result<ScheduleKind> parse_schedule(std::string_view name) {
-  std::string known;
-  for (const Named& n : kNames) {
-    if (n.name == name) return n.kind;
-    known += (known.empty() ? "" : ", ") + std::string(n.name);
-  }
+  if (const auto kind = base::value_named(kNames, name)) return *kind;
   return base::fail(base::Code::kUsage,
-                    "\"" + base::printable(name, 40) + "\" is no schedule; choose one of " + known,
+                    "\"" + base::printable(name, 40) + "\" is no schedule; choose one of " +
+                        base::all_names(kNames),
                     "lr_scheduler_type");
 }
 
 std::string_view name(ScheduleKind kind) {
-  return kNames[size_t(kind)].name;
+  return base::name_among(kNames, kind);
 }
 
 double Schedule::factor(int64_t step) const {
