@@ -123,6 +123,7 @@ int run_program(int argc, char** argv) {
   on_signal = &session.cancel;
   std::signal(SIGINT, handle_signal);
   std::signal(SIGTERM, handle_signal);
+  std::signal(SIGUSR1, handle_signal);  // how batch systems announce the end of a job
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file too large is an error of write()
 

@@ -16,7 +16,7 @@ namespace ocelli::cli {
 
 // What commands share: where output goes and whether the user wants to stop.
 struct Session {
-  base::CancelToken cancel;  // requested by SIGINT and SIGTERM
+  base::CancelToken cancel;  // requested by SIGINT, SIGTERM and SIGUSR1
 };
 
 // Adds a subcommand's options to `app`; the result runs it after parsing and returns the exit

@@ -1,5 +1,6 @@
 // ocelli train: fine-tuning.
 #include <CLI/CLI.hpp>
+#include <ctime>
 #include <map>
 
 #include "base/file.h"
@@ -24,10 +25,11 @@ using base::Result;
 
 // The samples as they will be trained, marked.
 Result<int> show_samples(const TrainFlags& flags, const TrainPlan& plan, engine::Engine& engine) {
-  OCELLI_ASSIGN(const train::Dataset data,
-                train::Dataset::open(plan.data, train::dataset_options(plan.options)));
+  OCELLI_ASSIGN(const train::DatasetOptions data_options, train::dataset_options(plan.options));
+  OCELLI_ASSIGN(const train::Dataset data, train::Dataset::open(plan.data, data_options));
   if (data.bad_rows() > 0) warn(data.bad_rows_text());
-  const train::SampleOptions sample = train::sample_options(plan.options);
+  OCELLI_ASSIGN(const train::SampleOptions sample,
+                train::sample_options(plan.options, int64_t(std::time(nullptr))));
   OCELLI_ASSIGN(train::SampleMaker maker, train::SampleMaker::create(engine, sample));
   train::MaskCounts counts;
   for (int64_t i = 0; i < data.size() && counts.samples < flags.preview; ++i) {
@@ -111,6 +113,7 @@ Result<int> run_train(TrainFlags& flags, Session& session) {
   inputs.resume_from = plan.resume_from;
   inputs.engine_options = deciding(plan.engine);
   inputs.teacher = teacher.load;
+  inputs.cancel = session.cancel;
   if (!flags.no_cache) inputs.cache_folder = base::join_path(cache, "features");
   if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };
   OCELLI_ASSIGN(const std::unique_ptr<train::TrainSession> run,

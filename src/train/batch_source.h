@@ -15,6 +15,7 @@ class BatchSource {
   virtual base::Result<std::optional<Batch>> next() = 0;
   // Where it stands, to go on from there in another process; small.
   virtual base::Json position() const = 0;
+  // null: to the beginning.
   virtual base::Status go_to(const base::Json& position) = 0;
   // Micro-batches of an epoch.
   virtual int64_t batches() const = 0;

@@ -118,6 +118,7 @@ Status Worker::recall() {
 Result<std::optional<Held>> Worker::next_sample() {
   begin_epoch();
   while (cursor_.position < data.size()) {
+    OCELLI_TRY(options.cancel.check());
     const int64_t place = cursor_.position;
     auto made = maker.make(data, order_[size_t(place)]);
     if (!made.ok() && made.error().code != Code::kBadInput) return std::move(made).error();

@@ -37,6 +37,7 @@ struct BatchOptions {
   bool prefetch = true;    // make the next batch on another thread meanwhile
   int64_t max_bad_rows =
       100;  // rows that fail when they are made (a broken picture), then an error
+  base::CancelToken cancel{};  // looked at before each sample; kInterrupted
 };
 
 inline constexpr int64_t kPackingLookahead = 16;  // samples that packing holds, at most

@@ -121,10 +121,12 @@ Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
   const int64_t side = engine_.info().vision->tile, tile = per_tile * width();
   auto numbers = std::make_shared<engine::Embeddings>(size_t(rows * width()));
   for (int64_t first = 0; first < tiles; first += engine_.tiles_together()) {
+    if (c.cancel) OCELLI_TRY(c.cancel->check());
     const int64_t count = std::min(engine_.tiles_together(), tiles - first);
     const Scratch scratch(c.arena);
     Context plain{c.backend, c.arena, c.pool};
     plain.exact = options_.exact;
+    plain.cancel = c.cancel;
     const Tensor pixels = plain.output({count, 3, side, side}, {});
     for (int64_t t = 0; t < count; ++t) {
       engine_.normalize(image, first + t, pixels.f32() + t * 3 * side * side);
@@ -133,6 +135,7 @@ Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
                                                : engine_.model().encode_tiles(plain, pixels);
     std::copy_n(y.f32(), count * tile, numbers->data() + first * tile);
   }
+  if (c.cancel) OCELLI_TRY(c.cancel->check());  // before wrong numbers are kept
   write_file(id, *numbers);
   memory_.insert(id, numbers);
   return Numbers(numbers);

@@ -37,7 +37,7 @@ int64_t LogitRows::rows_together() const {
 void LogitRows::visit(std::span<const int32_t> rows, bool backward,
                       const std::function<void(Context&, const Chunk&)>& visitor) {
   const auto together = size_t(rows_together());
-  for (size_t first = 0; first < rows.size(); first += together) {
+  for (size_t first = 0; first < rows.size() && !c_.cancelled(); first += together) {
     const auto chosen = rows.subspan(first, std::min(together, rows.size() - first));
     const Scratch scratch(c_.arena);
     tensor::Tape tape;

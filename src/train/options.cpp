@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/nearest.h"
+#include "train/data_options.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -102,6 +103,19 @@ struct Setter {
   }
 };
 
+// Recipes may write as a table what the command line writes as a text.
+Json as_text(std::string_view name, const Json& value) {
+  if (!value.is_object()) return value;
+  if (name == "chat_template_kwargs") return Json(value.dump());
+  if (name != "columns") return value;
+  std::string pairs;
+  for (const auto& [ours, theirs] : value.members()) {
+    if (!theirs.is_string()) return value;
+    pairs += (pairs.empty() ? "" : ",") + ours + "=" + theirs.as_string();
+  }
+  return Json(pairs);
+}
+
 base::Error unknown(std::string_view name) {
   std::vector<std::string> names;
   for (const OptionField& f : option_fields()) names.emplace_back(f.name);
@@ -130,7 +144,8 @@ const OptionField* find_option(std::string_view name) {
 Status set_option(TrainOptions& options, std::string_view name, const Json& value) {
   const OptionField* field = find_option(name);
   if (!field) return unknown(name);
-  return std::visit(Setter{options, *field, value}, field->member);
+  const Json plain = as_text(name, value);
+  return std::visit(Setter{options, *field, plain}, field->member);
 }
 
 Status set_option_text(TrainOptions& options, std::string_view name, const std::string& text) {
@@ -197,6 +212,8 @@ Status check_options(const TrainOptions& o) {
   if (o.load_best_model_at_end && o.eval_split <= 0) {
     return bad("eval_split", "is 0, so that there is no best model; hold back 0.05, say");
   }
+  if (const auto data = dataset_options(o); !data.ok()) return data.error();
+  if (const auto samples = sample_options(o, 0); !samples.ok()) return samples.error();
   return {};
 }
 

@@ -26,7 +26,10 @@ struct TrainOptions {
   // Data.
   std::string mask = "assistant";  // which tokens carry loss
   std::string truncation = "keep_start";
-  std::string format = "auto";  // of rows
+  std::string format = "auto";       // of rows
+  std::string columns;               // "OURS=THEIRS,..."
+  std::string chat_template_kwargs;  // a JSON object, for every row; a row's own win
+  std::string now;                   // what templates take for the time; "": when the run begins
   std::string media_folder;
   bool allow_outside = false, shuffle = true, raw_text = false;
   int64_t max_bad_rows = 100;

@@ -16,6 +16,7 @@ using Image = std::shared_ptr<const engine::PreparedImage>;
 Context ModelPass::context(tensor::Tape* tape) const {
   Context c{engine_.backend(), arena_, engine_.pool(), tape};
   c.exact = options_.exact;
+  c.cancel = cancel_;
   return c;
 }
 
@@ -31,7 +32,7 @@ Result<StepSums> ModelPass::train(const Batch& batch, const Objective& objective
   OCELLI_TRY(hidden(c, batch, [&](const HiddenStates& h) -> Status {
     OCELLI_ASSIGN(sums, objective.run(c, h, scale));
     tensor::run_backward(c);
-    return {};
+    return cancel_ ? cancel_->check() : Status();
   }));
   return sums;
 }
@@ -42,7 +43,7 @@ Result<StepSums> ModelPass::evaluate(const Batch& batch, const Objective& object
   StepSums sums;
   OCELLI_TRY(hidden(c, batch, [&](const HiddenStates& h) -> Status {
     OCELLI_ASSIGN(sums, objective.run(c, h, 0));
-    return {};
+    return cancel_ ? cancel_->check() : Status();
   }));
   return sums;
 }
@@ -54,6 +55,7 @@ Status ModelPass::hidden(Context& c, const Batch& batch,
   const nn::Sequence sequence = nn::Sequence::packed(lengths);
   OCELLI_ASSIGN(const Tensor x, embed(c, batch));
   const Tensor states = engine_.model().forward(c, x, sequence);
+  if (cancel_) OCELLI_TRY(cancel_->check());
   return use({engine_.model(), batch, states});
 }
 

@@ -35,6 +35,9 @@ class ModelPass {
   base::Status hidden(tensor::Context& c, const Batch& batch,
                       const std::function<base::Status(const HiddenStates&)>& use);
 
+  // From now on passes end soon once it is requested, with kInterrupted. Null: never.
+  void stop_when(const base::CancelToken* cancel) { cancel_ = cancel; }
+
   tensor::Arena& arena() { return arena_; }
 
  private:
@@ -48,6 +51,7 @@ class ModelPass {
   Features& features_;
   tensor::Arena& arena_;
   PassOptions options_;
+  const base::CancelToken* cancel_ = nullptr;
 };
 
 }  // namespace ocelli::train

@@ -52,7 +52,9 @@ Result<Recipe> parse_recipe(std::string_view text) {
     } else if (key == "options") {
       if (!value.is_object()) return base::fail(Code::kUsage, "must be a table of options", key);
       for (const auto& [name, option] : value.members()) options.set(name, option);
-    } else if (key != "now" && key != "teacher_hash") {
+    } else if (key == "now" && value.is_number()) {
+      continue;  // when the saved run began
+    } else if (key != "teacher_hash") {
       options.set(key, value);
     }
   }

@@ -29,6 +29,27 @@ TEST(Recipe, JsonAndTomlSayTheSame) {
   }
 }
 
+TEST(Recipe, ListsTextsAndTables) {
+  const auto options = [](std::string_view text) {
+    TrainOptions o;
+    const auto recipe = parse_recipe(text);
+    EXPECT_TRUE(recipe.ok() && apply(*recipe, o).ok()) << text;
+    return o;
+  };
+  EXPECT_THAT(options(R"({"target_modules": ["q_proj"]})").target_modules, ElementsAre("q_proj"));
+  EXPECT_THAT(options(R"({"target_modules": "all-linear"})").target_modules,
+              ElementsAre("all-linear"));
+  EXPECT_THAT(options("target_modules = 'a,b'").target_modules, ElementsAre("a", "b"));
+  EXPECT_EQ(options("[columns]\nmessages = 'dialog'\nimages = 'photos'\n").columns,
+            "images=photos,messages=dialog");
+  EXPECT_EQ(options(R"({"columns": "messages=dialog"})").columns, "messages=dialog");
+  EXPECT_EQ(options(R"({"chat_template_kwargs": {"a": [1, true]}})").chat_template_kwargs,
+            R"({"a":[1,true]})");
+  EXPECT_EQ(options(R"({"now": "2026-11-21", "options": {}})").now, "2026-11-21");
+  EXPECT_EQ(options(R"({"now": 1234567890})").now, "");  // a saved recipe's own day
+  EXPECT_EQ(parse_recipe(R"({"engine": {"weights": "q4"}})")->engine.dump(), R"({"weights":"q4"})");
+}
+
 TEST(Recipe, WhatIsWrongIsNamed) {
   const auto message = [](std::string_view text) {
     const auto r = parse_recipe(text);
@@ -83,6 +104,14 @@ TEST(Options, ThatContradictEachOtherAreRefused) {
   o = {};
   o.load_best_model_at_end = true;
   EXPECT_FALSE(check_options(o).ok());
+  for (const auto& [name, value] :
+       {std::pair("columns", "messages"), std::pair("now", "2026-13-01"),
+        std::pair("chat_template_kwargs", "[1]")}) {
+    o = {};
+    ASSERT_TRUE(set_option_text(o, name, value).ok());
+    EXPECT_EQ(check_options(o).error().code, base::Code::kUsage) << name;
+    EXPECT_EQ(check_options(o).error().where, name);
+  }
   EXPECT_FALSE(set_option_text(o, "seed", "1x").ok());
   EXPECT_TRUE(set_option_text(o, "learning_rate", "2e-4").ok());
   EXPECT_EQ(o.learning_rate, 2e-4);

@@ -129,7 +129,8 @@ Status TrainSession::open_folder() {
 }
 
 Result<SampleMaker> TrainSession::sample_maker() const {
-  return SampleMaker::create(inputs_.engine, sample_options(inputs_.options, now_));
+  OCELLI_ASSIGN(SampleOptions sample, sample_options(inputs_.options, now_));
+  return SampleMaker::create(inputs_.engine, std::move(sample));
 }
 
 Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) const {
@@ -142,12 +143,14 @@ Result<BatchStream> TrainSession::stream(const Dataset& data, bool training) con
   batch.seed = uint64_t(o.seed);
   batch.epochs = training ? 0 : 1;
   batch.max_bad_rows = o.max_bad_rows;
+  batch.cancel = inputs_.cancel;
   return BatchStream::create(data, std::move(maker), batch);
 }
 
 Status TrainSession::open_data() {
   const TrainOptions& o = inputs_.options;
-  const DatasetOptions options = dataset_options(o);
+  OCELLI_ASSIGN(DatasetOptions options, dataset_options(o));
+  options.cancel = &inputs_.cancel;
   OCELLI_ASSIGN(data_, Dataset::open(inputs_.data, options));
   facts_.bad_rows = data_->bad_rows();
   if (facts_.bad_rows > 0) inputs_.note(data_->bad_rows_text());
@@ -280,13 +283,29 @@ Status TrainSession::make_trainer() {
   if (adapter_) {
     parts.changed = [this] { adapter_->refresh(inputs_.engine.pool()); };
   }
-  const int64_t kept = std::max<int64_t>(1, o.save_total_limit) + 2;
-  OCELLI_TRY(check_disk(
-      inputs_.out, kept * state_file_bytes(parameters_, optimizer_options(o), o.ema_decay > 0)));
+  OCELLI_TRY(check_disk(inputs_.out, bytes_to_write()));
   OCELLI_ASSIGN(Trainer trainer, Trainer::create(o, parts));
   trainer_.emplace(std::move(trainer));
   facts_.steps = trainer_->total_steps();
   return {};
+}
+
+// What the run may need on the disk: as many checkpoints as are kept, the best, and one being
+// written, each with the weights in their final format, and the weights once more at the end.
+int64_t TrainSession::bytes_to_write() const {
+  const TrainOptions& o = inputs_.options;
+  const models::LoadedModel& loaded = inputs_.engine.loaded();
+  int64_t weights = 4 * parameters_.count();  // of an adapter, which is float32
+  if (!adapter_) {
+    weights = o.save_dtype.empty()    ? loaded.checkpoint.total_bytes()
+              : o.save_dtype == "f32" ? 4 * loaded.parameters
+                                      : 2 * loaded.parameters;
+  }
+  const int64_t one =
+      weights + state_file_bytes(parameters_, optimizer_options(o), o.ema_decay > 0);
+  const int64_t kept = std::max<int64_t>(1, o.save_total_limit) + 2;
+  const auto there = int64_t(checkpoint_steps(inputs_.out).size());  // of a run that goes on
+  return std::max<int64_t>(1, kept - there) * one + weights;
 }
 
 CheckpointParts TrainSession::checkpoint_parts() {

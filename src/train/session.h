@@ -33,6 +33,7 @@ struct SessionInputs {
   // What of the engine's options decides its numbers, by name; it goes into the recipe.
   base::Json engine_options = base::Json::object();
   TeacherLoad teacher = {};       // of distill, where the options name a model
+  base::CancelToken cancel = {};  // ends opening and reading of data soon: kInterrupted
   std::function<void(const std::string&)> note = [](const std::string&) {};
 };
 
@@ -87,6 +88,7 @@ class TrainSession {
   base::Status write_report(const base::CancelToken& cancel);
   base::Result<SampleMaker> sample_maker() const;
   CheckpointParts checkpoint_parts();
+  int64_t bytes_to_write() const;
 
   class Recorder;
   SessionInputs inputs_;

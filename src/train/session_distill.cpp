@@ -40,7 +40,8 @@ Status TrainSession::open_teacher() {
   TeacherOptions how;
   how.top_k = std::min(o.teacher_top_k, int64_t(engine.tokenizer().id_limit()));
   how.temperature = o.temperature;
-  how.sample = teacher_sample_options(sample_options(o, now_), engine);
+  OCELLI_ASSIGN(const SampleOptions sample, sample_options(o, now_));
+  how.sample = teacher_sample_options(sample, engine);
   how.cache_folder = inputs_.cache_folder;
   OCELLI_ASSIGN(teacher_, Teacher::create(engine, how));
   teacher_hash_ = base_model_hash(engine.loaded());

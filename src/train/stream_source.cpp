@@ -28,14 +28,24 @@ Json StreamSource::position() const {
 }
 
 Status StreamSource::go_to(const Json& position) {
+  pending_.reset();
+  epoch_ = 0;
+  if (position.is_null()) {
+    stream_.seek({});
+    return {};
+  }
   const Json* cursor = position.find("cursor");
   if (!cursor) return base::fail(base::Code::kTraining, "the data's position is missing");
   OCELLI_ASSIGN(const Cursor at, Cursor::from_json(*cursor));
   OCELLI_ASSIGN(const int64_t epoch, position.get_int("epoch", {0, INT64_MAX}));
   stream_.seek(at);
-  pending_.reset();
   epoch_ = epoch;
   // Where the end of the epoch has been told already, `epoch` is the next one's number.
+  return {};
+}
+
+Status EpochSource::go_to(const Json&) {
+  if (stream_.cursor() != Cursor()) stream_.seek({});
   return {};
 }
 

@@ -32,7 +32,8 @@ class EpochSource : public BatchSource {
   explicit EpochSource(BatchStream stream) : stream_(std::move(stream)) {}
   base::Result<std::optional<Batch>> next() override;
   base::Json position() const override { return {}; }
-  base::Status go_to(const base::Json&) override { return {}; }
+  // To the beginning.
+  base::Status go_to(const base::Json&) override;
   int64_t batches() const override { return stream_.size(); }
 
  private:

@@ -49,6 +49,7 @@ Json TrainState::to_json() const {
                        {"best_loss", best_loss},
                        {"best_step", best_step},
                        {"since_best", since_best},
+                       {"judged_step", judged_step},
                        {"position", position},
                        {"window", window_json(window)}});
 }
@@ -61,6 +62,8 @@ Result<TrainState> TrainState::parse(const Json& json) {
   OCELLI_ASSIGN(s.best_loss, json.get_double("best_loss"));
   OCELLI_ASSIGN(s.best_step, json.get_int("best_step", {-1, INT64_MAX}));
   OCELLI_ASSIGN(s.since_best, json.get_int("since_best", {0, INT64_MAX}));
+  // Older checkpoints were never cut off before their evaluation.
+  OCELLI_ASSIGN(s.judged_step, json.get_int("judged_step", {-1, INT64_MAX}, s.step));
   if (const Json* position = json.find("position")) s.position = *position;
   const Json* kept = json.find("window");
   if (!kept) return base::fail(base::Code::kBadInput, "\"window\" is missing");

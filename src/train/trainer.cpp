@@ -59,21 +59,30 @@ Result<EndReason> Trainer::run(const base::CancelToken& cancel) {
   } else {
     state_.position = parts_.data.position();
   }
+  stop_early_ = patience_is_over();
+  parts_.pass.stop_when(&cancel);
+  auto end = take_steps(cancel);
+  parts_.pass.stop_when(nullptr);
+  if (end.ok() || end.error().code != Code::kInterrupted) return end;
+  // As if what was cut off had not begun.
+  parts_.parameters.clear_gradients(parts_.engine.pool());
+  OCELLI_TRY(keep(false));
+  return EndReason::kInterrupted;
+}
+
+// kInterrupted from wherever it was cut off.
+Result<EndReason> Trainer::take_steps(const base::CancelToken& cancel) {
+  OCELLI_TRY(judge_and_keep(cancel));  // of a run that was cut off before
   while (state_.step < total_ && !stop_early_) {
-    const bool late =
-        options_.max_minutes > 0 && base::steady_seconds() - began_ > options_.max_minutes * 60;
-    bool going = !late && !cancel.requested();
-    if (going) {
-      OCELLI_ASSIGN(going, step(cancel));
+    if (options_.max_minutes > 0 && base::steady_seconds() - began_ > options_.max_minutes * 60) {
+      return base::fail(Code::kInterrupted, "the time is over");
     }
-    if (!going) {
-      OCELLI_TRY(keep(false));
-      return EndReason::kInterrupted;
-    }
-    OCELLI_TRY(after_step());
+    OCELLI_TRY(cancel.check());
+    OCELLI_TRY(step(cancel));
+    OCELLI_TRY(after_step(cancel));
   }
   if (parts_.held_back && options_.eval_steps == 0 && !stop_early_) {
-    OCELLI_ASSIGN(const bool best, evaluate_and_judge());
+    OCELLI_ASSIGN(const bool best, evaluate_and_judge(cancel));
     OCELLI_TRY(keep(best));
   }
   OCELLI_TRY(keep(false));
@@ -81,10 +90,11 @@ Result<EndReason> Trainer::run(const base::CancelToken& cancel) {
 }
 
 // The micro-batches of one step; fewer at the end of an epoch.
-Result<std::vector<Batch>> Trainer::collect() {
+Result<std::vector<Batch>> Trainer::collect(const base::CancelToken& cancel) {
   std::vector<Batch> batches;
   int ends = 0;
   while (int64_t(batches.size()) < options_.gradient_accumulation_steps) {
+    OCELLI_TRY(cancel.check());
     OCELLI_ASSIGN(std::optional<Batch> batch, parts_.data.next());
     if (batch) {
       batches.push_back(std::move(*batch));
@@ -98,8 +108,7 @@ Result<std::vector<Batch>> Trainer::collect() {
   return batches;
 }
 
-Result<std::optional<StepSums>> Trainer::accumulate(const std::vector<Batch>& batches,
-                                                    const base::CancelToken& cancel) {
+Result<StepSums> Trainer::accumulate(const std::vector<Batch>& batches) {
   double weight = 0;
   for (const Batch& b : batches) weight += parts_.objective.weight(b);
   const double scale = weight > 0 ? 1 / weight : 0;
@@ -107,12 +116,11 @@ Result<std::optional<StepSums>> Trainer::accumulate(const std::vector<Batch>& ba
   for (size_t i = 0; i < batches.size(); ++i) {
     OCELLI_ASSIGN(const StepSums one, parts_.pass.train(batches[i], parts_.objective, scale,
                                                         state_.micro_batches + int64_t(i)));
-    if (cancel.requested()) return std::optional<StepSums>();
     if (!std::isfinite(one.loss)) return not_finite("loss", one.loss, {batches[i]});
     sums.add(one);
     tell_progress(sums, batches, i + 1);
   }
-  return std::optional<StepSums>(std::move(sums));
+  return sums;
 }
 
 void Trainer::tell_progress(const StepSums& sums, const std::vector<Batch>& batches, size_t done) {
@@ -127,29 +135,25 @@ void Trainer::tell_progress(const StepSums& sums, const std::vector<Batch>& batc
   parts_.observer->on_micro_batch(line);
 }
 
-Result<bool> Trainer::step(const base::CancelToken& cancel) {
-  OCELLI_ASSIGN(const std::vector<Batch> batches, collect());
-  OCELLI_ASSIGN(const std::optional<StepSums> sums, accumulate(batches, cancel));
-  if (!sums) {  // interrupted: as if the step had not begun
-    parts_.parameters.clear_gradients(parts_.engine.pool());
-    return false;
-  }
+Status Trainer::step(const base::CancelToken& cancel) {
+  OCELLI_ASSIGN(const std::vector<Batch> batches, collect(cancel));
+  OCELLI_ASSIGN(const StepSums sums, accumulate(batches));
   const double norm = gradient_norm(parts_.engine.pool(), parts_.parameters.all());
   if (!std::isfinite(norm)) return not_finite("length of the gradient", norm, batches);
   apply(norm);
   state_.step += 1;
   state_.micro_batches += int64_t(batches.size());
-  state_.tokens += sums->tokens;
+  state_.tokens += sums.tokens;
   state_.position = parts_.data.position();
   Window& window = state_.window;
-  window.sums.add(*sums);
+  window.sums.add(sums);
   window.norm = norm;
   window.steps += 1;
   for (const Batch& b : batches) {
     window.all_tokens += b.tokens();
     window.samples += int64_t(b.examples.size());
   }
-  return true;
+  return {};
 }
 
 std::vector<double> Trainer::rates(double factor) const {
@@ -192,13 +196,23 @@ void Trainer::apply(double norm) {
   }
 }
 
-Status Trainer::after_step() {
-  const auto every = [&](int64_t steps) { return steps > 0 && state_.step % steps == 0; };
+bool Trainer::every(int64_t steps) const {
+  return steps > 0 && state_.step % steps == 0;
+}
+
+Status Trainer::after_step(const base::CancelToken& cancel) {
   if (every(options_.logging_steps) || state_.step == total_) OCELLI_TRY(log());
+  return judge_and_keep(cancel);
+}
+
+// What is due behind a step and has not been done.
+Status Trainer::judge_and_keep(const base::CancelToken& cancel) {
+  if (state_.step == 0) return {};
   bool best = false;
   const bool last = state_.step == total_ && options_.eval_steps > 0;
-  if (parts_.held_back && (every(options_.eval_steps) || last)) {
-    OCELLI_ASSIGN(best, evaluate_and_judge());
+  if (parts_.held_back && (every(options_.eval_steps) || last) &&
+      state_.judged_step < state_.step) {
+    OCELLI_ASSIGN(best, evaluate_and_judge(cancel));
   }
   if (best || every(options_.save_steps)) OCELLI_TRY(keep(best));
   return {};
@@ -216,10 +230,12 @@ Status Trainer::log() {
   return {};
 }
 
-Result<StepSums> Trainer::evaluate() {
+Result<StepSums> Trainer::evaluate(const base::CancelToken& cancel) {
   OCELLI_CHECK(parts_.held_back, "an evaluation needs samples that were held back");
+  OCELLI_TRY(parts_.held_back->go_to({}));  // one that was cut off may stand anywhere
   StepSums sums;
   for (;;) {
+    OCELLI_TRY(cancel.check());
     OCELLI_ASSIGN(const std::optional<Batch> batch, parts_.held_back->next());
     if (!batch) return sums;
     OCELLI_ASSIGN(const StepSums one, parts_.pass.evaluate(*batch, parts_.objective));
@@ -227,8 +243,13 @@ Result<StepSums> Trainer::evaluate() {
   }
 }
 
-Result<bool> Trainer::evaluate_and_judge() {
-  OCELLI_ASSIGN(const StepSums sums, evaluate());
+bool Trainer::patience_is_over() const {
+  return options_.early_stopping_patience > 0 &&
+         state_.since_best >= options_.early_stopping_patience;
+}
+
+Result<bool> Trainer::evaluate_and_judge(const base::CancelToken& cancel) {
+  OCELLI_ASSIGN(const StepSums sums, evaluate(cancel));
   const double loss = sums.mean_loss();
   const bool best = state_.best_step < 0 || loss < state_.best_loss;
   if (best) {
@@ -236,8 +257,8 @@ Result<bool> Trainer::evaluate_and_judge() {
     state_.best_step = state_.step;
   }
   state_.since_best = best ? 0 : state_.since_best + 1;
-  stop_early_ =
-      options_.early_stopping_patience > 0 && state_.since_best >= options_.early_stopping_patience;
+  state_.judged_step = state_.step;
+  stop_early_ = patience_is_over();
   if (parts_.observer) {
     OCELLI_TRY(parts_.observer->on_evaluation(state_.step, epoch(), sums, best));
   }

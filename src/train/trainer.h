@@ -31,8 +31,9 @@ struct TrainState {
   int64_t tokens = 0;    // trained ones so far
   double best_loss = 0;  // of evaluations
   int64_t best_step = -1;
-  int64_t since_best = 0;  // evaluations
-  base::Json position;     // of the data
+  int64_t since_best = 0;    // evaluations
+  int64_t judged_step = -1;  // of the last evaluation
+  base::Json position;       // of the data
   Window window;
 
   base::Json to_json() const;
@@ -98,22 +99,26 @@ class Trainer {
   int64_t total_steps() const { return total_; }
   // The moving average of the weights; empty where there is none. One for each parameter.
   std::vector<std::vector<float>>& average() { return average_; }
-  base::Result<StepSums> evaluate();
+  // kInterrupted where `cancel` is requested meanwhile.
+  base::Result<StepSums> evaluate(const base::CancelToken& cancel = {});
   double epoch() const;
 
  private:
   Trainer(const TrainOptions& options, TrainerParts parts) : options_(options), parts_(parts) {}
-  base::Result<bool> step(const base::CancelToken& cancel);  // false: interrupted
-  base::Result<std::vector<Batch>> collect();
-  // Nothing where interrupted.
-  base::Result<std::optional<StepSums>> accumulate(const std::vector<Batch>& batches,
-                                                   const base::CancelToken& cancel);
+  base::Status step(const base::CancelToken& cancel);
+  base::Result<std::vector<Batch>> collect(const base::CancelToken& cancel);
+  base::Result<StepSums> accumulate(const std::vector<Batch>& batches);
   void tell_progress(const StepSums& sums, const std::vector<Batch>& batches, size_t done);
   base::Error not_finite(const char* what, double value, const std::vector<Batch>& batches) const;
   std::vector<double> rates(double factor) const;
   void apply(double norm);
-  base::Status after_step();
-  base::Result<bool> evaluate_and_judge();  // whether it is the best so far
+  base::Result<EndReason> take_steps(const base::CancelToken& cancel);
+  base::Status after_step(const base::CancelToken& cancel);
+  base::Status judge_and_keep(const base::CancelToken& cancel);
+  bool every(int64_t steps) const;
+  bool patience_is_over() const;
+  // Whether it is the best so far; nothing is judged where it was interrupted.
+  base::Result<bool> evaluate_and_judge(const base::CancelToken& cancel);
   base::Status log();
   base::Status keep(bool best);
 

@@ -176,6 +176,59 @@ TEST(Trainer, AnInterruptionLeavesAWholeStep) {
   EXPECT_EQ(run.numbers(), before);
 }
 
+// The real objective, which asks for a stop while its `at`-th micro-batch is computed.
+class StopsAt : public Objective {
+ public:
+  explicit StopsAt(int at) : at_(at) {}
+  double weight(const Batch& batch) const override { return real_->weight(batch); }
+  base::Result<StepSums> run(tensor::Context& c, const HiddenStates& h,
+                             double scale) const override {
+    if (++calls_ == at_) token.request();
+    return real_->run(c, h, scale);
+  }
+  base::CancelToken token;
+
+ private:
+  std::unique_ptr<Objective> real_ = make_sft();
+  int at_;
+  mutable int calls_ = 0;
+};
+
+// In the middle of a step, and of the evaluation behind one: nothing of what was cut off is kept,
+// and what goes on from there is what would have been.
+TEST(Trainer, AStopInTheMiddleOfAPassChangesNothing) {
+  std::vector<float> whole;
+  std::vector<std::pair<int64_t, bool>> judged;
+  for (const int at : {0, 5, 7, 9}) {  // a step is two passes and one of its evaluation
+    Rig run("smollm2");
+    run.options.eval_steps = 1;
+    auto objective = std::make_unique<StopsAt>(at);
+    const base::CancelToken token = objective->token;
+    run.objective = std::move(objective);
+    Lines lines;
+    FixedSource held(text_batches(*run.engine, 1));
+    test::Extras more;
+    more.observer = &lines;
+    more.held_back = &held;
+    run.start(source(run, 4), more);
+    if (at > 0) {
+      EXPECT_EQ(*run.trainer->run(token), EndReason::kInterrupted);
+      EXPECT_EQ(run.trainer->state().step, at / 3);
+      EXPECT_EQ(int64_t(lines.evaluations.size()), (at - 1) / 3);
+    }
+    EXPECT_EQ(*run.trainer->run({}), EndReason::kFinished);
+    std::vector<std::pair<int64_t, bool>> all;
+    for (const auto& e : lines.evaluations) all.push_back({e.step, e.best});
+    if (at == 0) {
+      whole = run.numbers();
+      judged = all;
+    }
+    EXPECT_TRUE(run.numbers() == whole) << at;
+    EXPECT_EQ(all, judged) << at;
+  }
+  EXPECT_EQ(judged.size(), 4u);
+}
+
 TEST(TrainState, ReadsBackWhatItWrote) {
   TrainState s;
   s.step = 7;

@@ -43,7 +43,7 @@ class FixedSource : public BatchSource {
   }
   base::Json position() const override { return base::Json(int64_t(at_)); }
   base::Status go_to(const base::Json& position) override {
-    at_ = size_t(position.as_int());
+    at_ = position.is_null() ? 0 : size_t(position.as_int());
     return {};
   }
   int64_t batches() const override { return int64_t(batches_.size()); }

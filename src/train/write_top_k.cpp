@@ -35,7 +35,8 @@ Status check_bad(const base::Error& error, int64_t bad, int64_t limit) {
 
 Result<TopKWritten> write_top_k(const TopKInputs& inputs, const base::CancelToken& cancel) {
   const TrainOptions& o = inputs.options;
-  OCELLI_ASSIGN(const Dataset data, Dataset::open(inputs.data, dataset_options(o)));
+  OCELLI_ASSIGN(const DatasetOptions reading, dataset_options(o));
+  OCELLI_ASSIGN(const Dataset data, Dataset::open(inputs.data, reading));
   TopKWritten out;
   out.bad = data.bad_rows();
   if (out.bad > 0) inputs.note(data.bad_rows_text());
@@ -43,7 +44,7 @@ Result<TopKWritten> write_top_k(const TopKInputs& inputs, const base::CancelToke
   TeacherOptions how;
   how.top_k = std::min({o.teacher_top_k, int64_t(tokenizer.id_limit()), kMaxTopK});
   how.temperature = o.temperature;
-  how.sample = sample_options(o, int64_t(std::time(nullptr)));
+  OCELLI_ASSIGN(how.sample, sample_options(o, int64_t(std::time(nullptr))));
   how.cache_folder = inputs.cache_folder;
   OCELLI_ASSIGN(const auto teacher, Teacher::create(inputs.teacher, how));
   OCELLI_ASSIGN(TopKWriter writer, TopKWriter::create(inputs.path, how.top_k,

@@ -3,41 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <fstream>
 
-#include "process.h"
+#include "train_kit.h"
 
 namespace ocelli::test {
 namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-class Train : public testing::Test {
- protected:
-  void SetUp() override {
-    std::ofstream data(folder_.file("data.jsonl"));
-    const char* const kWords[] = {"one", "two", "three", "four", "five", "six", "seven"};
-    for (int i = 0; i < 14; ++i) {
-      data << R"({"prompt": "after )" << kWords[i % 7] << R"( comes", "completion": ")"
-           << kWords[(i + 1) % 7] << "\"}\n";
-    }
-  }
-
-  std::vector<std::string> words(const std::string& out, std::vector<std::string> more = {}) const {
-    std::vector<std::string> all = {"train", model_, folder_.file("data.jsonl"), "-o", out};
-    all.insert(all.end(), {"--gradient_accumulation_steps", "2", "-t", "1"});
-    all.insert(all.end(), more.begin(), more.end());
-    return all;
-  }
-  Finished train(const std::string& out, std::vector<std::string> more = {}) {
-    return run(words(out, std::move(more)));
-  }
-  std::string bytes(const std::string& path) const { return read_all(path); }
-
-  TemporaryFolder folder_;
-  std::string model_ = fixture("models/smollm2");
-};
 
 TEST_F(Train, AnAdapter) {
   const std::string out = folder_.file("out");
@@ -146,77 +119,6 @@ TEST_F(Train, ALossThatIsNotFiniteKeepsTheLastGood) {
   EXPECT_THAT(f.err, HasSubstr("not finite"));
   EXPECT_THAT(f.err, HasSubstr("rows"));
   EXPECT_TRUE(fs::exists(out + "/step-1/training.json"));
-}
-
-// SIGTERM and SIGINT: a checkpoint, exit status 7, and what goes on from it ends as if nothing had
-// been.
-TEST_F(Train, SignalsKeepAStateToGoOnFrom) {
-  const std::vector<std::string> more = {"--max_steps", "40", "--method", "full"};
-  const std::string whole = folder_.file("whole");
-  ASSERT_EQ(train(whole, more).status, 0);
-  for (const int number : {SIGTERM, SIGINT}) {
-    const std::string out = folder_.file("out" + std::to_string(number));
-    Process process(words(out, {"--max_steps", "40", "--method", "full"}));
-    eventually([&] { return fs::exists(out + "/recipe.json"); });
-    process.signal(number);
-    const Finished f = process.wait();
-    if (f.status == 0) continue;  // it was done already
-    EXPECT_EQ(f.status, 7) << f.err;
-    EXPECT_LT(f.seconds, 20);
-    EXPECT_THAT(f.err, HasSubstr("--resume"));
-    const Finished resumed = run({"train", "--resume", "-o", out, "-t", "1"});
-    ASSERT_EQ(resumed.status, 0) << resumed.err;
-    EXPECT_EQ(bytes(out + "/model/model.safetensors"), bytes(whole + "/model/model.safetensors"));
-  }
-}
-
-TEST_F(Train, KilledAtRandomItGoesOnToTheSameBits) {
-  const std::vector<std::string> more = {"--max_steps",  "90",         "--method",           "full",
-                                         "--save_steps", "3",          "--save_total_limit", "2",
-                                         "--optim",      "adamw_8bit", "--logging_steps",    "5"};
-  const std::string whole = folder_.file("whole"), out = folder_.file("out");
-  const Finished undisturbed = train(whole, more);
-  ASSERT_EQ(undisturbed.status, 0);
-  int kills = 0;
-  unsigned random = 12345;
-  bool done = false;
-  for (int round = 0; round < 400 && !done; ++round) {
-    const bool resumes = fs::exists(out) && [&] {
-      for (const auto& e : fs::directory_iterator(out)) {
-        const std::string name = e.path().filename();
-        if (name.starts_with("step-") && !name.ends_with(".tmp")) return true;
-      }
-      return false;
-    }();
-    std::vector<std::string> all =
-        resumes ? std::vector<std::string>{"train", "--resume", "-o", out, "-t", "1"}
-                : words(out, more);
-    Process process(all);
-    random = random * 1664525u + 1013904223u;
-    if (kills < 20) {
-      const double wait = undisturbed.seconds * (0.01 + 0.05 * double(random >> 8) / (1 << 24));
-      eventually([&] { return !process.running(); }, wait);
-      if (process.running()) {
-        process.signal(SIGKILL);
-        ++kills;
-      }
-    }
-    const Finished f = process.wait();
-    if (f.status == 0) done = true;
-    if (f.status > 0) FAIL() << f.err;
-  }
-  EXPECT_TRUE(done);
-  EXPECT_GE(kills, 15);
-  EXPECT_EQ(bytes(out + "/model/model.safetensors"), bytes(whole + "/model/model.safetensors"));
-  // The losses too; how fast they came is another matter.
-  const auto losses = [&](const std::string& folder) {
-    std::vector<double> values;
-    for (const base::Json& line : parse_lines(bytes(folder + "/metrics.jsonl"))) {
-      values.push_back(line.find("train/loss")->as_double());
-    }
-    return values;
-  };
-  EXPECT_EQ(losses(out), losses(whole));
 }
 
 // What was on the command line counts on: the encoding of the weights too. A later end may be asked
