@@ -169,13 +169,14 @@ TEST_F(CrashTest, PowerLossAtEveryCall) {
   EXPECT_GE(points, 40);
 }
 
-// A full disk, or a disk that fails in the middle of a write: an error with its code and place, the
-// older ones as they were, and the next one succeeds.
+// A full disk, a quota, a disk that fails in the middle of a write, a signal: gone on with, or an
+// error with its code and place, the older ones as they were, and the next one succeeds.
 TEST_F(CrashTest, AFullDiskAtEveryCallLosesNothing) {
   ASSERT_TRUE(keep(1).ok());
   int64_t last = 1;
   int errors = 0;
-  for (const Fault fault : {Fault::kFullDisk, Fault::kShort}) {
+  for (const Fault fault : {Fault::kFullDisk, Fault::kQuota, Fault::kShort, Fault::kSignal}) {
+    const bool full = fault == Fault::kFullDisk || fault == Fault::kQuota;
     const long n = calls_of_one(++last, false);
     for (long at = 1; at <= n; ++at) {
       set_fault(fault, at);
@@ -184,7 +185,7 @@ TEST_F(CrashTest, AFullDiskAtEveryCallLosesNothing) {
       if (!kept.ok()) {
         ++errors;
         EXPECT_NE(kept.error().message().find(out_), std::string::npos) << kept.error().message();
-        EXPECT_TRUE(fault != Fault::kFullDisk || kept.error().code == base::Code::kDoesNotFit);
+        EXPECT_TRUE(!full || kept.error().code == base::Code::kDoesNotFit);
         const int64_t now = newest();
         EXPECT_TRUE(now == last || now == last + 1) << at;
       } else {

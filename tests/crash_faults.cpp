@@ -45,8 +45,12 @@ bool counted() {
   ++count;
   if (count == fault_at && fault_now == Fault::kKill) end(false);
   if (count == fault_at && fault_now == Fault::kPowerLoss) end(true);
-  if (count == fault_at && fault_now == Fault::kFullDisk) {
-    errno = ENOSPC;
+  const int number = fault_now == Fault::kFullDisk ? ENOSPC
+                     : fault_now == Fault::kQuota  ? EDQUOT
+                     : fault_now == Fault::kSignal ? EINTR
+                                                   : 0;
+  if (count == fault_at && number != 0) {
+    errno = number;
     return true;
   }
   if (count == fault_at + 1 && fault_now == Fault::kShort) {

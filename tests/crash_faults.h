@@ -12,6 +12,8 @@ enum class Fault {
   kPowerLoss,  // SIGKILL, and what was not put to disk is gone: half of each file that was not
                // synced, and names that their folder does not know yet
   kFullDisk,   // the call returns ENOSPC
+  kQuota,      // EDQUOT
+  kSignal,     // EINTR
   kShort,      // write() takes one byte and the next call returns EIO
 };
 

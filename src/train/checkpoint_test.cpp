@@ -182,6 +182,9 @@ TEST_F(Checkpoints, ADamagedOneIsNamedAndThePreviousTaken) {
   fs::remove_all(newest);
   fs::create_directory(newest);
   EXPECT_THAT(message(), HasSubstr("training.json"));
+  fs::remove(newest);
+  fs::create_directory_symlink(newest, newest);  // leads nowhere
+  EXPECT_THAT(message(), HasSubstr("training.json"));
 }
 
 TEST_F(Checkpoints, OfOtherParametersIsRefused) {
