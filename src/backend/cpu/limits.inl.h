@@ -25,9 +25,11 @@ inline double dot_loop(int64_t count, float* sink) {
   const DotVector x = dot_columns(reinterpret_cast<const DotW*>(sink));
   DotVector w = dot_splat(reinterpret_cast<const DotX*>(sink + 1));
   for (int64_t n = 0; n < count; ++n) {
-    asm volatile("" : "+m"(w));  // or the compiler sees that every round adds the same
 #pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) sums[i] = dot(sums[i], x, w);
+    for (int i = 0; i < kChains; ++i) {
+      asm volatile("" : "+m"(w));  // or the compiler sees that every one adds the same
+      sums[i] = dot(sums[i], x, w);
+    }
   }
   F total = zero();
 #pragma GCC unroll 12
