@@ -148,6 +148,7 @@ inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int
 inline void quantize_record(const float* x, int64_t cols, const RecordShape& shape,
                             std::byte* record) {
   CodeX* const codes = reinterpret_cast<CodeX*>(record);
+  [[maybe_unused]] int8_t* const codes8 = reinterpret_cast<int8_t*>(record + shape.codes8);
   float* const scales = reinterpret_cast<float*>(record + shape.scales);
   int32_t* const sums = reinterpret_cast<int32_t*>(record + shape.sums);
   int32_t* const block_sums = reinterpret_cast<int32_t*>(record + shape.block_sums);
@@ -162,6 +163,7 @@ inline void quantize_record(const float* x, int64_t cols, const RecordShape& sha
       for (int64_t i = 0; i < encoding::kBlock; ++i) {
         const int8_t code = bytes[b * encoding::kBlock + i];
         codes[first + b * encoding::kBlock + i] = code;
+        if constexpr (sizeof(CodeX) > 1) codes8[first + b * encoding::kBlock + i] = code;
         sum += code;
       }
       block_sums[g * kGroupBlocks + b] = sum;
@@ -171,17 +173,19 @@ inline void quantize_record(const float* x, int64_t cols, const RecordShape& sha
 }
 
 // --- few rows ---
-// totals[t] = sums of one strip, for sets that have few_strip(): each strip is read once, from
-// front to back.
+// For sets that have kernels for one strip: each is read once, from front to back.
 template <int T>
 inline void few_strips(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
   const PackedRows& x = *p.rows;
   for (int64_t n = n0; n < n1; n += kStrip) {
     const uint8_t* const w = reinterpret_cast<const uint8_t*>(p.w) + n / kStrip * x.strip_bytes;
-    F totals[T];
+    float totals[T][kStrip];
     p.encoding == Encoding::kQ4 ? few_strip_q4<T>(x, p.k, w, totals)
                                 : few_strip_q8<T>(x, p.k, w, totals);
-    for (int t = 0; t < T; ++t) store(sums + t * kMaxPieceCols + (n - n0), totals[t]);
+    for (int t = 0; t < T; ++t) {
+      float* const to = sums + t * kMaxPieceCols + (n - n0);
+      for (int64_t i = 0; i < kStrip; i += kLanes) store(to + i, load(totals[t] + i));
+    }
   }
 }
 

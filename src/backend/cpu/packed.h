@@ -15,7 +15,7 @@
 //
 // A row of x is a record of x_record_bytes(): codes (int8, or int16 where a set multiplies words)
 // of whole groups, then for each group a float32 scale, an int32 sum of its codes, and four int32
-// sums of its blocks.
+// sums of its blocks; int16 codes are followed by the same as int8.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ struct PackedShape {
 
 // Where the parts of a record lie, in bytes.
 struct RecordShape {
-  int64_t scales, sums, block_sums, bytes;
+  int64_t scales, sums, block_sums, codes8, bytes;
 };
 
 }  // namespace ocelli::cpu

@@ -3,7 +3,6 @@
 using PanelW = DotW;
 using CodeX = DotX;
 inline constexpr int kPackedBias = 0;
-inline constexpr bool kOwnFew = false;
 
 // Where column i (0 to 3) of row r in stored step s goes.
 inline int64_t panel_place(int64_t s, int64_t r, int64_t i) {
@@ -42,9 +41,3 @@ inline void expand_q4(const uint8_t* from, int64_t blocks, PanelW* out) {
     }
   }
 }
-
-// Never called: these sets take few rows as they take many.
-template <int T, class Rows>
-inline void few_strip_q8(const Rows&, int64_t, const uint8_t*, void*) {}
-template <int T, class Rows>
-inline void few_strip_q4(const Rows&, int64_t, const uint8_t*, void*) {}

@@ -50,7 +50,8 @@ inline void expand_q4(const uint8_t* from, int64_t blocks, PanelW* out) {
 inline constexpr int64_t kStripAhead = 4096;
 
 template <int T, class Rows>
-inline void few_strip_q8(const Rows& x, int64_t k, const uint8_t* w, F* totals) {
+inline void few_strip_q8(const Rows& x, int64_t k, const uint8_t* w, float (*out)[kStrip]) {
+  F totals[T];
   constexpr int kPar = T <= 2 ? 4 : 2;  // chains
   const int64_t record = x.shape.bytes;
 #pragma GCC unroll 4
@@ -87,11 +88,14 @@ inline void few_strip_q8(const Rows& x, int64_t k, const uint8_t* w, F* totals) 
       totals[t] = fma(set(scales[t * record / 4]), dots_float(all), totals[t]);
     }
   }
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t) store(out[t], totals[t]);
 }
 
 // sum over blocks of s (q . x + (z - 8) sum x)
 template <int T, class Rows>
-inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, F* totals) {
+inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, float (*out)[kStrip]) {
+  F totals[T];
   const int64_t record = x.shape.bytes;
 #pragma GCC unroll 4
   for (int t = 0; t < T; ++t) totals[t] = zero();
@@ -139,4 +143,6 @@ inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, F* totals) 
       totals[t] = fma(set(scales[t * record / 4]), dots_float(whole[t]), totals[t]);
     }
   }
+#pragma GCC unroll 4
+  for (int t = 0; t < T; ++t) store(out[t], totals[t]);
 }

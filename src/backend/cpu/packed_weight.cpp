@@ -140,7 +140,8 @@ RecordShape record_shape(int64_t cols, int64_t code_bytes) {
   s.scales = groups * kGroup * code_bytes;
   s.sums = s.scales + groups * int64_t(sizeof(float));
   s.block_sums = s.sums + groups * int64_t(sizeof(int32_t));
-  s.bytes = whole(s.block_sums + groups * kGroupBlocks * int64_t(sizeof(int32_t)), kAlign) * kAlign;
+  s.codes8 = s.block_sums + groups * kGroupBlocks * int64_t(sizeof(int32_t));
+  s.bytes = whole(s.codes8 + (code_bytes > 1 ? groups * kGroup : 0), kAlign) * kAlign;
   return s;
 }
 
