@@ -138,6 +138,7 @@ Result<int> bench(BenchFlags& flags, Session& session) {
   OCELLI_ASSIGN(const std::string path,
                 resolve_model(flags.word.empty() ? flags.engine.model : flags.word));
   flags.engine.packed = true;
+  flags.engine.use_weights_cache = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
   engine::Engine& engine = *open.engine;
   if (flags.depth + flags.prefill + flags.decode > engine.context()) {

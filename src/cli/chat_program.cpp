@@ -161,6 +161,7 @@ Result<int> chat(Session& session, ChatFlags& flags) {
   OCELLI_TRY(flags.generate.options().ok() ? Status() : Status(flags.generate.options().error()));
   OCELLI_ASSIGN(base::Json arguments, flags.thinking.arguments());
   flags.engine.packed = true;
+  flags.engine.use_weights_cache = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (session.cancel.requested()) return int(Code::kInterrupted);

@@ -8,6 +8,7 @@
 #include "base/advice.h"
 #include "cli/target.h"
 #include "cli/terminal.h"
+#include "cli/weights_cache.h"
 #include "engine/builtin.h"
 
 namespace ocelli::cli {
@@ -36,6 +37,8 @@ void EngineFlags::add(CLI::App& app) {
                  "convert weights while loading: f32, bf16, f16, q8, q4 (text in 4 bits, pictures "
                  "in 8), q8_0, q4_0")
       ->type_name("TYPE");
+  app.add_flag("--no-weights-cache", no_weights_cache,
+               "convert anew at each start instead of keeping q8 and q4 weights on disk");
   app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"f16", "f32"}));
@@ -235,6 +238,17 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
   };
   ProgressBar bar(!flags.quiet);
   options.progress = &bar;
+  if (options.weights && flags.use_weights_cache && !flags.no_weights_cache) {
+    if (auto converted = converted_model(folder, *options.weights, flags.threads, bar)) {
+      folder = std::move(converted->folder);
+      if (converted->fresh && !flags.quiet) {
+        bar.clear();
+        note("the converted weights are kept in " + base::printable(folder.path(), 400) +
+             " for the next start (--no-weights-cache does not keep them)");
+      }
+      options.weights.reset();
+    }
+  }
   auto engine = engine::Engine::load(std::move(folder), options);
   // The file alone does not say whose it is.
   if (!engine.ok() && engine.error().code != Code::kUsage &&

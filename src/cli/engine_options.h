@@ -30,6 +30,8 @@ struct EngineFlags {
   bool force_adapter = false;
   bool quiet = false;
   bool packed = false;  // no option: set by programs that only run the model
+  // Whether --weights q8 and q4 may use converted weights of the cache (weights_cache.h).
+  bool use_weights_cache = false, no_weights_cache = false;
 
   void add(CLI::App& app);
   base::Result<engine::EngineOptions> options() const;

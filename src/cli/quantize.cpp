@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cstdio>
 
 #include "cli/command.h"
 #include "cli/target.h"
@@ -60,9 +61,10 @@ void tell(const quantize::Quantized& out, const QuantizeFlags& flags) {
   const auto raised = std::count_if(out.mixed.groups.begin(), out.mixed.groups.end(),
                                     [](const quantize::Sensitivity& g) { return g.raised; });
   if (!out.mixed.groups.empty()) {
+    char change[80];
+    std::snprintf(change, sizeof change, "%.5f -> %.5f", out.mixed.kl_before, out.mixed.kl_after);
     note(std::to_string(raised) + " of " + std::to_string(out.mixed.groups.size()) +
-         " parts of layers have eight bits (KL divergence on other texts " +
-         Json(out.mixed.kl_before).dump() + " -> " + Json(out.mixed.kl_after).dump() + ")");
+         " parts of layers have eight bits (KL divergence on other texts " + change + ")");
   }
   if (out.resumed) note("went on where an earlier run was cut off");
   if (out.fallbacks > 0) {

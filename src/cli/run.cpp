@@ -134,6 +134,7 @@ Result<int> run(Session& session, RunFlags& flags) {
     if (!flags.engine.quiet) note(text);
   if (!flags.jsonl) OCELLI_TRY(check_picture_count(target.files.size()));
   flags.engine.packed = true;
+  flags.engine.use_weights_cache = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
   if (flags.jsonl) {

@@ -317,8 +317,13 @@ namespace {
 
 Status check_base(const SafetensorsFile& file, const LoadedModel& loaded) {
   if (loaded.checkpoint.format() != "safetensors") return {};
+  // Of a quantized model: what it was made from.
+  std::string source;
+  for (const auto& [key, value] : loaded.checkpoint.metadata())
+    if (key == "source_fingerprint") source = value;
   for (const auto& [key, value] : file.metadata()) {
-    if (key != "base_fingerprint" || value == loaded.checkpoint.fingerprint().hex()) continue;
+    if (key != "base_fingerprint" || value == source) continue;
+    if (value == loaded.checkpoint.fingerprint().hex()) continue;
     return fail(Code::kUsage,
                 "the adapter was made for other weights of the base model than these; give it the "
                 "model that it was trained on, or --force-adapter");

@@ -167,7 +167,8 @@ std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
   return out;
 }
 
-Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors, uint64_t max_bytes) {
+Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors, uint64_t max_bytes,
+                                              const std::string& fingerprint) {
   // What is read as numbers comes first, so that it stays aligned behind rows of odd lengths.
   std::stable_partition(tensors.begin(), tensors.end(),
                         [](const OutTensor& t) { return t.encoding == Encoding::kF32; });
@@ -193,7 +194,8 @@ Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors, ui
         specs.push_back({t.name, Encoding::kF32, {t.rows, row_bytes}, "U8", t.bytes()});
       }
     }
-    OCELLI_ASSIGN(f.header, formats::safetensors_header(specs, {{"format", "pt"}}));
+    OCELLI_ASSIGN(f.header, formats::safetensors_header(
+                                specs, {{"format", "pt"}, {"source_fingerprint", fingerprint}}));
     f.bytes = f.header.size();
     for (const OutTensor& t : f.tensors) {
       f.begins.push_back(f.bytes);

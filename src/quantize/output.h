@@ -43,8 +43,10 @@ std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
                                     const formats::Checkpoint& weights);
 
 // model.safetensors, or several of at most `max_bytes` each (a larger tensor is alone in its file).
+// `fingerprint` of the source goes into their metadata, so that adapters know their base model.
 base::Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors,
-                                                    uint64_t max_bytes);
+                                                    uint64_t max_bytes,
+                                                    const std::string& fingerprint);
 // model.safetensors.index.json of several files.
 base::Json safetensors_index(const std::vector<OutFile>& files);
 

@@ -156,6 +156,7 @@ class Run {
     how.adapters.clear();
     how.split_images = false;  // one tile a picture: the tower sees no difference
     how.exact = exact;
+    how.packed = !exact;  // as `ocelli run` has them
     return how;
   }
 
@@ -183,9 +184,16 @@ class Run {
     return {};
   }
 
+  // Of the weights that all this began with.
+  std::string fingerprint() const {
+    for (const auto& [key, value] : loaded_.checkpoint.metadata())
+      if (key == "source_fingerprint") return value;
+    return loaded_.checkpoint.fingerprint().hex();
+  }
+
   Status plan_folder() {
     OCELLI_ASSIGN(files_, plan_safetensors(plan_tensors(choices_, loaded_.checkpoint),
-                                           options_.shard_bytes));
+                                           options_.shard_bytes, fingerprint()));
     return {};
   }
 

@@ -53,6 +53,29 @@ TEST(Quantize, PrintsForPeople) {
   }
 }
 
+// --weights q4 converts once, and what is kept computes the same.
+TEST(Quantize, ConvertedWeightsAreKept) {
+  const TemporaryFolder home;
+  const auto ask = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"run", "-m", fixture("models/smolvlm2-a"), "-p", "What is 12 + 34?",
+                               "-n", "8", "--ignore-eos", "--weights", "q4", "-t", "1"});
+    RunOptions options;
+    options.environment["OCELLI_CACHE"] = home.file("cache");
+    return run(more, options);
+  };
+  const Finished plain = ask({"--no-weights-cache"});
+  ASSERT_EQ(plain.status, 0) << plain.err;
+  EXPECT_FALSE(fs::exists(home.file("cache/weights")));
+  const Finished first = ask({}), second = ask({});
+  EXPECT_EQ(first.out, plain.out);
+  EXPECT_EQ(second.out, plain.out);
+  EXPECT_THAT(first.err, HasSubstr("--no-weights-cache"));
+  EXPECT_EQ(second.err.find("--no-weights-cache"), std::string::npos);
+  EXPECT_TRUE(fs::exists(home.file("cache/weights")));
+  // An adapter of the model is one of its converted form too.
+  EXPECT_EQ(ask({"--adapter", fixture("adapters/lora")}).status, 0);
+}
+
 TEST(Quantize, RefusesWithASentence) {
   const TemporaryFolder folder;
   const auto refused = [&](std::vector<std::string> more) {
