@@ -39,6 +39,7 @@ constexpr CommandEntry kCommands[] = {
     {"plan", make_plan},
     {"tokenize", make_tokenize},
     {"doctor", make_doctor},
+    {"cache", make_cache},
     {"bench", make_bench},
     {"merge", make_merge},
     {"quantize", make_quantize},

@@ -34,6 +34,7 @@ Run make_rm(CLI::App& app);
 Run make_plan(CLI::App& app);
 Run make_tokenize(CLI::App& app);
 Run make_doctor(CLI::App& app);
+Run make_cache(CLI::App& app);
 Run make_bench(CLI::App& app);
 Run make_train(CLI::App& app);
 Run make_completion(CLI::App& app);

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include "base/advice.h"
@@ -68,6 +69,28 @@ void EngineFlags::add(CLI::App& app) {
   app.option_defaults()->group("Options");
 }
 
+void EngineFlags::add_cache(CLI::App& app) {
+  takes_cache = true;
+  app.option_defaults()->group("Model and machine");
+  app.add_flag("--no-cache", no_cache,
+               "keep nothing of pictures on disk, and look for nothing there (or set "
+               "OCELLI_NO_CACHE)");
+  app.add_option("--cache-size", cache_size,
+                 "most that pictures may take on disk, as 500M or 4G (default 4G; 0: nothing)")
+      ->type_name("SIZE")
+      ->transform(CLI::AsSizeValue(false));
+  app.option_defaults()->group("Options");
+}
+
+bool cache_forbidden() {
+  const char* const off = std::getenv("OCELLI_NO_CACHE");
+  return off && *off;
+}
+
+bool EngineFlags::keeps_pictures() const {
+  return takes_cache && !no_cache && cache_size > 0 && !cache_forbidden();
+}
+
 Result<engine::EngineOptions> EngineFlags::options() const {
   engine::EngineOptions o;
   o.threads = threads;
@@ -76,6 +99,14 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   o.packed = packed;
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
   if (no_split) o.split_images = false;
+  if (keeps_pictures()) {
+    o.disk_cache = cache_folder;
+    // Without a home there is nowhere to keep them.
+    if (const auto folder = engine::DiskCache::default_folder();
+        cache_folder.empty() && folder.ok())
+      o.disk_cache = *folder;
+  }
+  o.disk_cache_bytes = cache_size;
   o.video_sampling = {fps, max_frames};
   OCELLI_ASSIGN(o.adapters, adapter_uses());
   if (alpha == "white") o.decode_options.alpha = media::Alpha::kWhite;
@@ -218,6 +249,13 @@ Result<std::vector<engine::AdapterUse>> EngineFlags::adapter_uses() const {
   return out;
 }
 
+OpenEngine::~OpenEngine() {
+  const engine::DiskCache* const cache = engine ? engine->disk_cache() : nullptr;
+  if (!cache || quiet) return;
+  const std::string problem = cache->problem();
+  if (!problem.empty()) note("pictures are not kept on disk: " + problem);
+}
+
 Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags) {
   OCELLI_ASSIGN(engine::EngineOptions options, flags.options());
   OCELLI_ASSIGN(formats::ModelFolder folder, open_model(path, flags.mmproj));
@@ -226,6 +264,7 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
          "; choose another one with -m MODEL");
   }
   OpenEngine out;
+  out.quiet = flags.quiet;
   out.decoder = std::make_unique<media::DecoderProcess>();
   options.decode = [decoder = out.decoder.get()](std::span<const std::byte> bytes,
                                                  const media::DecodeOptions& o) {

@@ -32,8 +32,17 @@ struct EngineFlags {
   bool packed = false;  // no option: set by programs that only run the model
   // Whether --weights q8 and q4 may use converted weights of the cache (weights_cache.h).
   bool use_weights_cache = false, no_weights_cache = false;
+  bool takes_cache = false;                      // add_cache() was called
+  bool no_cache = false;                         // --no-cache
+  int64_t cache_size = engine::kDiskCacheBytes;  // --cache-size
+  std::string cache_folder;                      // of pictures; "": DiskCache::default_folder()
 
   void add(CLI::App& app);
+  // For commands that keep what the model made of pictures, and their options for that. Not for
+  // those that change the model.
+  void add_cache(CLI::App& app);
+  // Whether pictures are kept on disk.
+  bool keeps_pictures() const;
   base::Result<engine::EngineOptions> options() const;
   // What --adapter and --lora-scaled say.
   base::Result<std::vector<engine::AdapterUse>> adapter_uses() const;
@@ -47,8 +56,18 @@ base::Status take_deciding(const base::Json& options, EngineFlags& flags);
 // DIR or DIR=WEIGHT (`sign` '='), FILE:SCALE (`sign` ':').
 base::Result<engine::AdapterUse> parse_adapter(const std::string& text, char sign);
 
-// An engine and what it needs to stay alive.
+// Whether the environment forbids keeping anything of pictures on disk (OCELLI_NO_CACHE).
+bool cache_forbidden();
+
+// An engine and what it needs to stay alive. At the end says on stderr why pictures could not be
+// kept, if so.
 struct OpenEngine {
+  OpenEngine() = default;
+  OpenEngine(OpenEngine&&) = default;
+  OpenEngine& operator=(OpenEngine&&) = default;
+  ~OpenEngine();
+
+  bool quiet = false;
   std::unique_ptr<media::DecoderProcess> decoder;
   std::unique_ptr<engine::Engine> engine;
 };

@@ -60,9 +60,8 @@ Result<int> write_answers(const TrainFlags& flags, const TrainPlan& plan, engine
                           const base::CancelToken& cancel) {
   train::TopKInputs inputs{engine, plan.data, flags.write_top_k, plan.options, {}};
   inputs.data.insert(inputs.data.end(), plan.eval_data.begin(), plan.eval_data.end());
-  if (!flags.no_cache) {
-    OCELLI_ASSIGN(const std::string cache, base::cache_dir());
-    inputs.cache_folder = base::join_path(cache, "features");
+  if (!flags.no_cache && !cache_forbidden()) {
+    OCELLI_ASSIGN(inputs.cache_folder, engine::DiskCache::default_folder());
   }
   ProgressBar bar(!flags.engine.quiet);
   if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };
@@ -106,7 +105,6 @@ Result<int> run_train(TrainFlags& flags, Session& session) {
   }
   OCELLI_ASSIGN(const OpenTeacher teacher, open_teacher(plan.options, plan.engine));
   OCELLI_ASSIGN(formats::ModelFolder source, open_model(plan.model, plan.engine.mmproj));
-  OCELLI_ASSIGN(const std::string cache, base::cache_dir());
   train::SessionInputs inputs{*open.engine,   std::move(source), plan.data,
                               plan.eval_data, plan.out,          plan.options};
   inputs.resume = flags.resume;
@@ -114,7 +112,9 @@ Result<int> run_train(TrainFlags& flags, Session& session) {
   inputs.engine_options = deciding(plan.engine);
   inputs.teacher = teacher.load;
   inputs.cancel = session.cancel;
-  if (!flags.no_cache) inputs.cache_folder = base::join_path(cache, "features");
+  if (!flags.no_cache && !cache_forbidden()) {
+    OCELLI_ASSIGN(inputs.cache_folder, engine::DiskCache::default_folder());
+  }
   if (!flags.engine.quiet) inputs.note = [](const std::string& text) { note(text); };
   OCELLI_ASSIGN(const std::unique_ptr<train::TrainSession> run,
                 train::TrainSession::create(std::move(inputs)));

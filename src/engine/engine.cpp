@@ -120,7 +120,7 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
   const base::Stopwatch watch;
   const int64_t row = info().vision->tokens_per_tile * info().hidden;
   for (size_t i = 0; i < images.size(); ++i) {
-    if (!images[i] || (out[i] = image_cache_.find(cache_key(*images[i])))) continue;
+    if (!images[i] || (out[i] = known_embeddings(*images[i]))) continue;
     const auto same =
         std::find_if(images.begin(), images.begin() + long(i),
                      [&](const auto& other) { return other && other->key == images[i]->key; });
@@ -151,7 +151,7 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
     if (!images[i] || out[i]) continue;
     if (fresh[i]) {
       out[i] = fresh[i];
-      image_cache_.insert(cache_key(*images[i]), out[i]);
+      keep_embeddings(*images[i], out[i]);
       continue;
     }
     const auto same =

@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "base/cancel.h"
+#include "engine/disk_cache.h"
 #include "engine/image_cache.h"
 #include "engine/prompt.h"
 #include "formats/model_folder.h"
@@ -42,11 +43,15 @@ struct EngineOptions {
   int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
   int64_t prefill_chunk = 512;  // tokens that go through the model together
   int64_t vision_workspace = int64_t{1} << 30;  // bytes of activations for tiles that go together
-  int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept
-  bool exact = false;                           // float32 arithmetic and cache throughout
-  std::vector<AdapterUse> adapters;             // attached in this order
-  std::optional<bool> split_images;             // cut pictures into tiles; unset: as the model says
-  base::Progress* progress = nullptr;           // of loading
+  int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept in memory
+  // A folder that keeps them for the next start, too, and how large it may grow; "": none. Not for
+  // an engine whose tower or connector trains.
+  std::string disk_cache;
+  int64_t disk_cache_bytes = kDiskCacheBytes;
+  bool exact = false;                  // float32 arithmetic and cache throughout
+  std::vector<AdapterUse> adapters;    // attached in this order
+  std::optional<bool> split_images;    // cut pictures into tiles; unset: as the model says
+  base::Progress* progress = nullptr;  // of loading
   media::DecodeOptions decode_options;
   // Decodes a picture file; unset: in this process. The program hands in its confined child.
   std::function<base::Result<media::Image>(std::span<const std::byte>, const media::DecodeOptions&)>
@@ -57,6 +62,12 @@ struct EngineOptions {
   std::function<base::Status(std::span<const std::byte>, const media::FrameChooser&,
                              const media::FrameSink&, const media::VideoLimits&)>
       read_video;
+};
+
+// What of a picture's way through the model is kept.
+enum class PictureStage {
+  kTower,     // [positions, tower width], before the connector
+  kConnector  // [tokens, D]: embeddings
 };
 
 // Seconds spent.
@@ -92,6 +103,12 @@ class Engine {
   // What a person may want to know about the files, in sentences.
   const std::vector<std::string>& warnings() const { return warnings_; }
   ImageCache& image_cache() { return image_cache_; }
+  // Null where the options name no folder for it.
+  const DiskCache* disk_cache() const { return disk_cache_ ? &*disk_cache_ : nullptr; }
+  // The name on disk of what this model makes of a picture: a hash of the weights' fingerprint and
+  // encoding, config, adapters of the tower and the connector, arithmetic, program, preprocessing
+  // and pixels.
+  base::Digest256 picture_key(const PreparedImage& image, PictureStage stage, bool exact) const;
 
   // From now on the model computes with these adapters and no others; the model itself is not
   // loaded anew, nor is an adapter that was in use before. After an error all is as it was. An
@@ -173,6 +190,8 @@ class Engine {
   base::Result<models::Adapter*> open_adapter(const AdapterUse& use);
   base::Status attach(std::span<const AdapterUse> adapters);
   ImageKey cache_key(const PreparedImage& image) const;
+  std::shared_ptr<const Embeddings> known_embeddings(const PreparedImage& image);
+  void keep_embeddings(const PreparedImage& image, std::shared_ptr<const Embeddings> value);
   base::Status load_text(const formats::ModelFolder& folder);
   base::Status load_processor(const formats::ModelFolder& folder, const base::Json& config);
   base::Status load_video_processor(const formats::ModelFolder& folder,
@@ -209,6 +228,10 @@ class Engine {
   std::unique_ptr<models::VideoProcessor> video_processor_;
   std::optional<text::ChatTemplate> video_template_;  // of messages with a clip
   ImageCache image_cache_;
+  std::optional<DiskCache> disk_cache_;
+  std::string config_text_;  // config.json
+  mutable std::once_flag picture_model_once_;
+  mutable base::Digest256 picture_model_;  // of the weights, for picture_key(); made when asked for
   std::vector<int32_t> stop_ids_;
   int64_t context_ = 0;
   int64_t vision_bytes_per_tile_ = 0;  // of activations

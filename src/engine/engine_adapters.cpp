@@ -81,13 +81,4 @@ Status Engine::set_adapters(std::span<const AdapterUse> adapters) {
   return {};
 }
 
-// A picture's embeddings depend on the adapters of the tower and the connector.
-ImageKey Engine::cache_key(const PreparedImage& image) const {
-  if (!pictures_identity_) return image.key;
-  base::Sha256 hash;
-  hash.update(image.key.bytes);
-  hash.update(pictures_identity_->bytes);
-  return hash.finish();
-}
-
 }  // namespace ocelli::engine

@@ -197,6 +197,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
                       "model.safetensors",
                       folder.name());
   }
+  engine->config_text_ = config.dump();
   engine->warnings_ = warn_of_code(config);
   OCELLI_ASSIGN(formats::Checkpoint checkpoint, folder.weights());
   OCELLI_ASSIGN(engine->loaded_, models::load_model(config, std::move(checkpoint), engine->pool_,
@@ -219,6 +220,8 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   }
   if (info.vision) {
     OCELLI_ASSIGN(engine->vision_bytes_per_tile_, vision_bytes_per_tile(*engine));
+    if (!options.disk_cache.empty())
+      engine->disk_cache_.emplace(DiskCacheOptions{options.disk_cache, options.disk_cache_bytes});
   }
   OCELLI_TRY(engine->set_adapters(options.adapters));
   engine->context_ = options.context > 0 ? options.context : info.context;

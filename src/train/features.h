@@ -1,10 +1,7 @@
 // Features: what the frozen part of a model says of pictures, computed once for each picture and
 // kept by content, in memory and on disk. Where the connector trains, that is what the tower gives;
-// where the tower trains, nothing is kept.
-//
-// A file of the cache is one picture's: 8 bytes "OCLFEAT1", two int64 (rows, columns), SHA-256 of
-// the numbers, then rows * columns float32. Its name is the hash of everything that decides the
-// numbers. A file that does not hold what it should is computed again.
+// where the tower trains, nothing is kept. The folder is the one in which answers look, too
+// (engine/disk_cache.h).
 #pragma once
 
 #include "engine/engine.h"
@@ -12,8 +9,8 @@
 namespace ocelli::train {
 
 struct FeatureOptions {
-  std::string folder = {};                // of the cache on disk; "": none
-  int64_t disk_bytes = int64_t{4} << 30;  // most that the folder may grow to
+  std::string folder = {};                       // of the cache on disk; "": none
+  int64_t disk_bytes = engine::kDiskCacheBytes;  // most that the folder may grow to
   int64_t memory_bytes = int64_t{512} << 20;
   bool connector_trains = false;
   bool exact = true;
@@ -37,20 +34,18 @@ class Features {
 
  private:
   Features(engine::Engine& engine, const FeatureOptions& options)
-      : engine_(engine), options_(options), memory_(options.memory_bytes) {}
+      : engine_(engine),
+        options_(options),
+        memory_(options.memory_bytes),
+        disk_({options.folder, options.disk_bytes, true}) {}
   using Numbers = std::shared_ptr<const engine::Embeddings>;
   int64_t width() const;
-  base::Digest256 key(const engine::PreparedImage& image) const;
-  std::string path(const base::Digest256& key) const;
-  Numbers read_file(const base::Digest256& key, int64_t rows) const;
-  void write_file(const base::Digest256& key, const engine::Embeddings& numbers);
   base::Result<Numbers> of(tensor::Context& c, const engine::PreparedImage& image);
 
   engine::Engine& engine_;
   FeatureOptions options_;
   engine::ImageCache memory_;
-  base::Digest256 model_;  // of what computes the numbers
-  int64_t on_disk_ = 0;    // bytes
+  engine::DiskCache disk_;
   int64_t computed_ = 0, read_ = 0;
 };
 

@@ -15,8 +15,8 @@ using testing::Not;
 using testing::StartsWith;
 
 const std::string kPicture = fixture("media/444.jpg");
-const char* const kCommands[] = {"run",      "show",   "list",  "plan", "pull",      "verify",
-                                 "tokenize", "doctor", "bench", "rm",   "completion"};
+const char* const kCommands[] = {"run",      "show",   "list",  "plan",  "pull", "verify",
+                                 "tokenize", "doctor", "bench", "cache", "rm",   "completion"};
 
 TEST(Help, EveryPageBeginsWithAnExample) {
   for (const char* command : kCommands) {
