@@ -46,6 +46,15 @@ void EngineFlags::add(CLI::App& app) {
   app.add_flag("--exact", exact, "float32 arithmetic throughout, as the original in float32");
   app.add_flag("--no-split", no_split,
                "one view per picture instead of tiles: faster, less detail");
+  app.add_option("--max-tiles", max_tiles,
+                 "most tiles of a picture, the view of the whole among them: smaller pictures")
+      ->type_name("N")
+      ->check(CLI::Range(1, 4097));
+  app.add_option("--detail", detail,
+                 "of pictures: low (one view, as --no-split), high (the model's own tiles), auto "
+                 "(high, but no more than --max-tiles, context and memory allow)")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"low", "high", "auto"}));
   app.add_option("--alpha", alpha, "transparent pictures: drop (as the original) or white")
       ->type_name("HOW")
       ->check(CLI::IsMember({"drop", "white"}));
@@ -98,7 +107,15 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   o.exact = exact;
   o.packed = packed;
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
-  if (no_split) o.split_images = false;
+  if (detail == "high" && (no_split || max_tiles)) {
+    return base::fail(Code::kUsage,
+                      "is all that the model can see; leave out --no-split and --max-tiles, or "
+                      "take --detail auto",
+                      "--detail high");
+  }
+  if (no_split || detail == "low") o.split_images = false;
+  o.max_tiles = max_tiles;
+  o.fit_tiles = detail == "auto";
   if (keeps_pictures()) {
     o.disk_cache = cache_folder;
     // Without a home there is nowhere to keep them.
@@ -133,6 +150,8 @@ void for_deciding(Visit&& visit) {
   visit("context", &F::context);
   visit("weights", &F::weights);
   visit("no_split", &F::no_split);
+  visit("max_tiles", &F::max_tiles);
+  visit("detail", &F::detail);
   visit("alpha", &F::alpha);
   visit("fps", &F::fps);
   visit("max_frames", &F::max_frames);

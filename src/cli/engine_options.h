@@ -22,6 +22,8 @@ struct EngineFlags {
   std::string cache_type = "f16";
   bool exact = false;
   bool no_split = false;
+  std::optional<int64_t> max_tiles;  // --max-tiles
+  std::string detail;                // --detail: low, high, auto
   std::string alpha = "drop";
   std::optional<double> fps;                 // --fps
   std::optional<int64_t> max_frames;         // --max-frames

@@ -48,8 +48,12 @@ struct EngineOptions {
   // an engine whose tower or connector trains.
   std::string disk_cache;
   int64_t disk_cache_bytes = kDiskCacheBytes;
-  bool exact = false;                  // float32 arithmetic and cache throughout
-  std::vector<AdapterUse> adapters;    // attached in this order
+  bool exact = false;                // float32 arithmetic and cache throughout
+  std::vector<AdapterUse> adapters;  // attached in this order
+  std::optional<int64_t> max_tiles;  // most tiles of a picture; unset: the model's own rule
+  // Fewer tiles where a picture would take more than half of the context or of the memory that is
+  // free.
+  bool fit_tiles = false;
   std::optional<bool> split_images;    // cut pictures into tiles; unset: as the model says
   base::Progress* progress = nullptr;  // of loading
   media::DecodeOptions decode_options;
@@ -204,6 +208,7 @@ class Engine {
   base::Status check_takes_videos(const std::string& name) const;
   media::ParallelFor parallel_rows();
   base::Status check_picture_tokens() const;
+  base::Status limit_tiles();
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count) const;

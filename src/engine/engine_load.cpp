@@ -4,6 +4,7 @@
 #include "backend/cpu/cpu_backend.h"
 #include "base/advice.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "engine/dry_run.h"
 #include "engine/engine.h"
 #include "models/config.h"
@@ -179,6 +180,31 @@ Status Engine::check_picture_tokens() const {
   return {};
 }
 
+// As the options say. A tile costs its pixels, its embeddings and its place in the cache.
+Status Engine::limit_tiles() {
+  if (options_.max_tiles && *options_.max_tiles < 1) {
+    return base::fail(Code::kUsage, "the most tiles of a picture must be 1 or more (" +
+                                        std::to_string(*options_.max_tiles) + ")");
+  }
+  if (!processor_) return {};
+  int64_t most = options_.max_tiles.value_or(0);
+  if (options_.fit_tiles) {
+    const models::VisionInfo& vision = *info().vision;
+    const nn::KvShape& kv = info().kv;
+    const auto number =
+        tensor::size_of(options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
+    const int64_t token =
+        2 * kv.layers * kv.kv_heads * kv.head_dim * number + info().hidden * int64_t(sizeof(float));
+    const int64_t tile = vision.tokens_per_tile * token + 3 * vision.tile * vision.tile;
+    const int64_t fits = std::max<int64_t>(
+        1, std::min(context_ / 2 / vision.tokens_per_tile,
+                    base::system_memory().available / 2 / std::max<int64_t>(tile, 1)));
+    most = most > 0 ? std::min(most, fits) : fits;
+  }
+  processor_->limit_tiles(most);
+  return {};
+}
+
 Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOptions& options) {
   const base::Stopwatch watch;
   if (options.prefill_chunk < 1 || options.prefill_chunk > kMaxPrefillChunk) {
@@ -225,6 +251,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   }
   OCELLI_TRY(engine->set_adapters(options.adapters));
   engine->context_ = options.context > 0 ? options.context : info.context;
+  OCELLI_TRY(engine->limit_tiles());
   engine->load_seconds_ = watch.seconds();
   return engine;
 }

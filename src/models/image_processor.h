@@ -29,6 +29,10 @@ struct Tiles {
 class ImageProcessor {
  public:
   virtual ~ImageProcessor() = default;
+  // From now on no picture becomes more tiles than this (0: as many as the model's own rule says):
+  // the rule is applied with a shorter longest edge, so that the layout is one that the model was
+  // trained with. At least 1. A picture of a given size then has another plan.
+  virtual void limit_tiles(int64_t most) = 0;
   // Sides of 1 pixel or more.
   virtual TilePlan plan(int width, int height) const = 0;
   // An error where a side is longer than media::kMaxSide.
@@ -40,7 +44,7 @@ class ImageProcessor {
   virtual std::string prompt(const TilePlan& plan) const = 0;
   // The marker that the chat template writes for a picture.
   virtual std::string_view marker() const = 0;
-  // Everything that decides the pixels, as text: part of the key of cached embeddings.
+  // Everything that decides the pixels but the plan, as text: part of the key of cached embeddings.
   virtual std::string fingerprint() const = 0;
 };
 

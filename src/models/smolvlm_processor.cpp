@@ -108,9 +108,8 @@ SmolVlmProcessor::SmolVlmProcessor(const SmolVlmProcessorConfig& config) : confi
 }
 
 // _resize_output_size_rescale_to_max_len, then _resize_output_size_scale_below_upper_bound
-SmolVlmProcessor::Size SmolVlmProcessor::first_resize(int width, int height) const {
+SmolVlmProcessor::Size SmolVlmProcessor::first_resize(int width, int height, int edge) const {
   const double ratio = double(width) / double(height);
-  const int edge = config_.longest_edge;
   Size s;
   if (width >= height) {
     s = {edge, int(double(edge) / ratio)};
@@ -141,13 +140,26 @@ SmolVlmProcessor::Size SmolVlmProcessor::tile_multiple(Size s) const {
   return {up(int(double(height) * ratio)), height};
 }
 
-TilePlan SmolVlmProcessor::plan(int width, int height) const {
-  const Size first = first_resize(width, height);
+TilePlan SmolVlmProcessor::plan(int width, int height, int edge) const {
+  const Size first = first_resize(width, height, edge);
   if (!config_.split) return {0, 0, config_.tile, config_.tile, 1, config_.tile};
   const Size s = tile_multiple(first);
   const bool cut = s.width > config_.tile || s.height > config_.tile;
   const int rows = cut ? s.height / config_.tile : 0, cols = cut ? s.width / config_.tile : 0;
   return {rows, cols, s.width, s.height, int64_t{rows} * cols + 1, config_.tile};
+}
+
+// The longest edge of the first resize: the config's, or the largest multiple of a tile below it
+// that gives few enough. With one tile's edge there is one view, so it ends.
+int SmolVlmProcessor::chosen_edge(int width, int height) const {
+  int edge = config_.longest_edge;
+  while (most_tiles_ > 0 && edge > config_.tile && plan(width, height, edge).tiles > most_tiles_)
+    edge = (edge - 1) / config_.tile * config_.tile;
+  return edge;
+}
+
+TilePlan SmolVlmProcessor::plan(int width, int height) const {
+  return plan(width, height, chosen_edge(width, height));
 }
 
 Result<Tiles> SmolVlmProcessor::process(const media::Image& image,
@@ -162,9 +174,10 @@ Result<Tiles> SmolVlmProcessor::process(const media::Image& image,
                           std::to_string(media::kMaxSide) + " pixels a side, 3 bytes a pixel)");
   }
   Tiles out;
-  out.plan = plan(image.width, image.height);
+  const int edge = chosen_edge(image.width, image.height);
+  out.plan = plan(image.width, image.height, edge);
   const int side = config_.tile;
-  const Size first = first_resize(image.width, image.height);
+  const Size first = first_resize(image.width, image.height, edge);
   // Every resize rounds to bytes: the order and number of resizes decide the bits.
   const media::Image resized =
       media::resize(media::resize(image, first.width, first.height, config_.filter, parallel),

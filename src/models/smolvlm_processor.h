@@ -26,6 +26,7 @@ struct SmolVlmProcessorConfig {
 class SmolVlmProcessor : public ImageProcessor {
  public:
   explicit SmolVlmProcessor(const SmolVlmProcessorConfig& config);
+  void limit_tiles(int64_t most) override { most_tiles_ = most; }
   TilePlan plan(int width, int height) const override;
   base::Result<Tiles> process(const media::Image& image,
                               const media::ParallelFor& parallel = {}) const override;
@@ -38,10 +39,13 @@ class SmolVlmProcessor : public ImageProcessor {
   struct Size {
     int width, height;
   };
-  Size first_resize(int width, int height) const;
+  Size first_resize(int width, int height, int edge) const;
   Size tile_multiple(Size size) const;
+  TilePlan plan(int width, int height, int edge) const;
+  int chosen_edge(int width, int height) const;
 
   SmolVlmProcessorConfig config_;
+  int64_t most_tiles_ = 0;                            // of a picture; 0: no limit
   std::array<std::array<float, 256>, 3> normalized_;  // channel, byte -> float32
 };
 

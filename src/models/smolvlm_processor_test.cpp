@@ -237,5 +237,52 @@ TEST(SmolVlmProcessor, TheFingerprintTellsConfigsApart) {
   EXPECT_NE(of(with("rescale_factor", "0.004")), base);
 }
 
+// The same as a processor whose config has the shorter edge from the beginning, which is what the
+// original does when it is given another "size".
+TEST(SmolVlmProcessor, ALimitOfTilesIsTheRuleWithAShorterEdge) {
+  struct Case {
+    int width, height;
+    int64_t most, tiles;
+    int edge;
+  };
+  const Case cases[] = {{100, 100, 17, 17, 128}, {100, 100, 16, 10, 96}, {100, 100, 9, 5, 64},
+                        {100, 100, 4, 1, 32},    {100, 100, 1, 1, 32},   {200, 100, 9, 9, 128},
+                        {200, 100, 8, 7, 96},    {200, 100, 6, 3, 64},   {50, 400, 4, 4, 96},
+                        {50, 400, 2, 1, 32}};
+  for (const Case& c : cases) {
+    SmolVlmProcessor limited = processor(128, 32);
+    limited.limit_tiles(c.most);
+    const SmolVlmProcessor small = processor(c.edge, 32);
+    const std::string what = std::to_string(c.width) + "x" + std::to_string(c.height) + ", " +
+                             std::to_string(c.most) + " tiles";
+    EXPECT_EQ(limited.plan(c.width, c.height).tiles, c.tiles) << what;
+    const Tiles a = limited.process(picture(c.width, c.height)).value();
+    const Tiles b = small.process(picture(c.width, c.height)).value();
+    EXPECT_EQ(a.plan.tiles, c.tiles) << what;
+    EXPECT_EQ(a.rgb, b.rgb) << what;
+    EXPECT_EQ(limited.prompt(a.plan), small.prompt(b.plan)) << what;
+    // Without a limit, or with one that is not reached: the model's own.
+    limited.limit_tiles(0);
+    EXPECT_EQ(limited.plan(c.width, c.height).tiles,
+              processor(128, 32).plan(c.width, c.height).tiles);
+  }
+}
+
+// Whatever the shape: never more than asked for, and no fewer than the next longer edge forces.
+TEST(SmolVlmProcessor, NoShapeExceedsTheLimit) {
+  for (int width = 1; width < 900; width = width * 3 / 2 + 1) {
+    for (int height = 1; height < 900; height = height * 3 / 2 + 1) {
+      for (int64_t most = 1; most <= 18; ++most) {
+        SmolVlmProcessor p = processor(4 * 32 - 5, 32);
+        p.limit_tiles(most);
+        const TilePlan plan = p.plan(width, height);
+        ASSERT_LE(plan.tiles, most) << width << "x" << height;
+        ASSERT_GE(plan.tiles, 1);
+        ASSERT_EQ(plan.tiles, int64_t{plan.rows} * plan.cols + 1);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace ocelli::models

@@ -249,7 +249,7 @@ TEST(Completion, ScriptsAreWellFormedAndComplete) {
       "echo ${COMPREPLY[@]}' > " +
       t.file("offers");
   EXPECT_EQ(std::system(ask.c_str()), 0);
-  EXPECT_EQ(read_all(t.file("offers")), "run\n--max-tokens\n");
+  EXPECT_EQ(read_all(t.file("offers")), "run\n--max-tiles --max-tokens\n");
 }
 
 }  // namespace
