@@ -9,6 +9,7 @@
 #include "engine/engine.h"
 #include "models/config.h"
 #include "models/registry.h"
+#include "models/template_files.h"
 
 namespace ocelli::engine {
 
@@ -20,7 +21,6 @@ using formats::ModelFolder;
 
 namespace {
 
-constexpr size_t kMaxTemplateFile = size_t{1} << 20;
 constexpr int64_t kMaxPrefillChunk = 1 << 16;
 
 // A JSON file of the folder; null where there is none.
@@ -70,13 +70,7 @@ Status Engine::load_text(const ModelFolder& folder) {
                       name_);
   }
   OCELLI_ASSIGN(const Json config, read_json(folder, "tokenizer_config.json"));
-  text::TemplateFiles files;
-  OCELLI_ASSIGN(files.jinja, folder.text("chat_template.jinja", kMaxTemplateFile));
-  OCELLI_ASSIGN(files.json, folder.text("chat_template.json", kMaxTemplateFile));
-  OCELLI_ASSIGN(files.processor_config,
-                folder.text("processor_config.json", models::kMaxConfigBytes));
-  OCELLI_ASSIGN(files.tokenizer_config,
-                folder.text("tokenizer_config.json", models::kMaxConfigBytes));
+  OCELLI_ASSIGN(const text::TemplateFiles files, models::read_template_files(folder));
   OCELLI_ASSIGN(const std::optional<std::string> source, text::choose_template(files));
   if (source) {
     OCELLI_ASSIGN(template_, text::ChatTemplate::parse(*source));
@@ -226,8 +220,9 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   engine->config_text_ = config.dump();
   engine->warnings_ = warn_of_code(config);
   OCELLI_ASSIGN(formats::Checkpoint checkpoint, folder.weights());
-  OCELLI_ASSIGN(engine->loaded_, models::load_model(config, std::move(checkpoint), engine->pool_,
-                                                    {options.weights, engine->pack_for(), options.progress}));
+  OCELLI_ASSIGN(engine->loaded_,
+                models::load_model(config, std::move(checkpoint), engine->pool_,
+                                   {options.weights, engine->pack_for(), options.progress}));
   OCELLI_TRY(engine->load_text(folder));
   OCELLI_TRY(engine->load_processor(folder, config));
 

@@ -8,7 +8,7 @@
 #include "models/smollm3.h"
 #include "models/smolvlm.h"
 #include "models/smolvlm_processor.h"
-#include "text/chat_template.h"
+#include "models/template_files.h"
 #include "text/tokenizer.h"
 
 namespace ocelli::quantize {
@@ -23,7 +23,6 @@ using models::LlamaConfig;
 
 namespace {
 
-constexpr size_t kMaxTemplateFile = size_t{1} << 20;
 constexpr int64_t kNoRopeStep = 4;  // of SmolLM3 in llama.cpp: every fourth layer
 
 Result<Json> read_json(const formats::ModelFolder& folder, const std::string& name,
@@ -34,13 +33,7 @@ Result<Json> read_json(const formats::ModelFolder& folder, const std::string& na
 }
 
 Result<std::string> read_template(const formats::ModelFolder& folder) {
-  text::TemplateFiles files;
-  OCELLI_ASSIGN(files.jinja, folder.text("chat_template.jinja", kMaxTemplateFile));
-  OCELLI_ASSIGN(files.json, folder.text("chat_template.json", kMaxTemplateFile));
-  OCELLI_ASSIGN(files.processor_config,
-                folder.text("processor_config.json", models::kMaxConfigBytes));
-  OCELLI_ASSIGN(files.tokenizer_config,
-                folder.text("tokenizer_config.json", models::kMaxConfigBytes));
+  OCELLI_ASSIGN(const text::TemplateFiles files, models::read_template_files(folder));
   OCELLI_ASSIGN(const std::optional<std::string> source, text::choose_template(files));
   return source.value_or(std::string());
 }
@@ -104,17 +97,16 @@ Status add_text(const Json& config, const LlamaConfig& c, const std::string& arc
   const std::string prefix = architecture + ".";
   OCELLI_ASSIGN(const int64_t context,
                 config.get_int("max_position_embeddings", {1, UINT32_MAX}, smollm3 ? 32768 : 2048));
-  const std::pair<const char*, int64_t> numbers[] = {
-      {"block_count", c.layers},
-      {"context_length", context},
-      {"embedding_length", c.hidden},
-      {"feed_forward_length", c.intermediate},
-      {"attention.head_count", c.heads},
-      {"attention.head_count_kv", c.kv_heads},
-      {"attention.key_length", c.head_dim},
-      {"attention.value_length", c.head_dim},
-      {"rope.dimension_count", c.head_dim},
-      {"vocab_size", c.vocab}};
+  const std::pair<const char*, int64_t> numbers[] = {{"block_count", c.layers},
+                                                     {"context_length", context},
+                                                     {"embedding_length", c.hidden},
+                                                     {"feed_forward_length", c.intermediate},
+                                                     {"attention.head_count", c.heads},
+                                                     {"attention.head_count_kv", c.kv_heads},
+                                                     {"attention.key_length", c.head_dim},
+                                                     {"attention.value_length", c.head_dim},
+                                                     {"rope.dimension_count", c.head_dim},
+                                                     {"vocab_size", c.vocab}};
   for (const auto& [key, value] : numbers) out.u32(prefix + key, uint32_t(value));
   out.f32(prefix + "attention.layer_norm_rms_epsilon", c.rms_norm_eps);
   return add_rope(config, prefix, smollm3 ? 2000000 : 10000, context, out);
@@ -142,17 +134,17 @@ Status add_projector(const ModelTexts& texts, const models::SmolVlmConfig& c, Gg
   OCELLI_ASSIGN(const models::SmolVlmProcessorConfig pictures,
                 models::SmolVlmProcessorConfig::parse(texts.preprocessor, texts.processor)
                     .in("preprocessor_config.json"));
-  const std::pair<const char*, int64_t> numbers[] = {
-      {"image_size", c.vision.image},
-      {"patch_size", c.vision.patch},
-      {"embedding_length", c.vision.hidden},
-      {"feed_forward_length", c.vision.intermediate},
-      {"block_count", c.vision.layers},
-      {"attention.head_count", c.vision.heads},
-      {"projection_dim", c.text.hidden},
-      {"projector.scale_factor", c.scale},
-      {"preproc_image_size", pictures.longest_edge}};
-  for (const auto& [key, value] : numbers) h.u32(std::string("clip.vision.") + key, uint32_t(value));
+  const std::pair<const char*, int64_t> numbers[] = {{"image_size", c.vision.image},
+                                                     {"patch_size", c.vision.patch},
+                                                     {"embedding_length", c.vision.hidden},
+                                                     {"feed_forward_length", c.vision.intermediate},
+                                                     {"block_count", c.vision.layers},
+                                                     {"attention.head_count", c.vision.heads},
+                                                     {"projection_dim", c.text.hidden},
+                                                     {"projector.scale_factor", c.scale},
+                                                     {"preproc_image_size", pictures.longest_edge}};
+  for (const auto& [key, value] : numbers)
+    h.u32(std::string("clip.vision.") + key, uint32_t(value));
   // Exactly 1e-5 is what llama.cpp's converter writes for models that do not say, which means 1e-6.
   constexpr float kStandIn = 1e-5f;
   const float eps = c.vision.layer_norm_eps;
@@ -161,12 +153,14 @@ Status add_projector(const ModelTexts& texts, const models::SmolVlmConfig& c, Gg
   h.f32s("clip.vision.image_mean", pictures.mean).f32s("clip.vision.image_std", pictures.stddev);
   if (!pictures.split) {
     h.flag(formats::kGgufSplitKey, false);
-    out.warnings.push_back("other programs cannot know from a GGUF file that this model's pictures "
-                           "are not cut into tiles");
+    out.warnings.push_back(
+        "other programs cannot know from a GGUF file that this model's pictures "
+        "are not cut into tiles");
   }
   if (pictures.filter != media::Filter::kLanczos || pictures.rescale != 1.0 / 255)
-    out.warnings.push_back("a GGUF file cannot say how this model's pictures are resized; they "
-                           "will be with Lanczos");
+    out.warnings.push_back(
+        "a GGUF file cannot say how this model's pictures are resized; they "
+        "will be with Lanczos");
   return {};
 }
 
@@ -175,12 +169,11 @@ Status add_projector(const ModelTexts& texts, const models::SmolVlmConfig& c, Gg
 Result<ModelTexts> read_texts(const formats::ModelFolder& folder) {
   ModelTexts out;
   out.name = folder.name();
-  const std::pair<const char*, Json*> files[] = {
-      {"config.json", &out.config},
-      {"generation_config.json", &out.generation},
-      {"tokenizer_config.json", &out.tokenizer_config},
-      {"preprocessor_config.json", &out.preprocessor},
-      {"processor_config.json", &out.processor}};
+  const std::pair<const char*, Json*> files[] = {{"config.json", &out.config},
+                                                 {"generation_config.json", &out.generation},
+                                                 {"tokenizer_config.json", &out.tokenizer_config},
+                                                 {"preprocessor_config.json", &out.preprocessor},
+                                                 {"processor_config.json", &out.processor}};
   for (const auto& [name, json] : files) {
     OCELLI_ASSIGN(*json, read_json(folder, name, models::kMaxConfigBytes));
   }
@@ -222,8 +215,7 @@ Result<GgufParts> gguf_metadata(const ModelTexts& texts, const models::ModelMap&
     OCELLI_ASSIGN(ends, models::read_eos_ids(text_config, text.vocab));
   }
   OCELLI_TRY(add_gguf_tokenizer(texts, text.vocab, ends, out.text).in("tokenizer"));
-  if (!texts.chat_template.empty())
-    out.text.text("tokenizer.chat_template", texts.chat_template);
+  if (!texts.chat_template.empty()) out.text.text("tokenizer.chat_template", texts.chat_template);
   if (architecture == "llama") {
     out.q_heads = text.heads;
     out.k_heads = text.kv_heads;
