@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/f16.h"
+#include "encoding/guarded_row.h"
 #include "encoding/weight.h"
 
 namespace ocelli::encoding {
@@ -32,16 +33,6 @@ std::vector<float> noise(int64_t count, float spread = 1) {
   std::vector<float> values(static_cast<size_t>(count));
   for (float& v : values) v = normal(random);
   return values;
-}
-
-// A guard behind the row shows writes past its end.
-std::vector<std::byte> encode(Encoding e, const std::vector<float>& values) {
-  const auto bytes = size_t(row_bytes(e, int64_t(values.size())));
-  std::vector<std::byte> row(bytes + 8, std::byte{0xA5});
-  encode_row(e, values.data(), int64_t(values.size()), row.data());
-  EXPECT_THAT(std::vector(row.end() - 8, row.end()), Each(std::byte{0xA5}));
-  row.resize(bytes);
-  return row;
 }
 
 std::vector<float> decode(Encoding e, const std::vector<std::byte>& row, int64_t first,

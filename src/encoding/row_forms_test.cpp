@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "encoding/encoding.h"
+#include "encoding/guarded_row.h"
 
 namespace ocelli::encoding {
 namespace {
@@ -16,15 +17,6 @@ using testing::Each;
 using testing::ElementsAre;
 
 constexpr int64_t kWidths[] = {1, 31, 32, 33, 64, 255, 256, 257, 576, 960, 4304};
-
-std::vector<std::byte> encode(Encoding e, const std::vector<float>& values) {
-  const auto bytes = size_t(row_bytes(e, int64_t(values.size())));
-  std::vector<std::byte> row(bytes + 8, std::byte{0xA5});
-  encode_row(e, values.data(), int64_t(values.size()), row.data());
-  EXPECT_THAT(std::vector(row.end() - 8, row.end()), Each(std::byte{0xA5}));
-  row.resize(bytes);
-  return row;
-}
 
 std::vector<float> decode(Encoding e, const std::vector<std::byte>& row, int64_t cols) {
   std::vector<float> out(size_t(cols), 0.0f);
