@@ -7,10 +7,11 @@
 CHECKPOINT is a random one of the true dimensions (random_checkpoint 256M). VENV has torch,
 transformers and peft (train-requirements.txt). Both sides train the same rows (one picture of noise
 and one question each), the same modules and rank, in float32, one row a step; the programs take
-turns in the same minutes. The first step of each run is warm-up and does not count. Three rows:
+turns in the same minutes. The first step of each run is warm-up and does not count. Rows:
 
     tower trained too     adapters in the vision tower and in the text model
     tower frozen          adapters in the text model alone; pictures are encoded in every step
+    the same, 8 bits      ours with --frozen_vision q8: the tower in 8 bits, the rest in float32
     second epoch          tower frozen and its features kept on disk: ours alone, never a ratio
 
 Memory is the highest resident size of the process. Losses are printed side by side: both begin with
@@ -49,7 +50,7 @@ def write_rows(folder, count, pictures, width, height):
     return path
 
 
-def ours(options, data, frozen, cache=None):
+def ours(options, data, frozen, cache=None, vision="f32"):
     """One run of ocelli train: {"seconds": per step, "losses", "peak_mb"}."""
     modules = NAMES
     with tempfile.TemporaryDirectory() as out:
@@ -64,6 +65,8 @@ def ours(options, data, frozen, cache=None):
                    "--max_length", "0", "--no-split", "-t", str(options.threads), "-q"]
         if options.checkpointing:
             command.append("--gradient_checkpointing")
+        if vision != "f32":
+            command += ["--frozen_vision", vision]
         if cache is None:
             command.append("--no-feature-cache")
         old = os.environ.get("XDG_CACHE_HOME")
@@ -157,14 +160,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = write_rows(folder, options.steps, options.pictures, width, height)
         for name, frozen in (("tower trained too, f32", False), ("tower frozen, f32", True)):
-            mine, peer = [], []
+            mine, packed, peer = [], [], []
             for turn in range(options.rounds):
                 mine.append(ours(options, data, frozen))
                 peer.append(theirs(options, data, frozen))
-                print(f"  {name}, round {turn + 1}: {mine[-1]['losses']} {peer[-1]['losses']}",
-                      file=sys.stderr)
-            rows.append(row(name, summary(mine, options.processor_time),
-                            summary(peer, options.processor_time)))
+                if frozen:
+                    packed.append(ours(options, data, frozen, vision="q8"))
+                for run in mine[-1:] + packed[-1:] + peer[-1:]:
+                    print(f"  {name}, round {turn + 1}: {run['losses']}", file=sys.stderr)
+            peer = summary(peer, options.processor_time)
+            rows.append(row(name, summary(mine, options.processor_time), peer))
+            if packed:
+                rows.append(row("tower frozen, ours in 8 bits",
+                                summary(packed, options.processor_time), peer))
         with tempfile.TemporaryDirectory() as cache:
             run = ours(options, data, True, cache)
         second = {**run, "seconds": run["seconds"][options.steps - 1:]}

@@ -93,6 +93,7 @@ class Engine {
   const models::VideoProcessor* video_processor() const { return video_processor_.get(); }
   const EngineOptions& options() const { return options_; }
   const std::string& name() const { return name_; }
+  const std::string& config_text() const { return config_text_; }  // config.json
   tensor::Backend& backend() const { return *backend_; }
   int threads() const { return pool_.threads(); }
   int64_t context() const { return context_; }

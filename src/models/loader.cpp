@@ -22,16 +22,17 @@ using formats::TensorInfo;
 
 namespace {
 
+bool is_of_pictures(std::string_view name) {
+  return name.find("vision_model.") != name.npos || name.find("connector.") != name.npos;
+}
+
 // What a matrix is converted to where `wanted` is asked for: with 4 bits, the pictures' side of the
 // model and the embedding with its head keep 8.
 Encoding stored_as(Encoding wanted, std::string_view name) {
-  constexpr std::string_view kIn8Bits[] = {"vision_model.", "connector.", "embed_tokens.",
-                                           "lm_head."};
   if (wanted != Encoding::kQ4) return wanted;
-  for (const std::string_view part : kIn8Bits) {
-    if (name.find(part) != name.npos) return Encoding::kQ8;
-  }
-  return wanted;
+  const bool in_8_bits = is_of_pictures(name) || name.find("embed_tokens.") != name.npos ||
+                         name.find("lm_head.") != name.npos;
+  return in_8_bits ? Encoding::kQ8 : wanted;
 }
 
 // Puts a checkpoint's tensors into place. The first error is kept; the rest is skipped.
@@ -48,7 +49,9 @@ class Loader : public nn::ParameterVisitor {
     w.rows = rows;
     w.cols = cols;
     w.data = t->bytes.data();
-    const Encoding wanted = options_.weights ? stored_as(*options_.weights, name) : w.encoding;
+    const bool as_asked = !options_.pictures_only || is_of_pictures(name);
+    const Encoding wanted =
+        options_.weights && as_asked ? stored_as(*options_.weights, name) : w.encoding;
     bool ours = false;
     const bool misaligned =
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
@@ -64,7 +67,7 @@ class Loader : public nn::ParameterVisitor {
       ours = true;
     }
     if (error_) return;
-    const bool packed = pack(w, ours);
+    const bool packed = as_asked && pack(w, ours);
     if (packed && !ours) release(*t);
     if (!packed && !ours) loaded_.mapped_bytes += encoding::bytes(w);
     done(*t);
@@ -252,6 +255,18 @@ Result<LoadedModel> load_model(const base::Json& config, Checkpoint checkpoint,
   loaded.model->visit(loader);
   OCELLI_TRY(loader.finish());
   return loaded;
+}
+
+Result<LoadedModel> copy_pictures_in(const LoadedModel& loaded, const base::Json& config,
+                                     Encoding weights, const tensor::Backend& backend,
+                                     base::ThreadPool& pool) {
+  Checkpoint::Foreign same{loaded.checkpoint.format(), {}, loaded.checkpoint.tensors(), {}, {}};
+  OCELLI_ASSIGN(Checkpoint checkpoint, Checkpoint::of(std::move(same)));
+  LoadOptions options;
+  options.weights = weights;
+  options.pictures_only = true;
+  options.pack_for = &backend;
+  return load_model(config, std::move(checkpoint), pool, options);
 }
 
 }  // namespace ocelli::models

@@ -20,6 +20,8 @@ struct LoadOptions {
   // that are only run: adapters, training and saving read plain rows.
   const tensor::Backend* pack_for = nullptr;
   base::Progress* progress = nullptr;
+  // Convert and pack the pictures' side alone, the vision tower and its connector.
+  bool pictures_only = false;
 };
 
 // Memory aligned to a cache line, not cleared.
@@ -43,5 +45,11 @@ struct LoadedModel {
 // the nearest name where one is missing.
 base::Result<LoadedModel> load_model(const base::Json& config, formats::Checkpoint checkpoint,
                                      base::ThreadPool& pool, const LoadOptions& options = {});
+
+// The same model once more, its pictures' side in `weights` and packed for the backend, the rest in
+// place. `loaded` keeps the file: it must outlive the copy.
+base::Result<LoadedModel> copy_pictures_in(const LoadedModel& loaded, const base::Json& config,
+                                           encoding::Encoding weights,
+                                           const tensor::Backend& backend, base::ThreadPool& pool);
 
 }  // namespace ocelli::models

@@ -17,30 +17,42 @@ Result<std::unique_ptr<Features>> Features::create(engine::Engine& engine,
                                                    const FeatureOptions& options) {
   // Before hours of work, not in the middle of it.
   if (!options.folder.empty()) OCELLI_TRY(base::make_folders(options.folder));
-  return std::unique_ptr<Features>(new Features(engine, options));
+  std::unique_ptr<Features> f(new Features(engine, options));
+  if (options.in_8_bits && engine.info().vision) {
+    if (!engine.adapters().empty()) {
+      return base::fail(base::Code::kUsage,
+                        "a frozen vision tower in 8 bits cannot have adapters; merge them first "
+                        "(ocelli merge), or leave frozen_vision away");
+    }
+    OCELLI_ASSIGN(const base::Json config, base::Json::parse(engine.config_text()));
+    OCELLI_ASSIGN(f->packed_,
+                  models::copy_pictures_in(engine.loaded(), config, encoding::Encoding::kQ8,
+                                           engine.backend(), engine.pool()));
+    f->options_.exact = false;
+  }
+  return f;
 }
 
 int64_t Features::width() const {
   return options_.connector_trains ? engine_.info().vision->tower_width : engine_.info().hidden;
 }
 
-Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
+base::Digest256 Features::key(const PreparedImage& image) const {
   const auto stage =
       options_.connector_trains ? engine::PictureStage::kTower : engine::PictureStage::kConnector;
   const base::Digest256 id = engine_.picture_key(image, stage, options_.exact);
-  if (Numbers known = memory_.find(id)) return known;
-  const int64_t per_tile = engine_.info().vision->tokens_per_tile;
-  const int64_t tiles = image.tiles.plan.tiles, rows = tiles * per_tile;
-  if (Numbers stored = disk_.find(id, rows, width())) {
-    ++read_;
-    memory_.insert(id, stored);
-    return stored;
-  }
-  ++computed_;
+  if (!packed_) return id;
+  base::Sha256 hash;  // the engine's own weights are others
+  hash.update(id.bytes);
+  hash.update("frozen in q8");
+  return hash.finish();
+}
+
+Features::Numbers Features::compute(Context& c, const PreparedImage& image) const {
+  const int64_t per_tile = engine_.info().vision->tokens_per_tile, tiles = image.tiles.plan.tiles;
   const int64_t side = engine_.info().vision->tile, tile = per_tile * width();
-  auto numbers = std::make_shared<engine::Embeddings>(size_t(rows * width()));
-  for (int64_t first = 0; first < tiles; first += engine_.tiles_together()) {
-    if (c.cancel) OCELLI_TRY(c.cancel->check());
+  auto numbers = std::make_shared<engine::Embeddings>(size_t(tiles * tile));
+  for (int64_t first = 0; first < tiles && !c.cancelled(); first += engine_.tiles_together()) {
     const int64_t count = std::min(engine_.tiles_together(), tiles - first);
     const Scratch scratch(c.arena);
     Context plain{c.backend, c.arena, c.pool};
@@ -50,14 +62,28 @@ Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
     for (int64_t t = 0; t < count; ++t) {
       engine_.normalize(image, first + t, pixels.f32() + t * 3 * side * side);
     }
-    const Tensor y = options_.connector_trains ? engine_.model().encode_tower(plain, pixels)
-                                               : engine_.model().encode_tiles(plain, pixels);
+    const Tensor y = options_.connector_trains ? model().encode_tower(plain, pixels)
+                                               : model().encode_tiles(plain, pixels);
     std::copy_n(y.f32(), count * tile, numbers->data() + first * tile);
   }
+  return numbers;
+}
+
+Result<Features::Numbers> Features::of(Context& c, const PreparedImage& image) {
+  const base::Digest256 id = key(image);
+  if (Numbers known = memory_.find(id)) return known;
+  const int64_t rows = image.tiles.plan.tiles * engine_.info().vision->tokens_per_tile;
+  if (Numbers stored = disk_.find(id, rows, width())) {
+    ++read_;
+    memory_.insert(id, stored);
+    return stored;
+  }
+  ++computed_;
+  const Numbers numbers = compute(c, image);
   if (c.cancel) OCELLI_TRY(c.cancel->check());  // before wrong numbers are kept
   disk_.insert(id, *numbers, width());
   memory_.insert(id, numbers);
-  return Numbers(numbers);
+  return numbers;
 }
 
 Result<Tensor> Features::embeddings(Context& c, Images images) {

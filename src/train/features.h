@@ -14,11 +14,13 @@ struct FeatureOptions {
   int64_t memory_bytes = int64_t{512} << 20;
   bool connector_trains = false;
   bool exact = true;
+  bool in_8_bits = false;  // weights and activations of the frozen part; `exact` counts no more
 };
 
 class Features {
  public:
-  // `engine` must outlive it.
+  // `engine` must outlive it. In 8 bits the weights are converted and packed here; an engine with
+  // adapters cannot have that (kUsage).
   static base::Result<std::unique_ptr<Features>> create(engine::Engine& engine,
                                                         const FeatureOptions& options);
 
@@ -40,10 +42,14 @@ class Features {
         disk_({options.folder, options.disk_bytes, true}) {}
   using Numbers = std::shared_ptr<const engine::Embeddings>;
   int64_t width() const;
+  const models::Model& model() const { return packed_ ? *packed_->model : engine_.model(); }
+  base::Digest256 key(const engine::PreparedImage& image) const;
+  Numbers compute(tensor::Context& c, const engine::PreparedImage& image) const;
   base::Result<Numbers> of(tensor::Context& c, const engine::PreparedImage& image);
 
   engine::Engine& engine_;
   FeatureOptions options_;
+  std::optional<models::LoadedModel> packed_;  // in 8 bits
   engine::ImageCache memory_;
   engine::DiskCache disk_;
   int64_t computed_ = 0, read_ = 0;

@@ -85,7 +85,36 @@ class Restore : public nn::ParameterVisitor {
 struct Counted {
   int64_t peak = 0;
   count::Work work;
+  int64_t frozen_macs = 0;  // beside `work`: of a tower that does not train
 };
+
+int64_t macs(const count::Work& work) {
+  return work.product_macs + work.attention_macs;
+}
+
+// A copy of the pictures' side in 8 bits (Features).
+class PackedPictures : public nn::ParameterVisitor {
+ public:
+  explicit PackedPictures(const tensor::Backend& backend) : backend_(backend) {}
+  void matrix(const std::string& name, nn::Weight& w, int64_t rows, int64_t cols) override {
+    if (part_of(name) == Part::kText) return;
+    nn::Weight q8;
+    q8.encoding = encoding::Encoding::kQ8;
+    q8.rows = rows;
+    q8.cols = cols;
+    bytes_ += backend_.packed_bytes(q8);
+  }
+  void vector(const std::string&, Tensor&, std::initializer_list<int64_t>) override {}
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  const tensor::Backend& backend_;
+  int64_t bytes_ = 0;
+};
+
+bool frozen_in_8_bits(const ForecastModel& m, const TrainOptions& o) {
+  return m.info().vision && !o.train_vision && o.frozen_vision == "q8";
+}
 
 // How many tiles go through a frozen tower together, as Engine::tiles_together().
 Result<int64_t> tiles_together(const ForecastModel& m) {
@@ -114,6 +143,8 @@ Result<Counted> run_step(const ForecastModel& m, const TrainOptions& o, const St
   c.exact = true;
   c.recompute = o.gradient_checkpointing;
   const models::Model& model = *m.loaded.model;
+  count::Work frozen;
+  int64_t frozen_macs = 0;
   const int64_t tokens = shape.samples * shape.tokens, tiles = shape.samples * shape.tiles;
   const std::vector<int64_t> lengths(size_t(shape.samples), shape.tokens);
   Tensor x = model.embed(c, std::vector<int32_t>(size_t(tokens), 0));
@@ -123,7 +154,10 @@ Result<Counted> run_step(const ForecastModel& m, const TrainOptions& o, const St
     if (!vision) {  // for the cache, before the step
       const tensor::Scratch scratch(arena);
       OCELLI_ASSIGN(const int64_t most, tiles_together(m));
-      model.encode_tower(plain, plain.output({std::min(tiles, most), 3, v.tile, v.tile}, {}));
+      const int64_t together = std::min(tiles, most);
+      model.encode_tower(plain, plain.output({together, 3, v.tile, v.tile}, {}));
+      frozen = backend.work();
+      frozen_macs = macs(frozen) / together * tiles;
     }
     const int64_t rows = tiles * v.tokens_per_tile;
     const Tensor seen = vision ? model.encode_tiles(c, c.output({tiles, 3, v.tile, v.tile}, {}))
@@ -138,7 +172,7 @@ Result<Counted> run_step(const ForecastModel& m, const TrainOptions& o, const St
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = int32_t(i);
   LogitRows(c, model, hidden).visit(rows, true, [](Context&, const LogitRows::Chunk&) {});
   tensor::run_backward(c);
-  return Counted{arena.peak(), backend.work()};
+  return Counted{arena.peak(), backend.work() - frozen, frozen_macs};
 }
 
 // The teacher reads one sample at a time, forward only. Its pictures may be cut finer.
@@ -167,7 +201,7 @@ Counted count_teacher(const ForecastModel& student, const StepShape& shape, tens
   std::vector<int32_t> rows(static_cast<size_t>(tokens));
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = int32_t(i);
   LogitRows(c, model, hidden).visit(rows, false, [](Context&, const LogitRows::Chunk&) {});
-  return Counted{arena.peak(), backend.work()};
+  return Counted{arena.peak(), backend.work(), 0};
 }
 
 // What the teacher says of a micro-batch: ids and log-probabilities, and a copy of them.
@@ -187,7 +221,7 @@ Status add_teacher(const ForecastModel& student, const TrainOptions& o, const St
   f.program -= shape.teacher.resident;
   f.teacher +=
       std::max(loaded.storage_bytes + loaded.mapped_bytes, shape.teacher.resident) + counted.peak;
-  f.teacher_macs = shape.samples * (counted.work.product_macs + counted.work.attention_macs);
+  f.teacher_macs = shape.samples * macs(counted.work);
   return {};
 }
 
@@ -216,7 +250,43 @@ Result<Counted> count_step(const ForecastModel& m, const TrainOptions& o, const 
   b.peak += more * (b.peak - a.peak);
   b.work.product_macs += more * (b.work.product_macs - a.work.product_macs);
   b.work.attention_macs += more * (b.work.attention_macs - a.work.attention_macs);
+  b.frozen_macs += more * (b.frozen_macs - a.frozen_macs);
   return b;
+}
+
+// Multiply-adds of a second of a product, the best of three.
+double measure_product(const ForecastModel& m, const tensor::LinearJob& job) {
+  double best = 1e9;
+  for (int i = 0; i < 3; ++i) {
+    const base::Stopwatch watch;
+    m.backend.linear(m.pool, {&job, 1});
+    best = std::min(best, watch.seconds());
+  }
+  return double(job.x.rows() * job.w->rows * job.w->cols) / best;
+}
+
+// The same with weights in 8 bits, packed, of a tower's size.
+double measure_packed_speed(const ForecastModel& m) {
+  constexpr int64_t kRows = 512, kOut = 1024, kIn = 1024;
+  encoding::Weight plain;
+  plain.encoding = encoding::Encoding::kQ8;
+  plain.rows = kOut;
+  plain.cols = kIn;
+  const std::vector<std::byte> rows(size_t(encoding::bytes(plain)));
+  plain.data = rows.data();
+  constexpr size_t kLine = 64;
+  std::vector<std::byte> memory(size_t(m.backend.packed_bytes(plain)) + kLine);
+  encoding::Weight w = plain;
+  if (memory.size() > kLine) {
+    const size_t past = reinterpret_cast<uintptr_t>(memory.data()) % kLine;
+    std::byte* const aligned = memory.data() + (kLine - past);
+    m.backend.pack(m.pool, plain, aligned);
+    w.layout = encoding::Layout::kPacked;
+    w.data = aligned;
+  }
+  std::vector<float> in(size_t(kRows * kIn), 0.01f), out(size_t(kRows * kOut));
+  return measure_product(
+      m, {Tensor::view(in.data(), {kRows, kIn}), &w, Tensor::view(out.data(), {kRows, kOut})});
 }
 
 // Multiply-adds of a second, in float32, of products as long as a step's.
@@ -290,14 +360,22 @@ Result<TrainForecast> forecast_training(const ForecastModel& m, const TrainOptio
     OCELLI_ASSIGN(counted, std::move(one));
   }
   f.activations = counted.peak;
-  f.macs = counted.work.product_macs + counted.work.attention_macs;
+  f.macs = macs(counted.work) + counted.frozen_macs;
   if (m.info().vision) {
     const int64_t side = m.info().vision->tile;
     f.pictures = shape.samples * shape.tiles * o.gradient_accumulation_steps * side * side * 3;
   }
   OCELLI_TRY(add_teacher(m, o, shape, f));
-  f.step_seconds =
-      double(o.gradient_accumulation_steps) * double(f.macs + f.teacher_macs) / measure_speed(m);
+  const double speed = measure_speed(m);
+  double seconds = double(f.macs + f.teacher_macs) / speed;
+  if (frozen_in_8_bits(m, o)) {
+    PackedPictures packed(m.backend);
+    m.loaded.model->visit(packed);
+    f.program += packed.bytes();
+    const auto frozen = double(counted.frozen_macs);
+    seconds += frozen / measure_packed_speed(m) - frozen / speed;
+  }
+  f.step_seconds = double(o.gradient_accumulation_steps) * seconds;
   return f;
 }
 

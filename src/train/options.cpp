@@ -195,6 +195,10 @@ Status check_options(const TrainOptions& o) {
   if (!o.train_vision && !o.train_connector && !o.train_text) {
     return bad("train_text", "nothing would be trained; leave a part on");
   }
+  if (o.frozen_vision != "f32" && o.train_vision) {
+    return bad("frozen_vision", "is for a vision tower that does not train (" + o.frozen_vision +
+                                    "); leave one of it and train_vision out");
+  }
   if (o.from_scratch && o.method != "full") {
     return bad("from_scratch", "needs method full: an adapter on random weights learns nothing");
   }

@@ -19,6 +19,7 @@ struct TrainOptions {
   std::string method = "lora";    // "lora", "full"
   std::string objective = "sft";  // "sft", "dpo", "distill"
   bool train_vision = false, train_connector = true, train_text = true;
+  std::string frozen_vision = "f32";   // products of a tower that does not train: "f32", "q8"
   std::string weight_storage = "f32";  // of a full fine-tune: "f32", "bf16"
   std::string save_dtype;              // of a full model's files: "f32", "bf16"; "": as it was read
   bool from_scratch = false;           // begin with random numbers instead of the model's own

@@ -104,6 +104,11 @@ TEST(Options, ThatContradictEachOtherAreRefused) {
   o = {};
   o.load_best_model_at_end = true;
   EXPECT_FALSE(check_options(o).ok());
+  o = {};
+  o.frozen_vision = "q8";
+  EXPECT_TRUE(check_options(o).ok());
+  o.train_vision = true;
+  EXPECT_EQ(check_options(o).error().where, "frozen_vision");
   for (const auto& [name, value] :
        {std::pair("columns", "messages"), std::pair("now", "2026-13-01"),
         std::pair("chat_template_kwargs", "[1]")}) {

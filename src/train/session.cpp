@@ -270,6 +270,7 @@ Status TrainSession::make_trainer() {
   FeatureOptions features;
   features.folder = inputs_.cache_folder;
   features.connector_trains = parameters_.trains(Part::kConnector);
+  features.in_8_bits = o.frozen_vision == "q8" && !parameters_.trains(Part::kVision);
   OCELLI_ASSIGN(features_, Features::create(engine, features));
   OCELLI_ASSIGN(arena_, tensor::Arena::create());
   pass_ =
