@@ -123,17 +123,19 @@ engine::Prompt random_prompt(const engine::Engine& engine, int64_t tokens) {
 }
 
 Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session& session) {
-  std::vector<double> prefill, decode;
-  const engine::Prompt prompt = random_prompt(engine, flags.depth + flags.prefill + flags.decode);
+  std::vector<double> prefill, decode, drafted;
+  const engine::Prompt prompt =
+      random_prompt(engine, flags.depth + flags.prefill + 2 * flags.decode);
   for (int i = 0; i < flags.repeat; ++i) {
     OCELLI_TRY(session.cancel.check());
     OCELLI_ASSIGN(nn::KvCache cache, engine.make_cache());
     std::vector<float> logits;
-    const auto run = [&](int64_t first, int64_t count, int64_t step) -> Result<double> {
+    const auto run = [&](int64_t first, int64_t count, int64_t step,
+                         int64_t rows = 1) -> Result<double> {
       const base::Stopwatch watch;
       for (int64_t at = first; at < first + count; at += step) {
-        OCELLI_TRY(
-            engine.forward(prompt, {}, at, std::min(step, first + count - at), cache, &logits));
+        const int64_t here = std::min(step, first + count - at);
+        OCELLI_TRY(engine.forward(prompt, {}, at, here, cache, &logits, std::min(rows, here)));
       }
       return watch.seconds();
     };
@@ -141,7 +143,12 @@ Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session
     OCELLI_ASSIGN(const double ignored, run(0, flags.depth, chunk));
     (void)ignored;
     OCELLI_ASSIGN(const double prefill_seconds, run(flags.depth, flags.prefill, chunk));
-    OCELLI_ASSIGN(const double decode_seconds, run(flags.depth + flags.prefill, flags.decode, 1));
+    const int64_t first = flags.depth + flags.prefill, together = 1 + engine::kDraftedTokens;
+    OCELLI_ASSIGN(const double decode_seconds, run(first, flags.decode, 1));
+    // The tokens are known here: as if every guess were right.
+    OCELLI_ASSIGN(const double drafted_seconds,
+                  run(first + flags.decode, flags.decode, together, together));
+    drafted.push_back(double(flags.decode) / drafted_seconds);
     prefill.push_back(double(flags.prefill) / prefill_seconds);
     decode.push_back(double(flags.decode) / decode_seconds);
   }
@@ -149,7 +156,8 @@ Result<Json> bench_text(engine::Engine& engine, const BenchFlags& flags, Session
                        {"prefill_tokens", flags.prefill},
                        {"prefill_tokens_per_second", median(prefill)},
                        {"decode_tokens", flags.decode},
-                       {"decode_tokens_per_second", median(decode)}});
+                       {"decode_tokens_per_second", median(decode)},
+                       {"copied_tokens_per_second", median(drafted)}});
 }
 
 std::string as_text(const Json& json, const std::string& indent = "") {
@@ -187,11 +195,11 @@ Result<int> bench(BenchFlags& flags, Session& session) {
   }
   OCELLI_ASSIGN(const OpenEngine open, open_engine(path, flags.engine));
   engine::Engine& engine = *open.engine;
-  if (flags.depth + flags.prefill + flags.decode > engine.context()) {
-    return base::fail(
-        Code::kDoesNotFit,
-        "the measurement takes " + std::to_string(flags.depth + flags.prefill + flags.decode) +
-            " tokens (limit " + std::to_string(engine.context()) + "); ask for fewer");
+  const int64_t tokens = flags.depth + flags.prefill + 2 * flags.decode;
+  if (tokens > engine.context()) {
+    return base::fail(Code::kDoesNotFit, "the measurement takes " + std::to_string(tokens) +
+                                             " tokens (limit " + std::to_string(engine.context()) +
+                                             "); ask for fewer");
   }
   Json out = Json::object({{"model", engine.name()},
                            {"kernels", engine.backend().name()},
@@ -219,7 +227,9 @@ Run make_bench(CLI::App& app) {
   app.add_option("--n-prompt", flags->prefill, "tokens of the prefill (default 512)")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--n-gen", flags->decode, "tokens decoded (default 32)")
+  app.add_option(
+         "--n-gen", flags->decode,
+         "tokens decoded one by one, and again as if every guess ahead were right (default 32)")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 20));
   app.add_option("--depth", flags->depth, "tokens in the cache before (default 0)")

@@ -42,6 +42,12 @@ void GenerateFlags::add(CLI::App& app) {
                  "added to a token's logit (may be given several times)")
       ->type_name("ID=BIAS")
       ->allow_extra_args(false);
+  app.add_option(
+         "--draft-max,--draft,--draft-n", drafted,
+         "most tokens that are guessed ahead from the text so far (default 3; 0: none): the "
+         "same answer, sooner where it quotes")
+      ->type_name("N")
+      ->check(CLI::Range(int64_t{0}, engine::kMostDraftedTokens));
   app.add_flag("--ignore-eos", ignore_eos, "go on after the end of the answer (for measurements)");
   app.add_option("--logprobs", logprobs,
                  "report log-probabilities of this many alternatives (implies --json)")
@@ -81,6 +87,7 @@ Result<engine::GenerateOptions> GenerateFlags::options() const {
   g.max_tokens = std::max<int64_t>(max_tokens, 0);
   g.stop = stop;
   g.ignore_eos = ignore_eos;
+  g.drafted = drafted;
   engine::SamplingOptions& s = g.sampling;
   s.temperature = temperature;
   s.top_k = top_k;

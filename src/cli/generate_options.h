@@ -14,7 +14,7 @@ class App;
 namespace ocelli::cli {
 
 struct GenerateFlags {
-  int64_t max_tokens = 512;
+  int64_t max_tokens = 512, drafted = engine::kDraftedTokens;
   double temperature = 0, top_p = 1, min_p = 0, repetition_penalty = 1, presence_penalty = 0,
          frequency_penalty = 0;
   int top_k = 0, logprobs = 0;

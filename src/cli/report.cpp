@@ -52,7 +52,9 @@ Json answer_json(const engine::Engine& engine, const std::string& question,
                             {"finish_reason", calls ? "tool_calls" : engine::name(out.finish)},
                             {"prompt_tokens", out.prompt_tokens},
                             {"reused_tokens", out.reused_tokens},
-                            {"tokens", int64_t(out.ids.size())}});
+                            {"tokens", int64_t(out.ids.size())},
+                            {"drafted_tokens", out.drafted_tokens},
+                            {"accepted_tokens", out.accepted_tokens}});
   if (!parsed.thinking.empty()) json.set("reasoning_content", parsed.thinking);
   if (!parsed.calls.empty()) json.set("tool_calls", engine::tool_calls_json(parsed.calls));
   json.set("seconds", Json::object({{"decode_picture", out.images.decode},

@@ -192,8 +192,10 @@ Tensor Engine::embed(Context& c, const Prompt& prompt,
 
 Status Engine::forward(const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
-                       int64_t count, nn::KvCache& cache, std::vector<float>* logits) {
+                       int64_t count, nn::KvCache& cache, std::vector<float>* logits,
+                       int64_t rows) {
   OCELLI_CHECK(first == cache.length(), "tokens come in order");
+  OCELLI_CHECK(0 < rows && rows <= count, "logits of tokens of this pass");
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
   Context c = context_of_run();
@@ -201,7 +203,7 @@ Status Engine::forward(const Prompt& prompt,
   const Tensor hidden = loaded_.model->forward(c, embed(c, prompt, images, first, count), sequence);
   cache.set_length(first + count);
   if (logits) {
-    const Tensor last = loaded_.model->logits(c, hidden.slice(0, count - 1, 1));
+    const Tensor last = loaded_.model->logits(c, hidden.slice(0, count - rows, rows));
     logits->assign(last.f32(), last.f32() + last.count());
   }
   return {};

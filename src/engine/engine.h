@@ -163,11 +163,12 @@ class Engine {
   void normalize(const PreparedImage& image, int64_t index, float* out) const;
 
   // One forward pass of tokens [first, first + count) of `prompt` (an answer's tokens may follow
-  // the prompt's own) behind what `cache` holds; leaves the logits of the last one in `logits` if
-  // not null.
+  // the prompt's own) behind what `cache` holds; leaves the logits of the last `rows` in `logits`
+  // if not null, [rows, V].
   base::Status forward(const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
-                       int64_t count, nn::KvCache& cache, std::vector<float>* logits);
+                       int64_t count, nn::KvCache& cache, std::vector<float>* logits,
+                       int64_t rows = 1);
   // Logits of every token of the prompt, [T, V], without a cache: what tests and scores need.
   base::Result<std::vector<float>> score(const Prompt& prompt);
 

@@ -131,6 +131,53 @@ Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Ge
   return {};
 }
 
+// A pass over the last token of the text and a few guesses behind it.
+struct Session::Ahead {
+  PromptLookup drafter;
+  std::vector<int32_t> guesses;
+  std::vector<float>& logits;  // [1 + guesses, V]
+  size_t row = 0;              // guesses that turned out right so far: whose logits are next
+  std::vector<int32_t> text;   // the tokens, pictures' as -1
+
+  Ahead(const Prompt& prompt, std::vector<float>& numbers) : logits(numbers), text(prompt.ids) {
+    for (size_t i = 0; i < text.size(); ++i) {
+      if (prompt.image_rows[i] >= 0) text[i] = -1;
+    }
+  }
+  std::span<float> next(int64_t vocab) {
+    return std::span(logits).subspan(row * size_t(vocab), size_t(vocab));
+  }
+};
+
+Status Session::advance(int32_t id, int64_t most, Ahead& ahead, Generated& out) {
+  held_.ids.push_back(id);
+  held_.image_rows.push_back(-1);
+  ahead.text.push_back(id);
+  if (ahead.row < ahead.guesses.size() && ahead.guesses[ahead.row] == id) {
+    ++ahead.row;  // in the cache already
+    ++out.accepted_tokens;
+    return {};
+  }
+  if (!ahead.guesses.empty())
+    ahead.drafter.learn(int64_t(ahead.guesses.size()), int64_t(ahead.row));
+  const size_t length = held_.ids.size();
+  cache_.set_length(int64_t(length) - 1);
+  ahead.row = 0;
+  ahead.guesses.clear();
+  if (most > 0) {
+    OCELLI_ASSIGN(ahead.guesses, ahead.drafter.guess(ahead.text, most));
+  }
+  const auto count = int64_t(ahead.guesses.size()) + 1;
+  out.drafted_tokens += count - 1;
+  held_.ids.insert(held_.ids.end(), ahead.guesses.begin(), ahead.guesses.end());
+  held_.image_rows.resize(held_.ids.size(), -1);
+  const Status done =
+      engine_->forward(held_, {}, cache_.length(), count, cache_, &ahead.logits, count);
+  held_.ids.resize(length);
+  held_.image_rows.resize(length);
+  return done;
+}
+
 Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Generated& out,
                        std::vector<float>& logits) {
   Sampler sampler(options.sampling);
@@ -146,6 +193,7 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
     out.text += text;
     return text.empty() || !options.on_text || options.on_text(text);
   };
+  Ahead ahead(prompt, logits);
   bool wanted = true;
   out.finish = FinishReason::kLength;
   while (wanted && int64_t(out.ids.size()) < most) {
@@ -155,7 +203,8 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
     }
     const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
     OCELLI_ASSIGN(Sampled sampled,
-                  sampler.sample(logits, prompt.ids, out.ids, position).in(engine_->name()));
+                  sampler.sample(ahead.next(engine_->info().vocab), prompt.ids, out.ids, position)
+                      .in(engine_->name()));
     const int32_t id = sampled.token.id;
     if (options.on_token) options.on_token(sampled);
     if (!options.ignore_eos && std::find(eos.begin(), eos.end(), id) != eos.end()) {
@@ -170,9 +219,9 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
       return {};
     }
     if (int64_t(out.ids.size()) == most) break;
-    held_.ids.push_back(id);
-    held_.image_rows.push_back(-1);
-    OCELLI_TRY(engine_->forward(held_, {}, cache_.length(), 1, cache_, &logits));
+    // One token comes from this pass anyway.
+    const int64_t useful = most - int64_t(out.ids.size()) - 1;
+    OCELLI_TRY(advance(id, std::min(options.drafted, useful), ahead, out));
   }
   if (!wanted) {
     out.finish = FinishReason::kCancelled;
@@ -187,6 +236,11 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
 Result<Generated> Session::generate(const Prompt& prompt, const GenerateOptions& options) {
   OCELLI_TRY(check(options.sampling, engine_->info().vocab));
   OCELLI_TRY(check_length(prompt));
+  if (options.drafted < 0 || options.drafted > kMostDraftedTokens) {
+    return base::fail(Code::kUsage, "tokens guessed ahead must be from 0 to " +
+                                        std::to_string(kMostDraftedTokens) + " (" +
+                                        std::to_string(options.drafted) + ")");
+  }
   if (options.max_tokens < 0) return base::fail(Code::kUsage, "max tokens must not be negative");
   const base::Stopwatch watch;
   Generated out;
@@ -194,7 +248,10 @@ Result<Generated> Session::generate(const Prompt& prompt, const GenerateOptions&
   OCELLI_TRY(prefill(prompt, options, out, logits));
   out.first_token_seconds = watch.seconds();
   const base::Stopwatch decode_watch;
-  OCELLI_TRY(decode(prompt, options, out, logits));
+  const Status decoded = decode(prompt, options, out, logits);
+  // Guesses that were not needed any more are no part of the text.
+  cache_.set_length(std::min(cache_.length(), int64_t(held_.ids.size())));
+  OCELLI_TRY(decoded);
   out.decode_seconds = decode_watch.seconds();
   return out;
 }

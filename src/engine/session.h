@@ -2,6 +2,7 @@
 // computes only what is new.
 #pragma once
 
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/sampler.h"
 
@@ -12,6 +13,9 @@ struct GenerateOptions {
   int64_t max_tokens = 0;         // of the answer; 0: until the context is full
   std::vector<std::string> stop;  // end before any of these appears
   bool ignore_eos = false;
+  // Tokens that are guessed ahead, at most kMostDraftedTokens (drafter.h); 0: none. The answer does
+  // not depend on it, but for rounding beyond kDraftedTokens.
+  int64_t drafted = kDraftedTokens;
   bool trim_start = false;  // leave out white space before the first word (after "Assistant:")
   // Called with each piece of text that is certain; whole characters only. Return false to stop.
   std::function<bool(std::string_view)> on_text;
@@ -31,6 +35,7 @@ struct Generated {
   std::vector<Sampled> tokens;  // with log-probabilities, one per id
   FinishReason finish = FinishReason::kStop;
   int64_t prompt_tokens = 0, reused_tokens = 0;
+  int64_t drafted_tokens = 0, accepted_tokens = 0;  // guessed ahead, and of these right
   ImageTimes images;
   double prefill_seconds = 0, decode_seconds = 0, first_token_seconds = 0;
 };
@@ -55,6 +60,9 @@ class Session {
                        std::vector<float>& logits);
   base::Status decode(const Prompt& prompt, const GenerateOptions& options, Generated& out,
                       std::vector<float>& logits);
+  // Makes the next logits, behind token `id` of the answer, with guesses of at most `most` tokens.
+  struct Ahead;
+  base::Status advance(int32_t id, int64_t most, Ahead& ahead, Generated& out);
 
   Engine* engine_;
   nn::KvCache cache_;
