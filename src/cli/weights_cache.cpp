@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 using encoding::Encoding;
 
-constexpr uint64_t kVersion = 1;  // of what lies in the cache
+constexpr uint64_t kVersion = 2;  // of what lies in the cache
 constexpr size_t kMostFiles = 10'000;
 
 // Of the files of a folder as they are now: another content has another time, size or number.

@@ -84,6 +84,8 @@ struct Q4Block {
   const uint8_t* codes;
 };
 Q4Block q4_block(const std::byte* row, int64_t b);
+// Stores it in a row of zeros, the 16 bytes of codes included.
+void put_q4_block(std::byte* row, int64_t b, const Q4Block& block);
 
 // Stores `cols` float32 numbers as one row. Requires can_encode().
 //   f16, bf16  rounded to nearest even

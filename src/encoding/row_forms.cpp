@@ -243,6 +243,13 @@ Q4Block q4_block(const std::byte* row, int64_t b) {
           reinterpret_cast<const uint8_t*>(at.codes)};
 }
 
+void put_q4_block(std::byte* row, int64_t b, const Q4Block& block) {
+  const Q4Parts<std::byte> at(row, b);
+  *at.scales |= std::byte(block.scale << at.shift);
+  *at.signs |= std::byte(block.zero << at.bit);
+  std::memcpy(at.codes, block.codes, size_t(kHalf));
+}
+
 void whole_codes(Encoding encoding, const std::byte* row, int64_t first, int64_t count,
                  int8_t* out) {
   OCELLI_CHECK(first % kBlock == 0, "codes are read from the start of a block of 32");

@@ -5,8 +5,8 @@
 
 namespace ocelli::encoding {
 
-// kPlain is what files hold. A backend may repack a weight once for its instruction set
-// (Backend::pack); such a layout is known to that backend alone.
+// kPacked: strips.h, for encodings with has_strips() and backends that take it
+// (Backend::packed_bytes).
 enum class Layout : uint8_t { kPlain, kPacked };
 
 struct Weight {

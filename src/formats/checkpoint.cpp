@@ -175,12 +175,12 @@ Status Checkpoint::take_encoded(const EncodedTensors& encoded) {
                                        " as quantization_config says; the download is incomplete "
                                        "or config.json is of another model");
     }
-    const int64_t row_bytes = encoding::row_bytes(e.encoding, e.cols());
-    if (found->dtype != "U8" || found->shape != std::vector<int64_t>{e.rows(), row_bytes}) {
+    const std::vector<int64_t> stored = e.stored_shape();
+    if (found->dtype != "U8" || found->shape != stored) {
       return fail(Code::kBadInput,
                   "is " + found->dtype + " " + shape_text(found->shape) + " but " +
                       shape_text(e.shape) + " as " + std::string(encoding::name(e.encoding)) +
-                      " is U8 " + shape_text(std::vector<int64_t>{e.rows(), row_bytes}) +
+                      " is U8 " + shape_text(stored) +
                       "; config.json is of another model",
                   base::printable(name, 100));
     }
@@ -189,6 +189,7 @@ Status Checkpoint::take_encoded(const EncodedTensors& encoded) {
     TensorInfo& t = tensors_[size_t(find(name) - tensors_.data())];
     t.encoding = e.encoding;
     t.shape = e.shape;
+    t.layout = e.layout;
     t.dtype = encoding::name(e.encoding);
     for (char& c : t.dtype) c = c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c;
   }

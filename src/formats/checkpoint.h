@@ -39,8 +39,8 @@ class Checkpoint {
   static base::Result<Checkpoint> of(Foreign foreign);
 
   // Tensors of bytes that are encoded matrices: from now on they have the encoding, the shape and
-  // the dtype ("Q4") of what they hold. Checked first: each is there, holds bytes (U8), and has the
-  // rows and the bytes per row that its encoding asks for.
+  // the dtype ("Q4") and the layout of what they hold. Checked first: each is there, holds bytes
+  // (U8), and has EncodedTensor::stored_shape().
   base::Status take_encoded(const EncodedTensors& encoded);
 
   // "safetensors", "GGUF 3"

@@ -38,21 +38,42 @@ Result<EncodedTensor> read_entry(const Json& entry) {
     if (i > 0) cols *= n.as_int();
     out.shape.push_back(n.as_int());
   }
+  if (const Json* layout = entry.find("layout")) {
+    if (!layout->is_string() || layout->as_string() != encoding::kStripsName ||
+        !encoding::has_strips(out.encoding)) {
+      return fail(Code::kBadInput, "layout " + base::printable(layout->dump(), 40) + " of " + name +
+                                       " is not known here; a newer version of the program may "
+                                       "have written it");
+    }
+    out.layout = encoding::Layout::kPacked;
+  }
   return out;
 }
 
 }  // namespace
 
+std::vector<int64_t> EncodedTensor::stored_shape() const {
+  if (layout == encoding::Layout::kPacked)
+    return {encoding::strip_shape(encoding, rows(), cols()).bytes()};
+  return {rows(), encoding::row_bytes(encoding, cols())};
+}
+
 Json quantization_config(const EncodedTensors& tensors) {
   Json weights = Json::object();
+  int64_t version = 1;
   for (const auto& [name, tensor] : tensors) {
     Json shape = Json::array();
     for (const int64_t n : tensor.shape) shape.push_back(n);
-    weights.set(name, Json::object({{"encoding", encoding::name(tensor.encoding)},
-                                    {"shape", std::move(shape)}}));
+    Json entry = Json::object(
+        {{"encoding", encoding::name(tensor.encoding)}, {"shape", std::move(shape)}});
+    if (tensor.layout == encoding::Layout::kPacked) {
+      entry.set("layout", encoding::kStripsName);
+      version = 2;
+    }
+    weights.set(name, std::move(entry));
   }
   return Json::object({{"quant_method", kQuantMethod},
-                       {"version", kQuantVersion},
+                       {"version", version},
                        {"weights", std::move(weights)}});
 }
 
@@ -64,7 +85,7 @@ Result<EncodedTensors> read_quantization_config(const Json& config) {
     OCELLI_ASSIGN(const std::string method, part->get_string("quant_method", std::string()));
     if (method != kQuantMethod) return {};
     OCELLI_ASSIGN(const int64_t version, part->get_int("version", {1, INT32_MAX}));
-    if (version != kQuantVersion) {
+    if (version > kQuantVersion) {
       return fail(Code::kBadInput, "version " + std::to_string(version) +
                                        " is newer than this program; update it");
     }

@@ -81,10 +81,36 @@ TEST_F(QuantizationConfigTest, RefusesNonsense) {
     EXPECT_THAT(refusal_of(entry), HasSubstr("out of range")) << shape;
   }
   Json newer = quantization_config(one({2, 64}));
-  newer.set("version", 2);
+  newer.set("version", 3);
   EXPECT_THAT(refusal("[2,36]", 72, newer), HasSubstr("newer"));
   newer.set("version", 1).set("weights", Json::array());
   EXPECT_THAT(refusal("[2,36]", 72, newer), HasSubstr("weights"));
+}
+
+TEST_F(QuantizationConfigTest, PackedInStrips) {
+  EncodedTensors packed;
+  packed["w"] = {Encoding::kQ4, {17, 160}, encoding::Layout::kPacked};
+  constexpr size_t kBytes = 2 * (64 + 2 * 64 + 5 * 256);
+  const Json said = quantization_config(packed);
+  EXPECT_EQ(said.find("version")->as_int(), 2);
+  EXPECT_EQ(quantization_config(one({2, 64})).find("version")->as_int(), 1);
+  EXPECT_EQ(refusal("[2944]", kBytes, said), "");
+  const TensorInfo* w = opened_.find("w");
+  ASSERT_TRUE(w);
+  EXPECT_EQ(w->layout, encoding::Layout::kPacked);
+  EXPECT_EQ(w->encoding, Encoding::kQ4);
+  EXPECT_EQ(w->shape, (std::vector<int64_t>{17, 160}));
+  EXPECT_EQ(refusal("[2,36]", 72, quantization_config(one({2, 64}))), "");
+  EXPECT_EQ(opened_.find("w")->layout, encoding::Layout::kPlain);
+
+  EXPECT_THAT(refusal("[2943]", kBytes - 1, said), HasSubstr("U8 [2944]"));
+  EXPECT_THAT(refusal("[2945]", kBytes + 1, said), HasSubstr("U8 [2944]"));
+  EXPECT_THAT(refusal("[2,1472]", kBytes, said), HasSubstr("U8 [2944]"));
+  for (const char* entry : {R"({"encoding": "q4", "shape": [2, 64], "layout": "strips-32x4"})",
+                            R"({"encoding": "q4", "shape": [2, 64], "layout": 1})",
+                            R"({"encoding": "q4_0", "shape": [2, 64], "layout": "strips-16x4"})"}) {
+    EXPECT_THAT(refusal_of(entry), HasSubstr("newer version")) << entry;
+  }
 }
 
 TEST_F(QuantizationConfigTest, OtherMethodsAreNotOurs) {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "encoding/encoding.h"
+#include "encoding/weight.h"
 
 namespace ocelli::formats {
 
@@ -18,6 +18,7 @@ struct TensorInfo {
   std::string dtype;                           // in the words of the file: "F32", "BF16", "I64"
   std::optional<encoding::Encoding> encoding;  // nothing where weights cannot have this dtype
   std::vector<int64_t> shape;                  // none: a single number
+  encoding::Layout layout = encoding::Layout::kPlain;  // kPacked: all bytes are one packed weight
   std::span<const std::byte> bytes;            // in a mapped file; aligned to nothing
 };
 

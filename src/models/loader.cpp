@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/advice.h"
+#include "encoding/strips.h"
 #include "models/config.h"
 #include "models/registry.h"
 
@@ -52,12 +53,26 @@ class Loader : public nn::ParameterVisitor {
     const bool as_asked = !options_.pictures_only || is_of_pictures(name);
     const Encoding wanted =
         options_.weights && as_asked ? stored_as(*options_.weights, name) : w.encoding;
+    if (t->layout == encoding::Layout::kPacked && wanted == w.encoding && takes_packed(*t, w)) {
+      use_packed(*t, w);
+      return done(*t);
+    }
+    Buffer plain;  // of a packed matrix, until it is converted
+    if (t->layout == encoding::Layout::kPacked) {
+      plain = plain_rows(*t, w);
+      if (!plain) return;
+      release(*t);
+    }
     bool ours = false;
     const bool misaligned =
         reinterpret_cast<uintptr_t>(w.data) % (w.encoding == Encoding::kF32 ? 4 : 2) != 0;
     if (wanted != w.encoding) {
       if (!convert(w, wanted)) return not_representable(name, wanted);
       release(*t);
+      ours = true;
+    } else if (plain) {
+      loaded_.storage_bytes += encoding::bytes(w);
+      loaded_.storage.push_back(std::move(plain));
       ours = true;
     } else if (misaligned) {
       std::byte* copy = own(encoding::bytes(w));
@@ -82,11 +97,16 @@ class Loader : public nn::ParameterVisitor {
     for (const int64_t n : shape) count *= n;
     auto* numbers = reinterpret_cast<float*>(own(count * int64_t(sizeof(float))));
     if (!numbers) return;
-    const int64_t cols = shape.size() > 1 ? *(shape.end() - 1) : count;
-    const int64_t row_bytes = encoding::row_bytes(*t->encoding, cols);
-    for (int64_t r = 0; r < count / cols; ++r)
-      encoding::decode_row(*t->encoding, t->bytes.data() + r * row_bytes, 0, cols,
-                           numbers + r * cols);
+    const int64_t rows = shape.size() > 1 ? std::max<int64_t>(*shape.begin(), 1) : 1;
+    const int64_t cols = count / rows;
+    const encoding::Weight stored{*t->encoding, t->layout, rows, cols, t->bytes.data()};
+    for (int64_t r = 0; r < stored.rows; ++r) {
+      if (t->layout == encoding::Layout::kPacked) {
+        encoding::unpack_row(stored, r, numbers + r * cols);
+      } else {
+        encoding::decode_row(stored.encoding, stored.row(r), 0, cols, numbers + r * cols);
+      }
+    }
     v = Tensor::view(numbers, shape);
     done(*t);
   }
@@ -134,17 +154,60 @@ class Loader : public nn::ParameterVisitor {
                             "; the two are of different models");
   }
 
-  std::byte* own(int64_t bytes) {
+  // Null with an error where there is no memory.
+  Buffer allocate(int64_t bytes) {
     constexpr size_t kLine = 64;
     const size_t size = (size_t(bytes) + kLine) / kLine * kLine;
-    loaded_.storage.emplace_back(static_cast<std::byte*>(std::aligned_alloc(kLine, size)));
-    if (!loaded_.storage.back()) {
+    Buffer out(static_cast<std::byte*>(std::aligned_alloc(kLine, size)));
+    if (!out) {
       error_ = base::fail(Code::kDoesNotFit,
                           "not enough memory for " + std::to_string(bytes >> 20) +
                               " MiB of converted weights; load them as the file has them");
     }
+    return out;
+  }
+
+  std::byte* own(int64_t bytes) {
+    loaded_.storage.push_back(allocate(bytes));
     loaded_.storage_bytes += bytes;
     return loaded_.storage.back().get();
+  }
+
+  // Whether the packed matrix of the file is what options_.pack_for would make of its rows.
+  bool takes_packed(const TensorInfo& t, const encoding::Weight& plain) const {
+    return options_.pack_for && options_.pack_for->packed_bytes(plain) == int64_t(t.bytes.size());
+  }
+
+  // Where it lies, if products can read it there.
+  void use_packed(const TensorInfo& t, encoding::Weight& w) {
+    w.layout = encoding::Layout::kPacked;
+    const auto bytes = int64_t(t.bytes.size());
+    if (reinterpret_cast<uintptr_t>(w.data) % encoding::kStripAlignment == 0) {
+      loaded_.mapped_bytes += bytes;
+      return;
+    }
+    std::byte* const copy = own(bytes);
+    if (!copy) return;
+    std::memcpy(copy, w.data, size_t(bytes));
+    w.data = copy;
+    release(t);
+  }
+
+  // The rows of a packed matrix in memory of their own, where `w` is then.
+  Buffer plain_rows(const TensorInfo& t, encoding::Weight& w) {
+    Buffer out = allocate(encoding::bytes(w));
+    if (!out) return out;
+    const encoding::Weight packed{w.encoding, t.layout, w.rows, w.cols, t.bytes.data()};
+    const int64_t stride = encoding::row_bytes(w.encoding, w.cols);
+    pool_.parallel_for(
+        w.rows,
+        [&](int64_t begin, int64_t end) {
+          for (int64_t r = begin; r < end; ++r)
+            encoding::plain_row(packed, r, out.get() + r * stride);
+        },
+        encoding::kStrip);
+    w.data = out.get();
+    return out;
   }
 
   // In the layout of options_.pack_for; where the plain rows are `ours`, their memory is given

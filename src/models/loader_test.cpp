@@ -9,6 +9,7 @@
 #include <map>
 
 #include "backend/cpu/cpu_backend.h"
+#include "encoding/strips.h"
 #include "formats/safetensors_writer.h"
 #include "formats/test_support.h"
 
@@ -350,6 +351,111 @@ TEST_F(Loading, Packed) {
   ASSERT_TRUE(other.ok());
   for (const auto& [name, w] : parameters(*other).matrices) {
     EXPECT_EQ(w.layout, encoding::Layout::kPlain) << name;
+  }
+}
+
+// A file that holds q8 strips of the numbers of `entries(true)`, as `ocelli quantize` writes them;
+// the data begins `shift` bytes after a multiple of 64.
+struct PackedFile {
+  explicit PackedFile(base::ThreadPool& pool, size_t shift = 0) {
+    const auto backend = cpu::make_cpu_backend().value();
+    const File file(entries(true), 0);
+    auto packed = load_model(config(true), file.checkpoint(), pool,
+                             {.weights = Encoding::kQ8, .pack_for = backend.get()})
+                      .value();
+    const Collect all = parameters(packed);
+    std::string header = "{", data;
+    const auto add = [&](const std::string& name, const std::string& dtype,
+                         const std::string& shape, const void* from, int64_t count) {
+      const size_t begin = data.size();
+      data.append(static_cast<const char*>(from), size_t(count));
+      header += (header.size() > 1 ? "," : "") +
+                formats::entry(name, dtype, shape,
+                               "[" + std::to_string(begin) + "," + std::to_string(data.size()) +
+                                   "]");
+    };
+    for (const auto& [name, w] : all.matrices) {
+      const int64_t bytes = encoding::strip_shape(w.encoding, w.rows, w.cols).bytes();
+      add(name, "U8", "[" + std::to_string(bytes) + "]", w.data, bytes);
+      encoded[name] = {w.encoding, {w.rows, w.cols}, encoding::Layout::kPacked};
+    }
+    for (const auto& [name, v] : all.vectors)
+      add(name, "F32", "[" + std::to_string(v.count()) + "]", v.f32(), 4 * v.count());
+    header += "}";
+    while ((8 + header.size()) % 64 != shift) header += ' ';
+    const std::string bytes = formats::little_endian(header.size()) + header + data;
+    memory.reset(static_cast<std::byte*>(std::aligned_alloc(64, (bytes.size() + 127) / 64 * 64)));
+    std::memcpy(memory.get(), bytes.data(), bytes.size());
+    size = bytes.size();
+  }
+  Checkpoint checkpoint() const {
+    auto out = Checkpoint::from_memory({memory.get(), size}).value();
+    EXPECT_TRUE(out.take_encoded(encoded).ok());
+    return out;
+  }
+  bool holds(const std::byte* at) const { return at >= memory.get() && at < memory.get() + size; }
+
+  formats::EncodedTensors encoded;
+  Buffer memory;
+  size_t size = 0;
+};
+
+// Products read what the file holds, without a copy where it is aligned.
+TEST_F(Loading, PackedInTheFile) {
+  const auto backend = cpu::make_cpu_backend().value();
+  for (const size_t shift : {0, 8}) {
+    const PackedFile file(pool_, shift);
+    auto loaded = load_model(config(true), file.checkpoint(), pool_,
+                             {.weights = {}, .pack_for = backend.get()});
+    ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+    int64_t bytes = 0, vectors = 0;
+    for (const auto& [name, w] : parameters(*loaded).matrices) {
+      EXPECT_EQ(w.layout, encoding::Layout::kPacked) << name;
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(w.data) % encoding::kStripAlignment, 0u) << name;
+      EXPECT_EQ(file.holds(w.data), shift == 0) << name;
+      bytes += encoding::strip_shape(w.encoding, w.rows, w.cols).bytes();
+    }
+    for (const auto& [name, v] : parameters(*loaded).vectors) vectors += 4 * v.count();
+    EXPECT_EQ(loaded->mapped_bytes, shift == 0 ? bytes : 0);
+    EXPECT_EQ(loaded->storage_bytes, vectors + (shift == 0 ? 0 : bytes));
+  }
+}
+
+// Who needs rows gets those that were packed, as they are or converted.
+TEST_F(Loading, PackedInTheFileAsRows) {
+  const auto backend = cpu::make_cpu_backend().value();
+  const PackedFile packed(pool_);
+  const File file(entries(true), 0);
+  auto rows = load(file, true, {.weights = Encoding::kQ8});
+  ASSERT_TRUE(rows.ok());
+  const auto want = parameters(*rows).matrices;
+  auto loaded = load_model(config(true), packed.checkpoint(), pool_);
+  ASSERT_TRUE(loaded.ok()) << loaded.error().message();
+  EXPECT_EQ(loaded->storage_bytes, rows->storage_bytes);
+  EXPECT_EQ(loaded->mapped_bytes, 0);
+  for (const auto& [name, w] : parameters(*loaded).matrices) {
+    EXPECT_EQ(w.layout, encoding::Layout::kPlain) << name;
+    EXPECT_EQ(std::memcmp(w.data, want.at(name).data, size_t(encoding::bytes(w))), 0) << name;
+  }
+  auto converted = load_model(config(true), packed.checkpoint(), pool_, {.weights = Encoding::kF32});
+  ASSERT_TRUE(converted.ok());
+  for (const auto& [name, w] : parameters(*converted).matrices) {
+    ASSERT_EQ(w.encoding, Encoding::kF32);
+    const nn::Weight& from = want.at(name);
+    for (int64_t r = 0; r < w.rows; ++r) {
+      EXPECT_EQ(decoded(w.encoding, w.row(r), w.cols), decoded(from.encoding, from.row(r), w.cols))
+          << name;
+    }
+  }
+  // Four bits, packed again.
+  auto fewer = load_model(config(true), packed.checkpoint(), pool_,
+                          {.weights = Encoding::kQ4, .pack_for = backend.get()});
+  ASSERT_TRUE(fewer.ok());
+  for (const auto& [name, w] : parameters(*fewer).matrices) {
+    const bool kept = name.find("embed_tokens") != name.npos;
+    EXPECT_EQ(w.layout, encoding::Layout::kPacked) << name;
+    EXPECT_EQ(w.encoding, kept ? Encoding::kQ8 : Encoding::kQ4) << name;
+    EXPECT_EQ(packed.holds(w.data), kept) << name;
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "formats/quantization_config.h"
 #include "formats/safetensors_writer.h"
 
 namespace ocelli::quantize {
@@ -20,10 +21,12 @@ using encoding::Encoding;
 
 namespace {
 
-constexpr int64_t kPieceBytes = int64_t{8} << 20;  // written at a time
-
 bool is_plain(Encoding e) {
   return e == Encoding::kF32 || e == Encoding::kF16 || e == Encoding::kBF16;
+}
+
+bool is_packed(const OutTensor& t) {
+  return t.layout == encoding::Layout::kPacked;
 }
 
 // The numbers of stored row `r`.
@@ -60,25 +63,7 @@ class FileWriter {
   Status tensor(const OutTensor& t, uint64_t begin) {
     if (begin + t.bytes() <= file_.written()) return {};
     OCELLI_TRY(pad(begin));
-    const int64_t stride = encoding::row_bytes(t.encoding, t.cols);
-    const int64_t together = std::clamp<int64_t>(kPieceBytes / stride, 1, t.rows);
-    std::vector<std::byte> piece(size_t(together * stride));
-    const auto there = int64_t(file_.written() - begin);  // of a run that was cut off
-    if (there % stride != 0) return damaged();
-    for (int64_t first = there / stride; first < t.rows; first += together) {
-      if (options_.cancel) OCELLI_TRY(options_.cancel->check());
-      const int64_t rows = std::min(together, t.rows - first);
-      if (!encode_rows(t, first, rows, pool_, piece.data())) {
-        return fail(Code::kBadInput, "holds numbers that " +
-                                         std::string(encoding::name(t.encoding)) +
-                                         " cannot store; give it another type (--tensor " +
-                                         base::printable(t.parameter.name, 100) + "=bf16)",
-                    base::printable(t.parameter.name, 100));
-      }
-      OCELLI_TRY(file_.write({piece.data(), size_t(rows * stride)}));
-      release(t, first, rows);
-      if (options_.progress) options_.progress->update(progress(), "writing weights");
-    }
+    OCELLI_TRY(is_packed(t) ? write_strips(t, begin) : write_rows(t, begin));
     if (file_.written() - file_.done() >= options_.checkpoint_bytes) return file_.checkpoint();
     return {};
   }
@@ -96,6 +81,69 @@ class FileWriter {
   uint64_t before = 0, all = 1;  // bytes of the files before this one, and of all
 
  private:
+  Status write_rows(const OutTensor& t, uint64_t begin) {
+    const int64_t stride = encoding::row_bytes(t.encoding, t.cols);
+    const int64_t together = std::clamp<int64_t>(options_.piece_bytes / stride, 1, t.rows);
+    std::vector<std::byte> piece(size_t(together * stride));
+    const auto there = int64_t(file_.written() - begin);  // of a run that was cut off
+    if (there % stride != 0) return damaged();
+    for (int64_t first = there / stride; first < t.rows; first += together) {
+      const int64_t count = std::min(together, t.rows - first);
+      OCELLI_TRY(encode(t, first, count, piece));
+      OCELLI_TRY(file_.write({piece.data(), size_t(count * stride)}));
+      tell(t, first, count);
+    }
+    return {};
+  }
+
+  // The scales stand in front of all strips: zeros at first, and put there with their strips.
+  Status write_strips(const OutTensor& t, uint64_t begin) {
+    const encoding::StripShape shape = encoding::strip_shape(t.encoding, t.rows, t.cols);
+    const auto scale_bytes = uint64_t(shape.scale_bytes());
+    if (file_.written() < begin + scale_bytes) OCELLI_TRY(pad(begin + scale_bytes));
+    const int64_t stride = encoding::row_bytes(t.encoding, t.cols);
+    const int64_t together =
+        std::clamp<int64_t>(options_.piece_bytes / shape.strip_bytes, 1, shape.strips);
+    std::vector<std::byte> plain(size_t(together * encoding::kStrip * stride));
+    std::vector<std::byte> packed(size_t(together * shape.strip_bytes));
+    std::vector<float> scales(size_t(together * encoding::kStrip));
+    const auto there = int64_t(file_.written() - begin - scale_bytes);  // of a run that was cut off
+    if (there % shape.strip_bytes != 0) return damaged();
+    for (int64_t strip = there / shape.strip_bytes; strip < shape.strips; strip += together) {
+      const int64_t count = std::min(together, shape.strips - strip);
+      const int64_t first = strip * encoding::kStrip;
+      const int64_t rows = std::min(count * encoding::kStrip, t.rows - first);
+      OCELLI_TRY(encode(t, first, rows, plain));
+      const encoding::Weight w{t.encoding, encoding::Layout::kPlain, rows, t.cols, plain.data()};
+      pool_.parallel_for(count, [&](int64_t from, int64_t end) {
+        for (int64_t i = from; i < end; ++i) {
+          const int64_t row = i * encoding::kStrip;
+          encoding::pack_strip(w, row, std::min(encoding::kStrip, rows - row), &scales[size_t(row)],
+                               &packed[size_t(i * shape.strip_bytes)]);
+        }
+      });
+      const auto numbers = std::span(scales).first(size_t(count * encoding::kStrip));
+      OCELLI_TRY(file_.patch(begin + uint64_t(first) * sizeof(float), std::as_bytes(numbers)));
+      OCELLI_TRY(file_.write({packed.data(), size_t(count * shape.strip_bytes)}));
+      tell(t, first, rows);
+    }
+    return {};
+  }
+
+  // Rows in the plain layout, unless the run is to end.
+  Status encode(const OutTensor& t, int64_t first, int64_t count, std::vector<std::byte>& out) {
+    if (options_.cancel) OCELLI_TRY(options_.cancel->check());
+    if (encode_rows(t, first, count, pool_, out.data())) return {};
+    return fail(Code::kBadInput, "holds numbers that " + std::string(encoding::name(t.encoding)) +
+                                     " cannot store; give it another type (--tensor " +
+                                     base::printable(t.parameter.name, 100) + "=bf16)",
+                base::printable(t.parameter.name, 100));
+  }
+  void tell(const OutTensor& t, int64_t first, int64_t count) const {
+    release(t, first, count);
+    if (options_.progress) options_.progress->update(progress(), "writing weights");
+  }
+
   base::Error damaged() const {
     return fail(Code::kBadInput,
                 "what an earlier run left is damaged; remove its folder and begin anew",
@@ -104,7 +152,9 @@ class FileWriter {
   // Pages of the source that were only read would otherwise count as ours.
   void release(const OutTensor& t, int64_t first, int64_t rows) const {
     const auto* stored = source_.checkpoint.find(t.parameter.name);
-    if (!stored || stored->bytes.size() % size_t(t.rows) != 0) return;
+    if (!stored || stored->layout != encoding::Layout::kPlain ||
+        stored->bytes.size() % size_t(t.rows) != 0)
+      return;
     const size_t row = stored->bytes.size() / size_t(t.rows);
     source_.checkpoint.release(stored->bytes.subspan(size_t(first) * row, size_t(rows) * row));
   }
@@ -150,7 +200,8 @@ bool encode_rows(const OutTensor& t, int64_t first, int64_t count, base::ThreadP
 }
 
 std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
-                                    const formats::Checkpoint& weights) {
+                                    const formats::Checkpoint& weights,
+                                    encoding::Layout layout) {
   std::vector<OutTensor> out;
   for (const Choice& c : choices) {
     OutTensor t;
@@ -162,6 +213,7 @@ std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
     t.parameter = c.parameter;
     t.rows = c.parameter.shape.size() > 1 ? c.parameter.shape[0] : 1;
     t.cols = c.parameter.count() / t.rows;
+    if (encoding::has_strips(t.encoding)) t.layout = layout;
     out.push_back(std::move(t));
   }
   return out;
@@ -169,11 +221,13 @@ std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
 
 Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors, uint64_t max_bytes,
                                               const std::string& fingerprint) {
-  // What is read as numbers comes first, so that it stays aligned behind rows of odd lengths.
+  // What is packed comes first, whole lines each; then what is read as numbers, so that it stays
+  // aligned behind rows of odd lengths.
   std::stable_partition(tensors.begin(), tensors.end(),
                         [](const OutTensor& t) { return t.encoding == Encoding::kF32; });
   std::stable_partition(tensors.begin(), tensors.end(),
                         [](const OutTensor& t) { return is_plain(t.encoding); });
+  std::stable_partition(tensors.begin(), tensors.end(), is_packed);
   std::vector<OutFile> files;
   for (OutTensor& t : tensors) {
     if (files.empty() || files.back().bytes + t.bytes() > max_bytes) files.emplace_back();
@@ -190,8 +244,8 @@ Result<std::vector<OutFile>> plan_safetensors(std::vector<OutTensor> tensors, ui
       if (is_plain(t.encoding)) {
         specs.push_back({t.name, t.encoding, t.shape});
       } else {
-        const int64_t row_bytes = encoding::row_bytes(t.encoding, t.cols);
-        specs.push_back({t.name, Encoding::kF32, {t.rows, row_bytes}, "U8", t.bytes()});
+        const formats::EncodedTensor stored{t.encoding, t.shape, t.layout};
+        specs.push_back({t.name, Encoding::kF32, stored.stored_shape(), "U8", t.bytes()});
       }
     }
     OCELLI_ASSIGN(f.header, formats::safetensors_header(

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/progress.h"
 #include "base/resumable_folder.h"
+#include "encoding/strips.h"
 #include "formats/gguf_writer.h"
 #include "models/loader.h"
 #include "quantize/recipe.h"
@@ -23,8 +24,13 @@ struct OutTensor {
   int64_t rows = 1, cols = 0;
   bool fallback = false;          // Choice::fallback
   int64_t interleaved_heads = 0;  // heads whose rows are stored in llama.cpp's order; 0: as they are
+  encoding::Layout layout = encoding::Layout::kPlain;
 
-  uint64_t bytes() const { return uint64_t(rows * encoding::row_bytes(encoding, cols)); }
+  uint64_t bytes() const {
+    const bool plain = layout == encoding::Layout::kPlain;
+    return uint64_t(plain ? rows * encoding::row_bytes(encoding, cols)
+                          : encoding::strip_shape(encoding, rows, cols).bytes());
+  }
 };
 
 // One file with tensors.
@@ -39,8 +45,10 @@ struct OutFile {
 };
 
 // The tensors of `choices` under Hugging Face's names. `weights` knows the shapes of convolutions.
+// With kPacked all whose encoding has strips are packed.
 std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
-                                    const formats::Checkpoint& weights);
+                                    const formats::Checkpoint& weights,
+                                    encoding::Layout layout = encoding::Layout::kPlain);
 
 // model.safetensors, or several of at most `max_bytes` each (a larger tensor is alone in its file).
 // `fingerprint` of the source goes into their metadata, so that adapters know their base model.
@@ -58,6 +66,7 @@ struct WriteOptions {
   base::Progress* progress = nullptr;
   const base::CancelToken* cancel = nullptr;
   uint64_t checkpoint_bytes = uint64_t{64} << 20;  // written between two places to go on from
+  int64_t piece_bytes = int64_t{8} << 20;            // made and written at a time
 };
 
 // Writes what an earlier run has not, tensor by tensor; memory is a few rows. Errors: a number that
@@ -66,7 +75,7 @@ base::Status write_files(const std::vector<OutFile>& files, base::ResumableFolde
                          const models::LoadedModel& source, base::ThreadPool& pool,
                          const WriteOptions& options);
 
-// Rows [first, first + count) as they are stored; false where a number does not survive.
+// Rows [first, first + count) in the plain layout; false where a number does not survive.
 bool encode_rows(const OutTensor& tensor, int64_t first, int64_t count, base::ThreadPool& pool,
                  std::byte* out);
 

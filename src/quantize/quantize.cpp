@@ -30,7 +30,7 @@ constexpr char kCertificateFile[] = "certificate.json";
 constexpr char kCertificateKey[] = "ocelli.certificate";
 constexpr size_t kCertificateRoom = 4096;  // bytes of its text in a GGUF file
 constexpr uint32_t kGgufQuantization = 2;  // general.quantization_version
-constexpr uint64_t kVersion = 1;           // of what is written; part of the identity
+constexpr uint64_t kVersion = 2;           // of what is written; part of the identity
 
 bool is_coded(Encoding e) {
   return e != Encoding::kF32 && e != Encoding::kF16 && e != Encoding::kBF16;
@@ -78,7 +78,7 @@ class Run {
     out_.certificate.format = gguf() ? "GGUF" : "safetensors";
     base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0, options_.certificate ? 0.3 : 1);
     OCELLI_TRY(write_files(files_, work, loaded_, pool_,
-                           {&writing, options_.cancel, options_.checkpoint_bytes}));
+                           {&writing, options_.cancel, options_.checkpoint_bytes, options_.piece_bytes}));
     if (!gguf()) OCELLI_TRY(write_side_files(work));
     if (options_.certificate) OCELLI_TRY(certify(work));
     OCELLI_TRY(put_into_place(work));
@@ -192,8 +192,9 @@ class Run {
   }
 
   Status plan_folder() {
-    OCELLI_ASSIGN(files_, plan_safetensors(plan_tensors(choices_, loaded_.checkpoint),
-                                           options_.shard_bytes, fingerprint()));
+    OCELLI_ASSIGN(files_, plan_safetensors(
+                              plan_tensors(choices_, loaded_.checkpoint, options_.layout),
+                              options_.shard_bytes, fingerprint()));
     return {};
   }
 
@@ -255,7 +256,7 @@ class Run {
     formats::EncodedTensors encoded;
     for (const OutFile& f : files_) {
       for (const OutTensor& t : f.tensors)
-        if (is_coded(t.encoding)) encoded[t.name] = {t.encoding, t.shape};
+        if (is_coded(t.encoding)) encoded[t.name] = {t.encoding, t.shape, t.layout};
     }
     Json config = formats::without_quantization_config(texts_.config);
     Json part = formats::quantization_config(encoded);

@@ -20,8 +20,11 @@ struct QuantizeOptions {
   std::optional<double> target_kl;
   HeldOutOptions held_out;   // its progress and cancel are those below
   engine::EngineOptions engine;  // threads, decoders: how both models run while measuring
+  // Of q8 and q4 in a folder: packed as products read them, so that a start copies nothing, or rows.
+  encoding::Layout layout = encoding::Layout::kPacked;
   uint64_t shard_bytes = uint64_t{4} << 30;
   uint64_t checkpoint_bytes = uint64_t{64} << 20;
+  int64_t piece_bytes = int64_t{8} << 20;  // made and written at a time
   base::Progress* progress = nullptr;
   const base::CancelToken* cancel = nullptr;
 };

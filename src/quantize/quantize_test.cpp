@@ -5,8 +5,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <filesystem>
 
+#include "backend/cpu/cpu_backend.h"
 #include "base/file.h"
 #include "engine/builtin.h"
 #include "formats/gguf.h"
@@ -46,9 +48,11 @@ class QuantizeTest : public testing::Test {
   static std::string message(const base::Result<Quantized>& result) {
     return result.ok() ? "" : result.error().message();
   }
-  static models::LoadedModel load(const formats::ModelFolder& folder, base::ThreadPool& pool) {
+  static models::LoadedModel load(const formats::ModelFolder& folder, base::ThreadPool& pool,
+                                  const models::LoadOptions& options = {}) {
     const auto text = folder.text("config.json", 1 << 20);
-    return models::load_model(Json::parse(text->value()).value(), folder.weights().value(), pool)
+    return models::load_model(Json::parse(text->value()).value(), folder.weights().value(), pool,
+                              options)
         .value();
   }
 
@@ -113,18 +117,49 @@ TEST_F(QuantizeTest, FolderHoldsWhatWasMeant) {
 }
 
 TEST_F(QuantizeTest, FolderIsMappedAndComplete) {
-  ASSERT_TRUE(write("q4", "q4", Format::kSafetensors).ok());
-  const auto folder = formats::ModelFolder::open(path("q4")).value();
+  const auto backend = cpu::make_cpu_backend().value();
   base::ThreadPool pool(1);
-  const models::LoadedModel loaded = load(folder, pool);
   const models::LoadedModel before = load(source_, pool);
-  // Nothing but the vectors is copied.
-  EXPECT_EQ(loaded.storage_bytes, before.storage_bytes);
-  EXPECT_GT(loaded.mapped_bytes, 0);
-  EXPECT_TRUE(loaded.unused.empty());
+  for (const encoding::Layout layout : {encoding::Layout::kPlain, encoding::Layout::kPacked}) {
+    options_.layout = layout;
+    options_.replace = true;
+    ASSERT_TRUE(write("q4", "q4", Format::kSafetensors).ok());
+    const bool packed = layout == encoding::Layout::kPacked;
+    const models::LoadedModel loaded = load(formats::ModelFolder::open(path("q4")).value(), pool,
+                                            {.weights = {}, .pack_for = packed ? backend.get() : nullptr});
+    // Nothing but the vectors is copied.
+    EXPECT_EQ(loaded.storage_bytes, before.storage_bytes);
+    EXPECT_GT(loaded.mapped_bytes, 0);
+    EXPECT_TRUE(loaded.unused.empty());
+  }
+  const auto folder = formats::ModelFolder::open(path("q4")).value();
   for (const char* name : {"tokenizer.json", "chat_template.jinja", "processor_config.json"}) {
     EXPECT_EQ(folder.text(name, 1 << 24).value(), source_.text(name, 1 << 24).value()) << name;
   }
+}
+
+TEST_F(QuantizeTest, PackedFoldersHoldTheSame) {
+  options_.piece_bytes = 10'000;
+  options_.shard_bytes = 1 << 20;
+  ASSERT_TRUE(write("packed", "q4", Format::kSafetensors).ok());
+  options_.layout = encoding::Layout::kPlain;
+  ASSERT_TRUE(write("plain", "q4", Format::kSafetensors).ok());
+  base::ThreadPool pool(1);
+  models::LoadedModel a = load(formats::ModelFolder::open(path("packed")).value(), pool);
+  models::LoadedModel b = load(formats::ModelFolder::open(path("plain")).value(), pool);
+  const models::ModelMap x(*a.model), y(*b.model);
+  ASSERT_EQ(x.parameters().size(), y.parameters().size());
+  size_t packed = 0;
+  for (size_t i = 0; i < x.parameters().size(); ++i) {
+    const models::ParameterRef &p = x.parameters()[i], &q = y.parameters()[i];
+    if (!p.weight || p.tied_head) continue;
+    packed += a.checkpoint.find(p.name)->layout == encoding::Layout::kPacked;
+    EXPECT_EQ(b.checkpoint.find(q.name)->layout, encoding::Layout::kPlain);
+    ASSERT_EQ(encoding::bytes(*p.weight), encoding::bytes(*q.weight));
+    EXPECT_EQ(std::memcmp(p.weight->data, q.weight->data, size_t(encoding::bytes(*p.weight))), 0)
+        << p.name;
+  }
+  EXPECT_GT(packed, 40u);
 }
 
 TEST_F(QuantizeTest, SeveralFiles) {
@@ -198,21 +233,23 @@ class StopHalfway : public base::Progress {
 };
 
 TEST_F(QuantizeTest, ACutOffRunGoesOn) {
-  for (const Format format : {Format::kSafetensors, Format::kGguf}) {
-    const std::string end = format == Format::kGguf ? ".gguf" : "";
-    const std::string whole = "whole" + end, cut = "cut" + end;
-    ASSERT_TRUE(write(whole, "q8_0", format).ok());
+  options_.piece_bytes = 10'000;
+  for (const char* type : {"q4", "q8_0", "q8_0.gguf"}) {
+    const std::string end = type;
+    const Format format = end.ends_with(".gguf") ? Format::kGguf : Format::kSafetensors;
+    const std::string whole = "whole" + end, cut = "cut" + end, wanted = end.substr(0, 4);
+    ASSERT_TRUE(write(whole, wanted, format).ok());
     base::CancelToken cancel;
     StopHalfway stop(cancel);
     options_.progress = &stop;
     options_.cancel = &cancel;
-    const auto stopped = write(cut, "q8_0", format);
+    const auto stopped = write(cut, wanted, format);
     ASSERT_FALSE(stopped.ok());
     EXPECT_EQ(stopped.error().code, base::Code::kInterrupted);
     EXPECT_FALSE(fs::exists(path(cut)));
     options_.progress = nullptr;
     options_.cancel = nullptr;
-    const auto done = write(cut, "q8_0", format);
+    const auto done = write(cut, wanted, format);
     ASSERT_TRUE(done.ok()) << message(done);
     EXPECT_TRUE(done->resumed);
     const std::string file = format == Format::kGguf ? "" : "/model.safetensors";

@@ -88,8 +88,8 @@ class Backend {
   virtual std::string_view name() const = 0;
 
   // --- layouts ---
-  // Bytes of `plain` in this backend's own layout (encoding::Layout::kPacked), aligned to 64; 0
-  // where it has none for that encoding. A packed weight is one whose `layout` says so and whose
+  // Bytes of `plain` in encoding::Layout::kPacked, aligned to 64; 0 where this backend does not
+  // take that of its encoding. A packed weight is one whose `layout` says so and whose
   // `data` is what pack() wrote; linear, its gradient to the input and embedding take it like a
   // plain one and give the same numbers, those of encoding.h and its neighbours bit for bit.
   virtual int64_t packed_bytes(const Weight& plain) const { return 0; }

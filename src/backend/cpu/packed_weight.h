@@ -7,15 +7,18 @@
 
 namespace ocelli::cpu {
 
-bool can_pack(encoding::Encoding encoding);  // q8, q4
-PackedShape packed_shape(encoding::Encoding encoding, int64_t rows, int64_t cols);
-int64_t packed_size(encoding::Encoding encoding, int64_t rows, int64_t cols);
+using encoding::unpack_row;
+inline bool can_pack(encoding::Encoding encoding) { return encoding::has_strips(encoding); }
+inline PackedShape packed_shape(encoding::Encoding encoding, int64_t rows, int64_t cols) {
+  return encoding::strip_shape(encoding, rows, cols);
+}
+inline int64_t packed_size(encoding::Encoding encoding, int64_t rows, int64_t cols) {
+  return packed_shape(encoding, rows, cols).bytes();
+}
 
 // Packs rows [first, first + rows) of a plain weight as a weight of their own.
 void pack_rows_of(base::ThreadPool& pool, const encoding::Weight& plain, int64_t first,
                   int64_t rows, std::byte* memory);
-// Row `r` of a packed weight as float32.
-void unpack_row(const encoding::Weight& packed, int64_t r, float* out);
 
 // Of x, `code_bytes` for each code.
 RecordShape record_shape(int64_t cols, int64_t code_bytes);
