@@ -3,6 +3,7 @@
 #include "backend/cpu/math.inl.h"
 #include "backend/cpu/rows.inl.h"
 #include "backend/cpu/product.inl.h"
+#include "backend/cpu/product_piece.inl.h"
 #include "backend/cpu/linear.inl.h"
 #include "backend/cpu/linear_q8.inl.h"
 #include "backend/cpu/linear_packed.inl.h"

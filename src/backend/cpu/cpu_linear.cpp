@@ -1,6 +1,7 @@
 // Products with weights: which kernel, and how the work is cut.
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <vector>
 
 #include "backend/cpu/cpu_backend_impl.h"
@@ -16,9 +17,14 @@ constexpr int64_t kSmallWork = 1 << 18, kSmallBytes = 1 << 17;
 // Bytes of weights in one piece of a product with few rows.
 constexpr int64_t kFewBytes = 1 << 16;
 
-// How a [rows, columns] result is cut: pieces run over columns first.
+// Rows of a float32 product that are worth packing weights for another thread, and the step of its
+// columns.
+constexpr int64_t kLeastProductRows = 256, kProductStep = 64;
+
+// How a [rows, columns] result is cut: pieces run over columns first, or over rows.
 struct Grid {
   int64_t rows = 0, columns = 0, row_parts = 1, column_step = 1, column_parts = 1;
+  bool rows_first = false;
 
   Grid(int64_t rows_in, int64_t columns_in, int64_t row_limit, int64_t step)
       : rows(rows_in),
@@ -32,7 +38,8 @@ struct Grid {
   // run(t0, t1, n0, n1)
   template <class Run>
   void piece(int64_t i, Run run) const {
-    const int64_t r = i / column_parts, c = i % column_parts;
+    const int64_t r = rows_first ? i % row_parts : i / column_parts;
+    const int64_t c = rows_first ? i / row_parts : i % column_parts;
     run(rows * r / row_parts, rows * (r + 1) / row_parts, c * column_step,
         std::min(columns, (c + 1) * column_step));
   }
@@ -46,6 +53,43 @@ Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads) {
     step /= 2;
   }
   return Grid(rows, columns, kMaxPieceRows, step);
+}
+
+// Of a float32 product: all columns of as many rows as can be, because rows are packed for every
+// piece. Threads get rows of their own; next to each other they take columns of different rows.
+Grid cut_product(int64_t rows, int64_t columns, int64_t inner, int threads) {
+  const auto whole = [](int64_t n) { return (n + kProductStep - 1) / kProductStep * kProductStep; };
+  int64_t parts = (rows + kProductRows - 1) / kProductRows;
+  if (threads > 1) parts = std::max(parts, std::min<int64_t>(threads, rows / kLeastProductRows));
+  const int64_t limit = (rows + parts - 1) / std::max<int64_t>(parts, 1);
+  int64_t step = inner > kPassInner ? kProductColumns : std::max(whole(columns), kProductStep);
+  while (threads > 1 && step > kProductStep &&
+         Grid(rows, columns, limit, step).pieces() < 4 * threads) {
+    step = whole(step / 2);
+  }
+  Grid grid(rows, columns, std::max<int64_t>(limit, 1), step);
+  grid.rows_first = true;
+  return grid;
+}
+
+// Which rows of which A the calling thread's scratch memory holds, see ProductPiece::same_rows.
+struct Held {
+  uint64_t call = 0;  // of linear_together() or product(), from 1 on
+  const float* a = nullptr;
+  int64_t stride = 0, inner = 0, r0 = 0, r1 = 0;
+  bool operator==(const Held&) const = default;
+};
+thread_local Held held;
+
+uint64_t next_call() {
+  static std::atomic<uint64_t> calls = 0;
+  return calls.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+ProductPiece piece_of(const Held& wanted, int64_t n0, int64_t n1) {
+  const bool same = wanted == held;
+  held = wanted;
+  return {wanted.r0, wanted.r1, n0, n1, same};
 }
 
 bool is_packed(const Weight& w) {
@@ -83,9 +127,21 @@ LinearArgs args_of(const tensor::LinearJob& job) {
 struct Plan {
   LinearArgs args{};
   PackedRows rows{};
-  bool few = false;
+  bool few = false, exact = false;  // which kernel
   Grid grid;
   int64_t begin = 0;  // its first piece among those of all jobs
+
+  void run_piece(const Kernels& kernels, int64_t i, uint64_t call, float* scratch) const {
+    grid.piece(i, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) {
+      if (exact) {
+        const Held wanted{call, args.x, args.x_stride, args.k, t0, t1};
+        return kernels.linear_f32(args, piece_of(wanted, n0, n1), scratch);
+      }
+      held = {};
+      few ? kernels.linear_few(args, n0, n1, scratch)
+          : kernels.linear_block(args, t0, t1, n0, n1, scratch);
+    });
+  }
 };
 
 Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) {
@@ -98,8 +154,11 @@ Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) 
     const int64_t outputs = std::max<int64_t>(kFewBytes / std::max<int64_t>(a.w_row_bytes, 1), 8);
     const int64_t unit = packed ? kStrip : 4;
     plan.grid = Grid(a.tokens, a.n, kFewRows, (outputs + unit - 1) / unit * unit);
-  } else {
+  } else if (packed || a.integer) {
     plan.grid = cut(a.tokens, a.n, packed ? kernels.packed_step : kernels.column_step, threads);
+  } else {
+    plan.exact = true;
+    plan.grid = cut_product(a.tokens, a.n, a.k, threads);
   }
   return plan;
 }
@@ -254,16 +313,13 @@ void CpuBackend::linear_together(ThreadPool& pool, std::span<const tensor::Linea
     if (plans[j].args.tokens > 0) pieces += plans[j].grid.pieces();
     small = small && is_small(plans[j].args);
   }
+  const uint64_t call = next_call();
   const auto body = [&](int64_t begin, int64_t end) {
     float* const scratch = thread_scratch();
     size_t j = 0;
     for (int64_t i = begin; i < end; ++i) {
       while (j + 1 < jobs.size() && i >= plans[j + 1].begin) ++j;
-      const Plan& plan = plans[j];
-      plan.grid.piece(i - plan.begin, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) {
-        plan.few ? kernels_.linear_few(plan.args, n0, n1, scratch)
-                 : kernels_.linear_block(plan.args, t0, t1, n0, n1, scratch);
-      });
+      plans[j].run_piece(kernels_, i - plans[j].begin, call, scratch);
     }
   };
   pool.parallel_for(pieces, body, small ? std::max<int64_t>(pieces, 1) : 1);
@@ -306,14 +362,16 @@ void CpuBackend::linear(ThreadPool& pool, std::span<const tensor::LinearJob> job
 }
 
 void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
-  const Grid grid = cut(args.m, args.n, kernels_.column_step, pool.threads());
+  const Grid grid = cut_product(args.m, args.n, args.inner, pool.threads());
   const bool small = args.m * args.n * args.inner < kSmallWork;
   const int64_t pieces = args.m > 0 ? grid.pieces() : 0;
+  const uint64_t call = next_call();
   const auto body = [&](int64_t begin, int64_t end) {
     float* const scratch = thread_scratch();
     for (int64_t i = begin; i < end; ++i) {
       grid.piece(i, [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-        kernels_.product_block(args, m0, m1, n0, n1, scratch);
+        const Held wanted{call, args.a, args.a_stride, args.inner, m0, m1};
+        kernels_.product_block(args, piece_of(wanted, n0, n1), scratch);
       });
     }
   };

@@ -1,4 +1,6 @@
 // Products with weights against the reference, for every instruction set.
+#include <array>
+
 #include "backend/cpu/cpu_test_kit.h"
 
 namespace ocelli::cpu::test {
@@ -206,6 +208,53 @@ TEST_P(CpuLinearTest, GradientsMatchReference) {
       reference.linear_grad_weight(pool, dy.tensor(), x.tensor(), stored.weight);
       expect_near(
           dw, dw_want, [&](int64_t, int64_t) { return sum_bound(double(s.t) + 2, s.t); }, "dw");
+    }
+  }
+}
+
+// More rows, columns or inner indices than one piece or one pass over it takes: all three products
+// against the reference, and the same bits from any number of threads.
+TEST_P(CpuLinearTest, ManyPieces) {
+  Random random(6);
+  for (const Shape& s : {Shape{1050, 20, 70}, {36, 2100, 300}, {24, 300, 1100}}) {
+    if (GetParam().emulated && s.t > 1000) continue;
+    const std::string where = "T " + std::to_string(s.t) + " K " + std::to_string(s.k);
+    Matrix x(s.t, s.k, 3, random), dy(s.t, s.n, 1, random);
+    const Matrix dx_before(s.t, s.k, 2, random), dw_before(s.n, s.k, 0, random);
+    StoredWeight stored(Encoding::kF32, s.n, s.k, random.numbers(s.n * s.k));
+    struct Results {
+      Matrix y, dx, dw;
+      bool same_bits(const Results& o) const {
+        return y.same_bits(o.y) && dx.same_bits(o.dx) && dw.same_bits(o.dw);
+      }
+    };
+    const auto run = [&](tensor::Backend& of, ThreadPool& threads) {
+      Results r{Matrix(s.t, s.n), dx_before, dw_before};
+      std::array<tensor::LinearJob, 2> jobs;  // two of the same rows
+      Matrix again(s.t, s.n);
+      for (tensor::LinearJob& job : jobs) {
+        job.x = x.tensor();
+        job.w = &stored.weight;
+      }
+      jobs[0].y = again.tensor();
+      jobs[1].y = r.y.tensor();
+      of.linear(threads, jobs);
+      EXPECT_TRUE(again.same_bits(r.y)) << where;
+      of.linear_grad_input(threads, dy.tensor(), stored.weight, r.dx.tensor());
+      stored.weight.grad = &r.dw.at(0, 0);
+      of.linear_grad_weight(threads, dy.tensor(), x.tensor(), stored.weight);
+      return r;
+    };
+    const Results want = run(reference, pool), got = run(backend, pool);
+    const auto bound = [](int64_t inner) {
+      return [=](int64_t, int64_t) { return sum_bound(double(inner) + 2, inner); };
+    };
+    expect_near(got.y, want.y, bound(s.k), "y " + where);
+    expect_near(got.dx, want.dx, bound(s.n), "dx " + where);
+    expect_near(got.dw, want.dw, bound(s.t), "dw " + where);
+    for (const int count : {2, 3}) {
+      ThreadPool threads(count);
+      EXPECT_TRUE(run(backend, threads).same_bits(got)) << where << ", threads " << count;
     }
   }
 }

@@ -19,10 +19,13 @@ using encoding::Encoding;
 
 enum class Act : uint8_t { kNone, kGeluTanh, kSilu };  // as tensor::Activation
 
-// The largest piece of a product, and the scratch memory that any kernel needs, in floats (64-byte
-// aligned; contents do not matter).
+// The largest piece of a product in 8 bits.
 inline constexpr int64_t kMaxPieceRows = 224, kMaxPieceCols = 256;
-inline constexpr int64_t kScratchFloats = 336 * 1024;
+// The largest piece of a product in float32: any number of columns where the inner length is at
+// most kPassInner, otherwise kProductColumns.
+inline constexpr int64_t kProductRows = 1024, kProductColumns = 256, kPassInner = 1024;
+// The scratch memory that any kernel needs, in floats (64-byte aligned; contents do not matter).
+inline constexpr int64_t kScratchFloats = 1408 * 1024;
 // Rows of x that linear_few takes, and how long they may be.
 inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
 // The widest head of the attention kernels.
@@ -66,6 +69,13 @@ struct ProductArgs {
   int64_t m, n, inner;
   float* dst;
   int64_t dst_stride;
+};
+
+// Rows [r0, r1) x columns [n0, n1) of a product in float32. `same_rows`: the scratch memory is as
+// another piece of the same rows of the same A left it.
+struct ProductPiece {
+  int64_t r0, r1, n0, n1;
+  bool same_rows = false;
 };
 
 struct KeySpan {
@@ -146,13 +156,13 @@ struct Kernels {
   int64_t code_bytes;
 
   // --- products ---
-  // Rows [t0, t1) x outputs [n0, n1), at most kMaxPieceRows x kMaxPieceCols.
+  // In 8 bits: rows [t0, t1) x outputs [n0, n1), at most kMaxPieceRows x kMaxPieceCols.
   void (*linear_block)(const LinearArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                        float* scratch);
   // All of up to kFewRows rows x outputs [n0, n1).
   void (*linear_few)(const LinearArgs&, int64_t n0, int64_t n1, float* scratch);
-  void (*product_block)(const ProductArgs&, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                        float* scratch);
+  void (*linear_f32)(const LinearArgs&, const ProductPiece&, float* scratch);
+  void (*product_block)(const ProductArgs&, const ProductPiece&, float* scratch);
 
   // --- attention ---
   // Queries [t0, t1) of `heads` query heads from `head` on, which share one key head;

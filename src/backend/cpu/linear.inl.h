@@ -47,22 +47,26 @@ inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_
   }
 }
 
-inline void linear_block_f32(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
-                             float* scratch) {
-  float* const a = scratch;
-  float* const panel = a + kMaxPieceRows * kAStride;
-  float* const c = panel + kInner * kTileColumns;
-  for (int64_t first = 0; first < p.k; first += kInner) {
-    const int64_t width = p.k - first < kInner ? p.k - first : kInner;
-    pack_rows(p.x + t0 * p.x_stride + first, p.x_stride, t1 - t0, width, a);
-    for (int64_t n = n0; n < n1; n += kTileColumns) {
-      const int64_t columns = n1 - n < kTileColumns ? n1 - n : kTileColumns;
-      pack_weight(p.encoding, p.w + n * p.w_row_bytes, p.w_row_bytes, columns, first, width, panel);
-      tiles(t1 - t0, (columns + kLanes - 1) / kLanes,
-            {a, panel, kTileColumns, width, c + (n - n0), kMaxPieceCols, first > 0});
+struct LinearJobF32 {
+  const LinearArgs& p;
+  int64_t inner() const { return p.k; }
+  void pack_a(int64_t row, int64_t rows, int64_t first, int64_t width, float* out) const {
+    pack_rows(p.x + row * p.x_stride + first, p.x_stride, rows, width, out);
+  }
+  void pack_b(int64_t n, int64_t columns, int64_t first, int64_t width, float* panels) const {
+    for (int64_t c = 0; c < columns; c += kTileColumns, panels += kPanelFloats) {
+      pack_weight(p.encoding, p.w + (n + c) * p.w_row_bytes, p.w_row_bytes,
+                  columns - c < kTileColumns ? columns - c : kTileColumns, first, width, panels);
     }
   }
-  for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
+  const float* out(int64_t row, int64_t n) const { return p.y + row * p.y_stride + n; }
+  void finish(int64_t row, int64_t n, int64_t columns, const float* sums) const {
+    finish_row(p, sums, row, n, n + columns);
+  }
+};
+
+inline void linear_f32(const LinearArgs& p, const ProductPiece& piece, float* scratch) {
+  run_product(LinearJobF32{p}, piece, scratch);
 }
 
 // How far ahead weights are asked for when `rows` rows are read side by side: at least one such

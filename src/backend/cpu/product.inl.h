@@ -15,7 +15,8 @@ struct TileArgs {
   int64_t b_stride, inner;
   float* c;
   int64_t c_stride;
-  bool add;  // to what C holds
+  bool add;                      // to what C holds
+  const float* ahead = nullptr;  // the A of the tile after this one, or null: asked for on the way
 };
 
 template <int R, int V>
@@ -28,11 +29,15 @@ inline void tile(const TileArgs& t) {
   }
   const float* a = t.a;
   const float* b = t.b;
+  const float* ahead = t.ahead ? t.ahead : a;
   const int64_t b_stride = t.b_stride;
   for (int64_t i = t.inner; i > 0; --i, ++a, b += b_stride) {
     F row[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) row[v] = load(b + v * kLanes);
+    // R rows of A are asked for in the time of kInner steps.
+    __builtin_prefetch(ahead);
+    ahead += (R * kAStride + kInner - 1) / kInner;
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
       const F factor = set(a[r * kAStride]);
@@ -40,13 +45,19 @@ inline void tile(const TileArgs& t) {
       for (int v = 0; v < V; ++v) sums[r][v] = fma(factor, row[v], sums[r][v]);
     }
   }
+  const int64_t c_stride = t.c_stride;
+  float* const c = t.c;
+  if (t.add) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sums[r][v] = add(load(c + r * c_stride + v * kLanes), sums[r][v]);
+    }
+  }
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      float* const c = t.c + r * t.c_stride + v * kLanes;
-      store(c, t.add ? add(load(c), sums[r][v]) : sums[r][v]);
-    }
+    for (int v = 0; v < V; ++v) store(c + r * c_stride + v * kLanes, sums[r][v]);
   }
 }
 

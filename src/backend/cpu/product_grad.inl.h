@@ -15,54 +15,53 @@ inline void pack_turned_rows(const float* a, int64_t stride, int64_t rows, int64
 
 // B: inner indices [first, first + count), columns [n, n + columns) and zeros up to a whole vector.
 inline void copy_columns(const ProductArgs& p, int64_t first, int64_t count, int64_t n,
-                         int64_t columns, float* panel) {
-  const std::byte* const rows = p.b + first * p.b_row_bytes;
-  const int64_t vectors = vectors_of(columns);
+                         int64_t columns, float* panels) {
+  const std::byte* row = p.b + first * p.b_row_bytes;
+  const auto copy = [=](int64_t i, auto at) __attribute__((always_inline)) {
+    float* to = panels + i * kTileColumns;
+    for (int64_t c = 0; c < columns; c += kTileColumns, to += kPanelFloats) {
+#pragma GCC unroll 4
+      for (int v = 0; v < kTileVectors; ++v) {
+        const int64_t left = columns - c - v * kLanes;
+        if (left > 0) store(to + v * kLanes, at(c + v * kLanes, left < kLanes ? left : kLanes));
+      }
+    }
+  };
   if (!reads_directly(p.encoding)) {
-    for (int64_t i = 0; i < count; ++i) {
-      float* const to = panel + i * kTileColumns;
-      decode_part(p.encoding, rows + i * p.b_row_bytes, n, columns, to);
-      for (int64_t c = columns; c < vectors * kLanes; ++c) to[c] = 0;
+    float decoded[kGroupColumns];
+    for (int64_t i = 0; i < count; ++i, row += p.b_row_bytes) {
+      decode_part(p.encoding, row, n, columns, decoded);
+      copy(i, [&](int64_t c, int64_t many) { return load_first(decoded + c, many); });
     }
     return;
   }
   with_stored(p.encoding, [=](auto stored) {
-    for (int64_t i = 0; i < count; ++i) {
-      const std::byte* const row = rows + i * p.b_row_bytes;
-      for (int64_t v = 0; v < vectors; ++v) {
-        const int64_t left = columns - v * kLanes;
-        store(panel + i * kTileColumns + v * kLanes,
-              stored.at(row, n + v * kLanes, left < kLanes ? left : kLanes));
-      }
+    const std::byte* from = row;
+    for (int64_t i = 0; i < count; ++i, from += p.b_row_bytes) {
+      copy(i, [=](int64_t c, int64_t many) { return stored.at(from, n + c, many); });
     }
   });
 }
 
-inline void product_block(const ProductArgs& p, int64_t m0, int64_t m1, int64_t n0, int64_t n1,
-                          float* scratch) {
-  float* const a = scratch;
-  float* const panel = a + kMaxPieceRows * kAStride;
-  float* const c = panel + kInner * kTileColumns;
-  for (int64_t first = 0; first < p.inner; first += kInner) {
-    const int64_t count = p.inner - first < kInner ? p.inner - first : kInner;
-    if (p.a_transposed) {
-      pack_turned_rows(p.a + first * p.a_stride + m0, p.a_stride, m1 - m0, count, a);
-    } else {
-      pack_rows(p.a + m0 * p.a_stride + first, p.a_stride, m1 - m0, count, a);
-    }
-    for (int64_t n = n0; n < n1; n += kTileColumns) {
-      const int64_t columns = n1 - n < kTileColumns ? n1 - n : kTileColumns;
-      const int64_t vectors = vectors_of(columns);
-      copy_columns(p, first, count, n, columns, panel);
-      tiles(m1 - m0, vectors,
-            {a, panel, kTileColumns, count, c + (n - n0), kMaxPieceCols, first > 0});
-    }
+struct ProductJob {
+  const ProductArgs& p;
+  int64_t inner() const { return p.inner; }
+  void pack_a(int64_t row, int64_t rows, int64_t first, int64_t width, float* out) const {
+    p.a_transposed ? pack_turned_rows(p.a + first * p.a_stride + row, p.a_stride, rows, width, out)
+                   : pack_rows(p.a + row * p.a_stride + first, p.a_stride, rows, width, out);
   }
-  for (int64_t m = m0; m < m1; ++m) {
-    float* const dst = p.dst + m * p.dst_stride + n0;
-    const float* const from = c + (m - m0) * kMaxPieceCols;
-    map_row(n1 - n0, dst, [=](int64_t i, int64_t n) {
-      return add(load_first(dst + i, n), load_first(from + i, n));
+  void pack_b(int64_t n, int64_t columns, int64_t first, int64_t width, float* panels) const {
+    copy_columns(p, first, width, n, columns, panels);
+  }
+  const float* out(int64_t row, int64_t n) const { return p.dst + row * p.dst_stride + n; }
+  void finish(int64_t row, int64_t n, int64_t columns, const float* sums) const {
+    float* const dst = p.dst + row * p.dst_stride + n;
+    map_row(columns, dst, [=](int64_t i, int64_t many) {
+      return add(load_first(dst + i, many), load_first(sums + i, many));
     });
   }
+};
+
+inline void product_block(const ProductArgs& p, const ProductPiece& piece, float* scratch) {
+  run_product(ProductJob{p}, piece, scratch);
 }

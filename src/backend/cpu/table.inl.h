@@ -2,9 +2,8 @@
 
 inline void linear_block(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                          float* scratch) {
-  if (p.rows) return linear_block_packed(p, t0, t1, n0, n1, scratch);
-  p.integer ? linear_block_q8(p, t0, t1, n0, n1, scratch)
-            : linear_block_f32(p, t0, t1, n0, n1, scratch);
+  p.rows ? linear_block_packed(p, t0, t1, n0, n1, scratch)
+         : linear_block_q8(p, t0, t1, n0, n1, scratch);
 }
 
 inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scratch) {
@@ -30,6 +29,7 @@ inline constexpr Kernels table(const char* name) {
           sizeof(CodeX),
           linear_block,
           linear_few,
+          linear_f32,
           product_block,
           kAttentionRows,
           attention_block,
