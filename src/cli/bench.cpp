@@ -248,6 +248,7 @@ Run make_bench(CLI::App& app) {
   app.add_flag("--json", flags->json, "as one JSON object");
   flags->engine.add(app);
   flags->engine.add_cache(app);
+  flags->engine.add_memory(app);
   return [flags](Session& session) { return bench(*flags, session); };
 }
 

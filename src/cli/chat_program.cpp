@@ -209,6 +209,7 @@ Run make_chat(CLI::App& app) {
       ->check(CLI::IsMember({"auto", "kitty", "iterm", "sixel", "blocks", "none"}));
   flags->engine.add(app);
   flags->engine.add_cache(app);
+  flags->engine.add_memory(app);
   flags->generate.add(app);
   flags->thinking.add_thinking(app);
   return [flags](Session& session) { return chat(session, *flags); };

@@ -1,6 +1,7 @@
 #include "cli/engine_options.h"
 
 #include <CLI/CLI.hpp>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -78,6 +79,15 @@ void EngineFlags::add(CLI::App& app) {
   app.option_defaults()->group("Options");
 }
 
+void EngineFlags::add_memory(CLI::App& app) {
+  app.option_defaults()->group("Model and machine");
+  app.add_option("--memory", memory,
+                 "most memory to take, as 800M or 2 (GiB): fewer tiles and tokens at a time, a "
+                 "shorter context where -c does not ask for one; or an error with numbers")
+      ->type_name("SIZE");
+  app.option_defaults()->group("Options");
+}
+
 void EngineFlags::add_cache(CLI::App& app) {
   takes_cache = true;
   app.option_defaults()->group("Model and machine");
@@ -100,12 +110,35 @@ bool EngineFlags::keeps_pictures() const {
   return takes_cache && !no_cache && cache_size > 0 && !cache_forbidden();
 }
 
+// As --memory of train takes it, too: a number alone counts GiB.
+Result<int64_t> parse_memory(const std::string& text) {
+  constexpr std::string_view kUnits = "kmgt";
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  std::string unit(rest, end);
+  for (char& c : unit) c = char(std::tolower(uint8_t(c)));
+  if (unit.ends_with("ib")) unit.resize(unit.size() - 2);
+  if (unit.ends_with("b")) unit.pop_back();
+  const size_t power = unit.empty() ? 2 : unit.size() == 1 ? kUnits.find(unit[0]) : kUnits.npos;
+  const double bytes = std::ldexp(number, 10 * (int(power) + 1));
+  if (error == std::errc() && power != kUnits.npos && bytes >= 1 && bytes <= 0x1p60) {
+    return int64_t(bytes);
+  }
+  return base::fail(Code::kUsage,
+                    "\"" + base::printable(text, 40) + "\" is no size like 800M, 2G or 2 (GiB)",
+                    "--memory");
+}
+
 Result<engine::EngineOptions> EngineFlags::options() const {
   engine::EngineOptions o;
   o.threads = threads;
   o.context = context;
   o.exact = exact;
   o.packed = packed;
+  if (memory) {
+    OCELLI_ASSIGN(o.memory, parse_memory(*memory));
+  }
   o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
   if (detail == "high" && (no_split || max_tiles)) {
     return base::fail(Code::kUsage,

@@ -21,6 +21,7 @@ struct EngineFlags {
   std::string weights;  // --weights
   std::string cache_type = "f16";
   bool exact = false;
+  std::optional<std::string> memory;  // --memory
   bool no_split = false;
   std::optional<int64_t> max_tiles;  // --max-tiles
   std::string detail;                // --detail: low, high, auto
@@ -40,6 +41,8 @@ struct EngineFlags {
   std::string cache_folder;                      // of pictures; "": DiskCache::default_folder()
 
   void add(CLI::App& app);
+  // For commands that run the model: how much memory they may take.
+  void add_memory(CLI::App& app);
   // For commands that keep what the model made of pictures, and their options for that. Not for
   // those that change the model.
   void add_cache(CLI::App& app);
@@ -54,6 +57,9 @@ struct EngineFlags {
 // default; and back into flags that are not given. Unknown names are errors (kUsage).
 base::Json deciding(const EngineFlags& flags);
 base::Status take_deciding(const base::Json& options, EngineFlags& flags);
+
+// Bytes: a number of GiB, or one with a unit as 800M.
+base::Result<int64_t> parse_memory(const std::string& text);
 
 // DIR or DIR=WEIGHT (`sign` '='), FILE:SCALE (`sign` ':').
 base::Result<engine::AdapterUse> parse_adapter(const std::string& text, char sign);

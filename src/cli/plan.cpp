@@ -132,6 +132,11 @@ Result<int> plan(PlanFlags& flags) {
   }
   flags.engine.quiet = flags.engine.quiet || flags.json;
   flags.engine.packed = !flags.train;  // as run does; train packs nothing
+  // One option of this name, which training has in its table.
+  if (const auto memory = flags.training.given.find("memory");
+      !flags.train && memory != flags.training.given.end()) {
+    flags.engine.memory = memory->second;
+  }
   flags.training.engine = flags.engine;
   if (flags.train) {
     OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(target.model, flags.engine.mmproj));

@@ -183,6 +183,7 @@ Run make_run(CLI::App& app) {
   app.add_flag("--raw", flags->raw, "continue the text as it is, without the chat template");
   flags->engine.add(app);
   flags->engine.add_cache(app);
+  flags->engine.add_memory(app);
   flags->generate.add(app);
   flags->tools.add(app);
   return [flags](Session& session) { return run(session, *flags); };

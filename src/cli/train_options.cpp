@@ -109,6 +109,11 @@ base::Status merge_options(const TrainFlags& flags, const std::string& recipe,
     OCELLI_TRY(train::apply(read, options));
   }
   for (const auto& [name, text] : flags.given) {
+    if (name == "memory" && text != "0") {
+      OCELLI_ASSIGN(const int64_t bytes, parse_memory(text));
+      options.memory_gib = double(bytes) / double(int64_t{1} << 30);
+      continue;
+    }
     OCELLI_TRY(train::set_option_text(options, name, text));
   }
   return train::check_options(options);

@@ -10,6 +10,14 @@ using tensor::Context;
 using tensor::Scratch;
 using tensor::Tensor;
 
+namespace {
+
+// The most that kernels keep for each thread: panels of unpacked weights and of activations. A
+// panel is never larger than the matrix it comes from.
+constexpr int64_t kKernelScratchPerThread = int64_t{4} << 20;
+
+}  // namespace
+
 Result<DryRun> DryRun::create(Engine& engine) {
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
   arena.count_only();
@@ -52,6 +60,17 @@ Result<int64_t> vision_bytes_per_tile(Engine& engine) {
   one.encode_tiles(1);
   two.encode_tiles(2);
   return two.peak() - one.peak();
+}
+
+int64_t kernel_bytes(const Engine& engine) {
+  int64_t largest = 0;  // numbers
+  for (const formats::TensorInfo& t : engine.loaded().checkpoint.tensors()) {
+    int64_t count = 1;
+    for (const int64_t n : t.shape) count *= n;
+    largest = std::max(largest, count);
+  }
+  const auto bytes = largest * int64_t(sizeof(float));
+  return engine.threads() * std::min(kKernelScratchPerThread, bytes);
 }
 
 }  // namespace ocelli::engine

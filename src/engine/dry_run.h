@@ -32,6 +32,9 @@ class DryRun {
   nn::KvCache cache_;
 };
 
+// Bytes that kernels keep at most.
+int64_t kernel_bytes(const Engine& engine);
+
 // Bytes of activations that each further tile needs.
 base::Result<int64_t> vision_bytes_per_tile(Engine& engine);
 

@@ -50,6 +50,10 @@ struct EngineOptions {
   int64_t disk_cache_bytes = kDiskCacheBytes;
   bool exact = false;                // float32 arithmetic and cache throughout
   std::vector<AdapterUse> adapters;  // attached in this order
+  // Most bytes that the process may take; 0: no limit. Fewer tiles and tokens go through the model
+  // together, and less is kept in memory; without a `context` of one's own that gets shorter, too.
+  // What does not fit even so is an error with numbers (kDoesNotFit).
+  int64_t memory = 0;
   std::optional<int64_t> max_tiles;  // most tiles of a picture; unset: the model's own rule
   // Fewer tiles where a picture would take more than half of the context or of the memory that is
   // free.
@@ -211,6 +215,7 @@ class Engine {
   media::ParallelFor parallel_rows();
   base::Status check_picture_tokens() const;
   base::Status limit_tiles();
+  base::Status fit_memory();
   tensor::Tensor embed(tensor::Context& c, const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count) const;

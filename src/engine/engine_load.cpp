@@ -247,6 +247,7 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
   OCELLI_TRY(engine->set_adapters(options.adapters));
   engine->context_ = options.context > 0 ? options.context : info.context;
   OCELLI_TRY(engine->limit_tiles());
+  OCELLI_TRY(engine->fit_memory());
   engine->load_seconds_ = watch.seconds();
   return engine;
 }

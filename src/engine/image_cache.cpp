@@ -22,11 +22,21 @@ void ImageCache::insert(const ImageKey& key, std::shared_ptr<const Embeddings> v
   entries_.push_front({key, std::move(value)});
   by_key_[key] = entries_.begin();
   bytes_ += size;
+  shrink();
+}
+
+void ImageCache::shrink() {
   while (bytes_ > capacity_) {
     bytes_ -= size_of(*entries_.back().value);
     by_key_.erase(entries_.back().key);
     entries_.pop_back();
   }
+}
+
+void ImageCache::set_capacity(int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  capacity_ = bytes;
+  shrink();
 }
 
 void ImageCache::clear() {

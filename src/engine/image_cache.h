@@ -23,6 +23,7 @@ class ImageCache {
   // Forgets the least recently used ones beyond the capacity; one that is larger is not kept.
   void insert(const ImageKey& key, std::shared_ptr<const Embeddings> value);
   void clear();
+  void set_capacity(int64_t bytes);
   int64_t bytes() const;
 
  private:
@@ -33,6 +34,7 @@ class ImageCache {
   mutable std::mutex mutex_;
   std::list<Entry> entries_;  // most recently used first
   std::map<ImageKey, std::list<Entry>::iterator> by_key_;
+  void shrink();  // with the lock held
   int64_t capacity_, bytes_ = 0;
 };
 

@@ -36,6 +36,10 @@ TEST(ImageCache, ForgetsTheLeastRecentlyUsed) {
   cache.insert(key(5), value(25, 5));  // 100 bytes: all others go
   EXPECT_EQ(cache.bytes(), 100);
   EXPECT_NE(cache.find(key(5)), nullptr);
+  cache.set_capacity(90);
+  EXPECT_EQ(cache.bytes(), 0);
+  cache.insert(key(6), value(25, 6));
+  EXPECT_EQ(cache.find(key(6)), nullptr);
 }
 
 TEST(ImageCache, OneThatIsTooLargeIsNotKept) {

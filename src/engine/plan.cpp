@@ -16,21 +16,7 @@ using tensor::Tensor;
 
 namespace {
 
-// The most that kernels keep for each thread: panels of unpacked weights and of activations. A
-// panel is never larger than the matrix it comes from.
-constexpr int64_t kKernelScratchPerThread = int64_t{4} << 20;
 constexpr int64_t kPage = 4096;
-
-int64_t kernel_scratch(const Engine& engine) {
-  int64_t largest = 0;  // numbers
-  for (const formats::TensorInfo& t : engine.loaded().checkpoint.tensors()) {
-    int64_t count = 1;
-    for (const int64_t n : t.shape) count *= n;
-    largest = std::max(largest, count);
-  }
-  const auto bytes = largest * int64_t(sizeof(float));
-  return engine.threads() * std::min(kKernelScratchPerThread, bytes);
-}
 
 // The encoding that most bytes of the matrices have.
 encoding::Encoding largest_encoding(const Engine& engine) {
@@ -172,7 +158,7 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
       2 * kv.layers * whole_pages((last + 1) * kv.kv_heads * kv.head_dim * tensor::size_of(dtype));
   f.weights = engine.loaded().mapped_bytes + engine.loaded().storage_bytes;
   f.activations = dry.peak();
-  f.kernels = kernel_scratch(engine);
+  f.kernels = kernel_bytes(engine);
 
   const Speed speed = measure(engine);
   const auto work_seconds = [&](const Work& w) {

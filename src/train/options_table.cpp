@@ -127,7 +127,7 @@ const OptionField kFields[] = {
     {"early_stopping_patience", kKeep, "stop after as many evaluations without a better (0: never)",
      &T::early_stopping_patience, 0, 1e6},
     {"samples", kKeep, "predictions before and after in the report", &T::samples, 0, 100},
-    {"memory", kKeep, "most memory in GiB (0: what is free)", &T::memory_gib, 0, 1e6},
+    {"memory", kKeep, "most memory in GiB, or as 800M (0: what is free)", &T::memory_gib, 0, 1e6},
 };
 
 }  // namespace
