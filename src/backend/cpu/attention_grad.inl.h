@@ -1,19 +1,20 @@
 // The gradient of attention for a block of queries and a block of keys, in five products; only the
 // block's part of the score matrix exists. Included inside the set's namespace.
 //
-// With P = e^(scale Q K^T - log_sum_exp), D = rows of dout . out and dS = scale P (dout V^T - D):
+// With P = e^(scale Q K^T - log_sum_exp), D = rows of dout . out (mean) and dS = scale P (dout V^T
+// - D):
 //   dV += P^T dout,  dK += dS^T Q,  dQ += dS K
 // Rows are (query, head) pairs as in attention.inl.h. Numbers are added to dq, dk and dv block by
 // block, so their sums have the order in which the caller hands out blocks.
 
-static_assert(kAttentionGradKeys <= kInner && kAttentionRows <= kInner);
+inline constexpr int64_t kAttentionGradRows = 112 / kTileRows * kTileRows;
+static_assert(kAttentionGradKeys <= kInner && kAttentionGradRows <= kInner);
 
 struct AttentionGradScratch {
-  float* q;             // [kAttentionRows][kAStride]
-  float* dout;          // [kAttentionRows][kAStride]
-  float* p;             // [kAttentionRows][kAStride]: scores, P; then this block's dq
-  float* ds;            // [kAttentionRows][kAStride]: dout V^T, then dS
-  float* turned;        // [kAttentionGradKeys][kAStride]: P^T, then dS^T
+  float* q;             // [kAttentionGradRows][kAStride]
+  float* dout;          // [kAttentionGradRows][kAStride]
+  float* p;             // [kAttentionGradRows][kAStride]: scores, P; then this block's dq
+  float* ds;            // [kAttentionGradRows][kAStride]: dout V^T, then dS
   float* key_panels;    // [kAttentionGradKeys / kTileColumns][head_dim][kTileColumns]
   float* value_panels;  // the same of values
   float* keys;          // [kAttentionGradKeys][head_dim rounded up to kLanes]
@@ -22,11 +23,10 @@ struct AttentionGradScratch {
 
   explicit AttentionGradScratch(float* at) {
     const auto take = [&](int64_t count) { return (at += count) - count; };
-    q = take(kAttentionRows * kAStride);
-    dout = take(kAttentionRows * kAStride);
-    p = take(kAttentionRows * kAStride);
-    ds = take(kAttentionRows * kAStride);
-    turned = take(kAttentionGradKeys * kAStride);
+    q = take(kAttentionGradRows * kAStride);
+    dout = take(kAttentionGradRows * kAStride);
+    p = take(kAttentionGradRows * kAStride);
+    ds = take(kAttentionGradRows * kAStride);
     key_panels = take(kAttentionGradKeys * kMaxHeadDim);
     value_panels = take(kAttentionGradKeys * kMaxHeadDim);
     keys = take(kAttentionGradKeys * kMaxHeadDim);
@@ -34,8 +34,7 @@ struct AttentionGradScratch {
     dv = take(kAttentionGradKeys * kMaxHeadDim);
   }
 };
-static_assert(4 * kAttentionRows * kAStride + kAttentionGradKeys * kAStride +
-                  5 * kAttentionGradKeys * kMaxHeadDim <=
+static_assert(4 * kAttentionGradRows * kAStride + 5 * kAttentionGradKeys * kMaxHeadDim <=
               kScratchFloats);
 
 // Keys [block, block_end) against the queries of a run, of which keys [first, last) are seen.
@@ -95,12 +94,8 @@ inline void score_gradient(const AttentionGradRun& r, int64_t row, int64_t c0, i
   const int64_t end = range.end - r.block > c1 ? c1 : range.end - r.block;
   float* const p = s.p + row * kAStride;
   float* const ds = s.ds + row * kAStride;
-  const float* const dout = s.dout + row * kAStride;
-  const float* const out = row_of(a.out, a.out_stride, a.out_head_stride, r.run, row);
-  const F mean = set(sum_row(a.head_dim, [=](int64_t i, int64_t n) {
-    return mul(load_first(dout + i, n), load_first(out + i, n));
-  }));
   const int64_t t = r.run.t0 + row / r.run.heads, h = r.run.head + row % r.run.heads;
+  const F mean = set(r.g.mean[t * a.heads + h]);
   const F scale = set(a.scale), shift = set(-a.log_sum_exp[t * a.heads + h]);
   int64_t c = c0;
   for (; c < c1 && c + kLanes <= begin; c += kLanes) {
@@ -122,14 +117,12 @@ inline void score_gradient(const AttentionGradRun& r, int64_t row, int64_t c0, i
 }
 
 // to[key] += rows turned times b: what a key gathers from the rows of a run.
-inline void gather_keys(const AttentionGradRun& r, const float* rows, const float* b, float* to,
-                        const AttentionGradScratch& s) {
+inline void gather_keys(const AttentionGradRun& r, const float* rows, const float* b, float* to) {
   const int64_t from = r.first - r.block, keys = r.last - r.first, stride = r.stride();
-  pack_turned_rows(rows + from, kAStride, keys, r.run.rows(), s.turned);
   for (int64_t i = 0; i < stride; i += kTileColumns) {
     const int64_t columns = stride - i < kTileColumns ? stride - i : kTileColumns;
-    tiles(keys, vectors_of(columns),
-          {s.turned, b + i, kAStride, r.run.rows(), to + from * stride + i, stride, true});
+    tiles<true>(keys, vectors_of(columns),
+                {rows + from, b + i, kAStride, r.run.rows(), to + from * stride + i, stride, true});
   }
 }
 
@@ -169,12 +162,13 @@ inline void run_attention_grad(const AttentionGradRun& r, const AttentionGradScr
   for (int64_t row = 0; row < rows; ++row) {
     score_gradient(r, row, from / kLanes * kLanes, vectors_of(to) * kLanes, s);
   }
-  if (r.g.dv) gather_keys(r, s.p, s.dout, s.dv, s);
-  if (r.g.dk) gather_keys(r, s.ds, s.q, s.dk, s);
+  if (r.g.dv) gather_keys(r, s.p, s.dout, s.dv);
+  if (r.g.dk) gather_keys(r, s.ds, s.q, s.dk);
   if (r.g.dq) add_query_gradient(r, s);
 }
 
-// Queries [t0, t1) (at most kAttentionRows rows): each run of them whose keys of the block overlap.
+// Queries [t0, t1) (at most kAttentionGradRows rows): each run of them whose keys of the block
+// overlap.
 inline void attention_grad_queries(const AttentionGradArgs& g, const AttentionRun& all,
                                    int64_t block, int64_t block_end,
                                    const AttentionGradScratch& s) {
@@ -208,6 +202,20 @@ inline void add_key_gradient(const float* from, int64_t stride, int64_t keys, in
   }
 }
 
+// D of tokens [t0, t1).
+inline void attention_grad_mean(const AttentionGradArgs& g, int64_t t0, int64_t t1) {
+  const AttentionArgs& a = g.forward;
+  for (int64_t t = t0; t < t1; ++t) {
+    for (int64_t h = 0; h < a.heads; ++h) {
+      const float* const dout = g.dout + t * g.dout_stride + h * g.dout_head_stride;
+      const float* const out = a.out + t * a.out_stride + h * a.out_head_stride;
+      g.mean[t * a.heads + h] = sum_row(a.head_dim, [=](int64_t i, int64_t n) {
+        return mul(load_first(dout + i, n), load_first(out + i, n));
+      });
+    }
+  }
+}
+
 inline void attention_grad_block(const AttentionGradArgs& g, int64_t kv, const KeySpan& queries,
                                  const KeySpan& keys, float* scratch) {
   const AttentionGradScratch s(scratch);
@@ -215,9 +223,9 @@ inline void attention_grad_block(const AttentionGradArgs& g, int64_t kv, const K
   const int64_t count = keys.end - keys.begin, stride = vectors_of(a.head_dim) * kLanes;
   load_keys(g, kv, keys.begin, count, s);
   const int64_t group = a.heads / a.kv_heads;
-  int64_t heads = group < kAttentionRows ? group : kAttentionRows;
+  int64_t heads = group < kAttentionGradRows ? group : kAttentionGradRows;
   while (group % heads != 0) --heads;
-  const int64_t tokens = queries.end - queries.begin, limit = kAttentionRows / heads;
+  const int64_t tokens = queries.end - queries.begin, limit = kAttentionGradRows / heads;
   const int64_t parts = (tokens + limit - 1) / limit;
   for (int64_t head = kv * group; head < (kv + 1) * group; head += heads) {
     for (int64_t part = 0; part < parts; ++part) {

@@ -8,6 +8,7 @@
 
 #include "backend/cpu/cpu_attention.h"
 #include "backend/cpu/cpu_backend_impl.h"
+#include "backend/cpu/cpu_pieces.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -55,12 +56,13 @@ struct Blocks {
   }
 };
 
-// Queries of one block, a whole number of the kernel's pieces: many, because keys are turned anew
-// for each, but so few that there are pairs for every thread.
-int64_t query_step(int64_t tokens, int64_t group, int64_t rows) {
-  const int64_t piece = std::max<int64_t>(rows / group, 1);
-  const int64_t wanted = tokens < 1024 ? 96 : 224;
-  return piece * std::max<int64_t>(wanted / piece, 1);
+// Queries of one block: many, because keys are turned anew for each, but so few that there are
+// pairs for every thread.
+int64_t query_step(int64_t tokens, int64_t kv_heads) {
+  constexpr int64_t kManyHeads = 8;
+  const int64_t wanted = kv_heads >= kManyHeads ? 1120 : tokens < 1024 ? 96 : 224;
+  const int64_t blocks = (tokens + wanted - 1) / wanted;
+  return (tokens + blocks - 1) / blocks;
 }
 
 }  // namespace
@@ -70,11 +72,15 @@ void CpuBackend::attention_grad(ThreadPool& pool, const tensor::AttentionGradJob
   if (!whole || !has_attention_kernel(job.forward) || job.forward.k.dtype != tensor::DType::kF32) {
     return ReferenceBackend::attention_grad(pool, job);
   }
-  const AttentionGradArgs g = args_of(job);
+  AttentionGradArgs g = args_of(job);
   const AttentionArgs& a = g.forward;
   if (a.tokens == 0 || a.heads == 0) return;
+  std::vector<float> mean(size_t(a.tokens * a.heads));
+  g.mean = mean.data();
+  for_rows(pool, a.tokens, a.heads * a.head_dim,
+           [&](int64_t begin, int64_t end) { kernels_.attention_grad_mean(g, begin, end); });
   const int64_t keys = job.forward.k.dim(0);
-  const Blocks blocks(g, keys, query_step(a.tokens, a.heads / a.kv_heads, kernels_.attention_rows));
+  const Blocks blocks(g, keys, query_step(a.tokens, a.kv_heads));
   const bool small = blocks.pairs * a.heads * a.head_dim * 5 < kSmallWork;
   const int64_t rounds = std::max(blocks.queries, blocks.keys);
   struct Piece {

@@ -31,7 +31,7 @@ inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
 // The widest head of the attention kernels.
 inline constexpr int64_t kMaxHeadDim = 256;
 // The most keys of one block of their gradient.
-inline constexpr int64_t kAttentionGradKeys = 128;
+inline constexpr int64_t kAttentionGradKeys = 256;
 
 // Rows of x as records (packed.h) beside packed weights.
 struct PackedRows {
@@ -102,6 +102,7 @@ struct AttentionGradArgs {
   int64_t dout_stride, dout_head_stride;
   float *dq, *dk, *dv;  // added to where not null
   int64_t dq_stride, dq_head_stride, dk_stride, dk_head_stride, dv_stride, dv_head_stride;
+  float* mean;  // [tokens, heads]: dout . out, by attention_grad_mean
 };
 
 // A block of rows of equal width.
@@ -171,6 +172,8 @@ struct Kernels {
   void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
                           float* scratch);
 
+  // Writes `mean` of tokens [t0, t1).
+  void (*attention_grad_mean)(const AttentionGradArgs&, int64_t t0, int64_t t1);
   // Queries of all heads that share key head `kv` against keys, at most kAttentionGradKeys.
   void (*attention_grad_block)(const AttentionGradArgs&, int64_t kv, const KeySpan& queries,
                                const KeySpan& keys, float* scratch);

@@ -2,9 +2,9 @@
 // Included inside the set's namespace.
 //
 // A lies row by row, kAStride apart, so that every address in the tile is one register and a
-// constant. (The stride is 17 cache lines: rows do not fall into the same sets.) B lies by inner
-// index, kTileColumns numbers at a time. Sums run over the inner index in order, in one fma chain
-// per element, whatever the tile.
+// constant. (The stride is 17 cache lines: rows do not fall into the same sets.) Turned, it lies by
+// inner index, kAStride apart. B lies by inner index, kTileColumns numbers at a time. Sums run over
+// the inner index in order, in one fma chain per element, whatever the tile.
 
 inline constexpr int64_t kAStride = kInner + 16;
 inline constexpr int64_t kTileColumns = int64_t(kTileVectors) * kLanes;
@@ -19,7 +19,7 @@ struct TileArgs {
   const float* ahead = nullptr;  // the A of the tile after this one, or null: asked for on the way
 };
 
-template <int R, int V>
+template <int R, int V, bool kTurned>
 inline void tile(const TileArgs& t) {
   F sums[R][V];
 #pragma GCC unroll 16
@@ -31,16 +31,18 @@ inline void tile(const TileArgs& t) {
   const float* b = t.b;
   const float* ahead = t.ahead ? t.ahead : a;
   const int64_t b_stride = t.b_stride;
-  for (int64_t i = t.inner; i > 0; --i, ++a, b += b_stride) {
+  for (int64_t i = t.inner; i > 0; --i, a += kTurned ? kAStride : 1, b += b_stride) {
     F row[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) row[v] = load(b + v * kLanes);
-    // R rows of A are asked for in the time of kInner steps.
-    __builtin_prefetch(ahead);
-    ahead += (R * kAStride + kInner - 1) / kInner;
+    if constexpr (!kTurned) {
+      // R rows of A are asked for in the time of kInner steps.
+      __builtin_prefetch(ahead);
+      ahead += (R * kAStride + kInner - 1) / kInner;
+    }
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
-      const F factor = set(a[r * kAStride]);
+      const F factor = set(a[kTurned ? r : r * kAStride]);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sums[r][v] = fma(factor, row[v], sums[r][v]);
     }
@@ -61,28 +63,29 @@ inline void tile(const TileArgs& t) {
   }
 }
 
-template <int V, int R = kTileRows>
+template <int V, bool kTurned, int R = kTileRows>
 inline void tile_rows(int64_t rows, const TileArgs& t) {
   if constexpr (R > 0) {
-    if (rows == R) return tile<R, V>(t);
-    tile_rows<V, R - 1>(rows, t);
+    if (rows == R) return tile<R, V, kTurned>(t);
+    tile_rows<V, kTurned, R - 1>(rows, t);
   }
 }
-template <int V = kTileVectors>
+template <bool kTurned, int V = kTileVectors>
 inline void tile_of(int64_t rows, int64_t vectors, const TileArgs& t) {
   if constexpr (V > 0) {
-    if (vectors == V) return tile_rows<V>(rows, t);
-    tile_of<V - 1>(rows, vectors, t);
+    if (vectors == V) return tile_rows<V, kTurned>(rows, t);
+    tile_of<kTurned, V - 1>(rows, vectors, t);
   }
 }
 
 // The same for any number of rows: as even tiles as can be.
+template <bool kTurned = false>
 inline void tiles(int64_t rows, int64_t vectors, TileArgs t) {
   const int64_t parts = (rows + kTileRows - 1) / kTileRows;
   for (int64_t p = 0; p < parts; ++p) {
     const int64_t count = rows * (p + 1) / parts - rows * p / parts;
-    tile_of(count, vectors, t);
-    t.a += count * kAStride;
+    tile_of<kTurned>(count, vectors, t);
+    t.a += kTurned ? count : count * kAStride;
     t.c += count * t.c_stride;
   }
 }

@@ -93,9 +93,9 @@ class PieceProduct {
     for (int64_t first = begin_; first < end_ || first == begin_; first += step_) {
       const float* const after = a + rows_ * kAStride;
       const float* const ahead = first + step_ < end_ ? after : a_ + next * kAStride;
-      tile_of(at.r1 - at.r0, (columns + kLanes - 1) / kLanes,
-              {a, panel + (first - begin_) * kTileColumns, kTileColumns, width_from(first), c,
-               kTileColumns, first > 0, ahead});
+      tile_of<false>(at.r1 - at.r0, (columns + kLanes - 1) / kLanes,
+                     {a, panel + (first - begin_) * kTileColumns, kTileColumns, width_from(first),
+                      c, kTileColumns, first > 0, ahead});
       a = after;
     }
     if (!ends_) return;

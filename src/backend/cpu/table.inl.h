@@ -33,6 +33,7 @@ inline constexpr Kernels table(const char* name) {
           product_block,
           kAttentionRows,
           attention_block,
+          attention_grad_mean,
           attention_grad_block,
           rms_norm,
           layer_norm,
