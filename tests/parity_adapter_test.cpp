@@ -189,6 +189,34 @@ TEST(AdapterOrder, TwoAtOnceAsInPeft) {
   }
 }
 
+// Weights in strips beside adapters of either kind give what plain ones do, bit for bit.
+TEST(AdapterBesidePackedWeights, GivesTheSameNumbers) {
+  for (const std::string name : {"lora", "dora", "embedding"}) {
+    const AdapterFixture f(name);
+    const AdapterUse use{adapter_folder(name)};
+    const Json& wanted = f.expected.json.find("cases")->items()[0];
+    std::vector<float> scores[2], bare;
+    for (const bool packed : {false, true}) {
+      engine::EngineOptions options;
+      options.threads = 1;
+      options.weights = encoding::Encoding::kQ8;
+      options.packed = packed;
+      options.split_images = false;
+      const auto engine =
+          Engine::load(formats::ModelFolder::open(folder(f.base)).value(), options).value();
+      EXPECT_EQ(engine->pack_for() != nullptr, packed);
+      const engine::Prompt prompt =
+          make_prompt(*engine, f.input(wanted.get_string("name").value()));
+      bare = engine->score(prompt).value();
+      const auto status = engine->set_adapters({&use, 1});
+      ASSERT_TRUE(status.ok()) << status.error().message();
+      scores[packed] = engine->score(prompt).value();
+    }
+    EXPECT_NE(scores[0], bare) << name;
+    EXPECT_EQ(scores[0], scores[1]) << name;
+  }
+}
+
 // Embeddings of pictures and answers so far are of the adapters that they were made with.
 TEST(AdapterSwitching, LeavesNothingBehind) {
   const AdapterFixture f("dora");

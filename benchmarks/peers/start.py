@@ -5,12 +5,12 @@
         [--weights q8,q4] [--gguf FILE ...] [--llama-bench PROGRAM] [--threads 1,2] [--rounds 5] \\
         [--json FILE]
 
-`ocelli run -n 1` once to convert the weights and once more so that everything is in the page cache,
-then --rounds times, in turns with `llama-bench -p 1 -n 0` of each --gguf file. Printed: seconds by
-the clock, processor time, page faults and peak memory (of which in files, which processes share);
-medians and, of the clock, the least: a busy machine only adds. Then two of ours at the same time,
-and what they share (Pss of /proc/PID/smaps_rollup). CHECKPOINT is a random one of the true
-dimensions (random_checkpoint). Needs only Python's own library.
+`ocelli run --raw -p hi -n 1`, a prompt of one token: once to convert the weights, once more so that
+everything is in the page cache, then --rounds times, in turns with `llama-bench -p 1 -n 0` of each
+--gguf file. Printed: seconds by the clock, processor time, page faults and peak memory; medians, and
+of the clock also the least: a busy machine only adds. Then two of ours at the same time, and what
+they share (Pss of /proc/PID/smaps_rollup). CHECKPOINT is a random one of the true dimensions
+(random_checkpoint). Needs only Python's own library.
 """
 
 import argparse
@@ -111,7 +111,7 @@ def main():
 
     def ours(weights):
         how = [] if weights == "stored" else ["--weights", weights]
-        return [o.ocelli, "run", "-m", o.model, "-p", "hi", "-q", "-c", "2048", *how]
+        return [o.ocelli, "run", "-m", o.model, "--raw", "-p", "hi", "-q", "-c", "2048", *how]
 
     rows, first, shared = {}, {}, {}
     for weights in o.weights.split(","):

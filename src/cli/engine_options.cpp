@@ -329,8 +329,10 @@ Result<OpenEngine> open_engine(const std::string& path, const EngineFlags& flags
   };
   ProgressBar bar(!flags.quiet);
   options.progress = &bar;
+  std::optional<ConvertedModel> converted;  // held until the engine has opened its files
   if (options.weights && flags.use_weights_cache && !flags.no_weights_cache) {
-    if (auto converted = converted_model(folder, *options.weights, flags.threads, bar)) {
+    converted = converted_model(folder, *options.weights, flags.threads, bar);
+    if (converted) {
       folder = std::move(converted->folder);
       if (converted->fresh && !flags.quiet) {
         bar.clear();

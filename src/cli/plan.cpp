@@ -137,6 +137,7 @@ Result<int> plan(PlanFlags& flags) {
       !flags.train && memory != flags.training.given.end()) {
     flags.engine.memory = memory->second;
   }
+  flags.engine.use_weights_cache = !flags.train;
   flags.training.engine = flags.engine;
   if (flags.train) {
     OCELLI_ASSIGN(const formats::ModelFolder folder, open_model(target.model, flags.engine.mmproj));

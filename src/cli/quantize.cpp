@@ -157,7 +157,7 @@ Run make_quantize(CLI::App& app) {
       ->check(CLI::IsMember({"safetensors", "gguf"}));
   app.add_option("--layout", flags->layout,
                  "q8 and q4 in a folder: packed as the machine reads them, so that a start copies "
-                 "nothing, or plain rows, which training and adapters want (default: packed)")
+                 "nothing, or plain rows, as training wants them (default: packed)")
       ->type_name("LAYOUT")
       ->check(CLI::IsMember({"packed", "plain"}));
   app.add_option("--mmproj", flags->mmproj, "the vision tower of a .gguf model")->type_name("FILE");

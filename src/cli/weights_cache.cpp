@@ -1,6 +1,7 @@
 #include "cli/weights_cache.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -56,47 +57,29 @@ std::string place_of(const std::string& name) {
   return "models--" + name.substr(0, slash) + "--" + name.substr(slash + 1) + "/snapshots/local";
 }
 
-int64_t bytes_of(const fs::path& folder) {
-  int64_t bytes = 0;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    std::error_code ignored;
-    if (it->is_regular_file(ignored)) bytes += int64_t(it->file_size(ignored));
-  }
-  return bytes;
-}
-
-// Removes what was used longest ago until `max_bytes` hold; `keep` stays.
-void evict(const std::string& root, int64_t max_bytes, const std::string& keep) {
-  struct Entry {
-    fs::path path;
-    fs::file_time_type used;
-    int64_t bytes;
-  };
-  std::vector<Entry> entries;
-  int64_t all = 0;
-  std::error_code error;
-  for (fs::directory_iterator it(root, error), end; !error && it != end; it.increment(error)) {
-    std::error_code ignored;
-    entries.push_back({it->path(), fs::last_write_time(it->path(), ignored), bytes_of(it->path())});
-    all += entries.back().bytes;
-  }
-  std::sort(entries.begin(), entries.end(),
-            [](const Entry& a, const Entry& b) { return a.used < b.used; });
-  for (const Entry& e : entries) {
-    if (all <= max_bytes) return;
-    if (e.path.filename() == keep) continue;
-    std::error_code ignored;
-    fs::remove_all(e.path, ignored);  // who has it mapped keeps it until he closes it
-    all -= e.bytes;
-  }
-}
-
 bool has_few_bits(const formats::ModelFolder& source) {
   const auto config = source.text("config.json", models::kMaxConfigBytes);
   return !config.ok() || !*config ||
          (*config)->find(formats::kQuantizationKey) != std::string::npos;
+}
+
+// Whether a folder of the cache can be used: everything that is checked when it is opened is right.
+bool is_good(const std::string& folder) {
+  std::error_code ignored;
+  if (!fs::exists(folder + "/config.json", ignored)) return false;
+  const auto opened = formats::ModelFolder::open(folder);
+  return opened.ok() && opened->weights().ok();
+}
+
+bool convert(const formats::ModelFolder& source, Encoding encoding, const std::string& folder,
+             int threads, base::Progress& progress) {
+  const auto recipe =
+      quantize::Recipe::parse(encoding::name(encoding), {}, quantize::Format::kSafetensors);
+  quantize::QuantizeOptions options;
+  options.certificate = false;
+  options.engine.threads = threads;
+  options.progress = &progress;
+  return recipe.ok() && quantize::quantize(source, *recipe, folder, options).ok();
 }
 
 }  // namespace
@@ -110,35 +93,43 @@ std::optional<ConvertedModel> converted_model_in(const std::string& root, int64_
     return std::nullopt;
   const auto key = identity(source.path(), encoding);
   if (!key) return std::nullopt;
-  const std::string entry = root + "/" + *key, folder = entry + "/" + place_of(source.name());
-  std::error_code ignored;
-  const bool fresh = !fs::exists(folder + "/config.json", ignored);
-  if (fresh) {
-    if (!base::make_folders(root).ok()) return std::nullopt;
-    const auto recipe = quantize::Recipe::parse(encoding::name(encoding), {},
-                                                quantize::Format::kSafetensors);
-    quantize::QuantizeOptions options;
-    options.certificate = false;
-    options.replace = true;
-    options.engine.threads = threads;
-    options.progress = &progress;
-    if (!recipe.ok() || !quantize::quantize(source, *recipe, folder, options).ok())
+  const base::CacheFolder cache = weights_cache_folder(root);
+  if (!cache.prepare().ok()) return std::nullopt;
+  const std::string entry = cache.path_of(*key), folder = entry + "/" + place_of(source.name());
+  auto hold = cache.hold(*key);
+  bool fresh = false;
+  if (!is_good(folder)) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);  // damaged
+    fresh = convert(source, encoding, folder, threads, progress);
+    // Otherwise another process may have put it there meanwhile.
+    if (!fresh && !is_good(folder)) {
+      rmdir(entry.c_str());  // if it is empty
       return std::nullopt;
-    evict(root, max_bytes, *key);
+    }
+    if (auto listed = cache.list(); listed.ok()) cache.shrink(std::move(*listed), max_bytes);
   }
-  fs::last_write_time(entry, fs::file_time_type::clock::now(), ignored);
-  auto out = formats::ModelFolder::open(folder);
-  if (!out.ok()) return std::nullopt;
-  return ConvertedModel{std::move(*out), fresh};
+  cache.touch(*key);
+  auto opened = formats::ModelFolder::open(folder);
+  if (!opened.ok()) return std::nullopt;
+  return ConvertedModel{std::move(*opened), fresh, std::move(hold)};
+}
+
+base::Result<std::string> weights_cache_path() {
+  OCELLI_ASSIGN(const std::string cache, base::cache_dir());
+  return base::join_path(cache, "weights");
+}
+
+base::CacheFolder weights_cache_folder(std::string path) {
+  return {std::move(path), base::CacheFolder::Kind::kFolders};
 }
 
 std::optional<ConvertedModel> converted_model(const formats::ModelFolder& source,
                                               Encoding encoding, int threads,
                                               base::Progress& progress) {
-  const auto cache = base::cache_dir();
-  if (!cache.ok()) return std::nullopt;
-  return converted_model_in(*cache + "/weights", kWeightsCacheBytes, source, encoding, threads,
-                            progress);
+  const auto path = weights_cache_path();
+  if (!path.ok()) return std::nullopt;
+  return converted_model_in(*path, kWeightsCacheBytes, source, encoding, threads, progress);
 }
 
 }  // namespace ocelli::cli

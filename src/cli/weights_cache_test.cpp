@@ -1,6 +1,8 @@
 #include "cli/weights_cache.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -78,6 +80,72 @@ TEST_F(WeightsCacheTest, OldOnesMakeRoom) {
   const std::string second = converted(Encoding::kQ4, int64_t{4} << 20)->path();
   EXPECT_FALSE(fs::exists(first));
   EXPECT_TRUE(fs::exists(second));
+}
+
+TEST_F(WeightsCacheTest, OnlyTheOwnerCanLookInside) {
+  const mode_t before = umask(0);
+  ASSERT_TRUE(converted(Encoding::kQ8));
+  umask(before);
+  EXPECT_EQ(fs::status(root()).permissions(), fs::perms::owner_all);
+  for (const auto& entry : fs::directory_iterator(root()))
+    EXPECT_EQ(entry.status().permissions(), fs::perms::owner_all);
+}
+
+TEST_F(WeightsCacheTest, WhatIsDamagedIsMadeAgain) {
+  const std::string file = converted(Encoding::kQ8)->path() + "/model.safetensors";
+  const auto size = fs::file_size(file);
+  fs::resize_file(file, size - 1);
+  ASSERT_TRUE(converted(Encoding::kQ8));
+  EXPECT_TRUE(fresh_);
+  EXPECT_EQ(fs::file_size(file), size);
+}
+
+TEST_F(WeightsCacheTest, IsShownAndCleared) {
+  ASSERT_TRUE(converted(Encoding::kQ8));
+  const base::CacheFolder cache = weights_cache_folder(root());
+  EXPECT_EQ(cache.usage()->entries, 1);
+  EXPECT_GT(cache.usage()->bytes, 3 << 20);
+  {
+    const auto held = converted_model_in(root(), 1 << 30,
+                                         formats::ModelFolder::open(model_).value(), Encoding::kQ8,
+                                         1, progress_);
+    EXPECT_EQ(cache.clear()->entries, 0);
+    EXPECT_TRUE(held->folder.weights().ok());
+  }
+  EXPECT_EQ(cache.clear()->entries, 1);
+  EXPECT_EQ(entries(), 0u);
+}
+
+// Four processes want two encodings in a cache that holds one of them.
+TEST_F(WeightsCacheTest, ManyAtTheSameTime) {
+  constexpr int kProcesses = 4, kWanted = 2, kTries = 2000;
+  const auto work = [&](int seed) {
+    int got = 0;
+    for (int i = 0; i < kTries && got < kWanted; ++i) {
+      const auto out = converted_model_in(
+          root(), int64_t{4} << 20, formats::ModelFolder::open(model_).value(),
+          (seed + i) % 2 ? Encoding::kQ8 : Encoding::kQ4, 1, progress_);
+      if (!out) {  // somebody else is making it
+        usleep(10'000);
+        continue;
+      }
+      ++got;
+      if (!out->folder.weights().ok()) return false;
+    }
+    return got == kWanted;
+  };
+  std::vector<pid_t> children;
+  for (int p = 0; p < kProcesses; ++p) {
+    const pid_t child = fork();
+    if (child == 0) _exit(work(p) ? 0 : 1);
+    children.push_back(child);
+  }
+  for (const pid_t child : children) {
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_TRUE(converted(Encoding::kQ4)->weights().ok());
 }
 
 TEST_F(WeightsCacheTest, WhereItDoesNotHelp) {

@@ -47,4 +47,10 @@ void pack_strip(const Weight& plain, int64_t first, int64_t count, float* scales
 void plain_row(const Weight& packed, int64_t r, std::byte* row);
 void unpack_row(const Weight& packed, int64_t r, float* out);
 
+// Row `r` of a weight in any layout as float32.
+inline void read_row(const Weight& w, int64_t r, float* out) {
+  if (w.layout == Layout::kPacked) return unpack_row(w, r, out);
+  decode_row(w.encoding, w.row(r), 0, w.cols, out);
+}
+
 }  // namespace ocelli::encoding

@@ -14,7 +14,7 @@
 #include <mutex>
 #include <string>
 
-#include "base/result.h"
+#include "base/cache_folder.h"
 #include "engine/image_cache.h"
 
 namespace ocelli::engine {
@@ -43,22 +43,16 @@ class DiskCache {
 
   // Where the program keeps it: "pictures" in base::cache_dir().
   static base::Result<std::string> default_folder();
-  struct Usage {
-    int64_t entries = 0, bytes = 0;
-  };
-  // Of a folder; zeros where there is none.
-  static base::Result<Usage> usage(const std::string& folder);
-  // Removes every entry, and nothing that is not one; returns what was there.
-  static base::Result<Usage> clear(const std::string& folder);
+  // What lies in a folder, to be told or cleared.
+  static base::CacheFolder folder(std::string path);
 
  private:
-  std::string path(const ImageKey& key) const;
-  base::Status prepare();
   base::Status write(const ImageKey& key, const Embeddings& value, int64_t columns);
   bool make_room(int64_t bytes);
 
   mutable std::mutex mutex_;
   DiskCacheOptions options_;
+  base::CacheFolder files_;
   timespec opened_{};
   bool prepared_ = false;
   int64_t used_ = -1;  // bytes in the folder as far as this object knows; -1: not counted yet

@@ -118,7 +118,7 @@ TEST_F(DiskCacheTest, TheLeastRecentlyUsedGoFirst) {
   DiskCache c = cache(10);
   EXPECT_TRUE(has(c, 0));  // used now
   c.insert(key(10), value(10), kColumns);
-  EXPECT_LE(DiskCache::usage(folder())->bytes, 10 * kFileBytes);
+  EXPECT_LE(DiskCache::folder(folder()).usage()->bytes, 10 * kFileBytes);
   for (const int n : {0, 3, 4, 9, 10}) EXPECT_TRUE(has(c, n)) << n;
   for (const int n : {1, 2}) EXPECT_FALSE(has(c, n)) << n;
 }
@@ -140,7 +140,7 @@ TEST_F(DiskCacheTest, OneThatIsTooLargeIsNotKept) {
   put(0);
   DiskCache c({folder(), kFileBytes - 1, false});
   c.insert(key(1), value(1), kColumns);
-  EXPECT_EQ(DiskCache::usage(folder())->entries, 1);
+  EXPECT_EQ(DiskCache::folder(folder()).usage()->entries, 1);
   EXPECT_EQ(c.problem(), "");
 }
 
@@ -157,18 +157,18 @@ TEST_F(DiskCacheTest, ClearAndEvictionTouchNothingElse) {
   EXPECT_FALSE(fs::exists(abandoned)) << "of a process that was killed";
   EXPECT_FALSE(has(small, 1));
   EXPECT_TRUE(has(small, 4));
-  const auto removed = DiskCache::clear(folder());
+  const auto removed = DiskCache::folder(folder()).clear();
   ASSERT_TRUE(removed.ok());
   EXPECT_EQ(removed->entries, 1);
   EXPECT_EQ(removed->bytes, kFileBytes);
-  EXPECT_EQ(DiskCache::usage(folder())->entries, 0);
+  EXPECT_EQ(DiskCache::folder(folder()).usage()->entries, 0);
   EXPECT_TRUE(fs::exists(other));
   EXPECT_TRUE(fs::exists(target));
 }
 
 TEST_F(DiskCacheTest, NoFolderIsEmptyAndNoCache) {
-  EXPECT_EQ(DiskCache::usage(folder())->entries, 0);
-  EXPECT_EQ(DiskCache::clear(folder())->entries, 0);
+  EXPECT_EQ(DiskCache::folder(folder()).usage()->entries, 0);
+  EXPECT_EQ(DiskCache::folder(folder()).clear()->entries, 0);
   DiskCache none{DiskCacheOptions{}};
   none.insert(key(1), value(1), kColumns);
   EXPECT_FALSE(has(none, 1));
@@ -230,7 +230,7 @@ TEST_F(DiskCacheTest, ManyAtTheSameTime) {
     EXPECT_EQ(status, 0);
   }
   // Each may be one picture above the limit at the moment when it counts.
-  EXPECT_LE(DiskCache::usage(folder())->entries, kPictures / 2 + kProcesses);
+  EXPECT_LE(DiskCache::folder(folder()).usage()->entries, kPictures / 2 + kProcesses);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ struct EngineOptions {
   int threads = 0;                            // 0: what the machine and its limits allow
   std::optional<encoding::Encoding> weights;  // another encoding than the file's
   // Weights in the machine's own layout, for programs that only run them. Without effect on exact
-  // arithmetic, and beside adapters.
+  // arithmetic.
   bool packed = false;
   tensor::DType cache_dtype = tensor::DType::kF16;
   int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
@@ -186,7 +186,7 @@ class Engine {
   models::LoadedModel& mutable_loaded() { return loaded_; }
   // The backend whose layout the weights have; null where they are plain rows.
   const tensor::Backend* pack_for() const {
-    const bool pack = options_.packed && !options_.exact && options_.adapters.empty();
+    const bool pack = options_.packed && !options_.exact;
     return pack ? backend_.get() : nullptr;
   }
 

@@ -63,11 +63,6 @@ Status Engine::attach(std::span<const AdapterUse> adapters) {
 
 Status Engine::set_adapters(std::span<const AdapterUse> adapters) {
   OCELLI_TRY(check_list(adapters));
-  if (pack_for() && !adapters.empty()) {
-    return base::fail(base::Code::kUsage,
-                      "the weights are packed for this machine, and adapters need plain ones; name "
-                      "the adapters when the model is loaded");
-  }
   const std::lock_guard lock(turn_);
   for (const AdapterUse& use : adapters) OCELLI_TRY(open_adapter(use));
   if (const Status attached = attach(adapters); !attached.ok()) {

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/rng.h"
+#include "encoding/strips.h"
 #include "models/adapter_state.h"
 #include "models/config.h"
 #include "models/registry.h"
@@ -32,7 +33,7 @@ void copy_numbers(const ParameterRef& from, float* out) {
     return;
   }
   for (int64_t r = 0; r < w->rows; ++r)
-    encoding::decode_row(w->encoding, w->row(r), 0, w->cols, out + r * w->cols);
+    encoding::read_row(*w, r, out + r * w->cols);
 }
 
 Result<float*> Adapter::State::take(int64_t count) {

@@ -8,6 +8,7 @@
 
 #include "base/advice.h"
 #include "base/file.h"
+#include "encoding/strips.h"
 #include "formats/safetensors.h"
 #include "models/adapter_state.h"
 #include "models/config.h"
@@ -265,7 +266,7 @@ class AdapterReader {
     constexpr float kRounding = 0x1p-7f;  // twice that of bfloat16
     for (int64_t r = 0; r < w.rows; ++r) {
       encoding::decode_row(*t.encoding, t.bytes.data() + r * stride, 0, w.cols, theirs.data());
-      encoding::decode_row(w.encoding, w.row(r), 0, w.cols, ours.data());
+      encoding::read_row(w, r, ours.data());
       for (size_t i = 0; i < ours.size(); ++i) {
         if (std::abs(theirs[i] - ours[i]) <= kRounding * std::abs(ours[i])) continue;
         if (encoding::block_cols(w.encoding) > 1) break;  // a quantized model tells nothing

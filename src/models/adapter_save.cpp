@@ -3,6 +3,7 @@
 
 #include "base/atomic_folder.h"
 #include "base/file.h"
+#include "encoding/strips.h"
 #include "formats/safetensors_writer.h"
 #include "models/adapter_state.h"
 
@@ -106,7 +107,7 @@ RowEdit replacing(const ReplacedParameter& r) {
 // The base matrix of a tied head, row by row.
 RowEdit reading(const nn::Weight& w) {
   return [w](int64_t row, std::span<float> numbers) {
-    encoding::decode_row(w.encoding, w.row(row), 0, w.cols, numbers.data());
+    encoding::read_row(w, row, numbers.data());
   };
 }
 

@@ -17,7 +17,7 @@ struct LoadOptions {
   // weights).
   std::optional<encoding::Encoding> weights;
   // Bring matrices into this backend's own layout where it has one for their encoding. For models
-  // that are only run: adapters, training and saving read plain rows.
+  // that are only run, adapters included: training, merging and saving read plain rows.
   const tensor::Backend* pack_for = nullptr;
   base::Progress* progress = nullptr;
   // Convert and pack the pictures' side alone, the vision tower and its connector.

@@ -437,7 +437,8 @@ TEST_F(Loading, PackedInTheFileAsRows) {
     EXPECT_EQ(w.layout, encoding::Layout::kPlain) << name;
     EXPECT_EQ(std::memcmp(w.data, want.at(name).data, size_t(encoding::bytes(w))), 0) << name;
   }
-  auto converted = load_model(config(true), packed.checkpoint(), pool_, {.weights = Encoding::kF32});
+  auto converted =
+      load_model(config(true), packed.checkpoint(), pool_, {.weights = Encoding::kF32});
   ASSERT_TRUE(converted.ok());
   for (const auto& [name, w] : parameters(*converted).matrices) {
     ASSERT_EQ(w.encoding, Encoding::kF32);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "encoding/strips.h"
 #include "models/adapter_modules.h"
 
 namespace ocelli::models {
@@ -27,7 +28,7 @@ void fill(const ParameterRef& p, const RowEdit& edit, base::ThreadPool& pool, fl
         for (int64_t r = begin; r < end; ++r) {
           float* row = out + r * cols;
           if (p.weight->data)
-            encoding::decode_row(p.weight->encoding, p.weight->row(r), 0, cols, row);
+            encoding::read_row(*p.weight, r, row);
           edit(r, {row, size_t(cols)});
         }
       },

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "encoding/strips.h"
 #include "ops/add.h"
 #include "ops/dropout.h"
 #include "ops/dropped_linear.h"
@@ -52,7 +53,7 @@ void refresh_columns(base::ThreadPool& pool, const Weight& w, const Lora& l) {
         // A share of the columns each, so that the sums do not depend on the number of threads.
         std::vector<float> row(size_t(w.cols));
         for (int64_t v = 0; v < w.rows; ++v) {
-          encoding::decode_row(w.encoding, w.row(v), 0, w.cols, row.data());
+          encoding::read_row(w, v, row.data());
           const float* a = row_of(l.a, v);
           for (int64_t d = begin; d < end; ++d) {
             float sum = 0;
@@ -97,7 +98,7 @@ void refresh(base::ThreadPool& pool, const Weight& w, const Lora& l, bool of_col
       [&](int64_t begin, int64_t end) {
         std::vector<float> row(size_t(w.cols));
         for (int64_t n = begin; n < end; ++n) {
-          encoding::decode_row(w.encoding, w.row(n), 0, w.cols, row.data());
+          encoding::read_row(w, n, row.data());
           for (int64_t r = 0; r < l.a.rows; ++r) {
             const float factor = l.scale * row_of(l.b, n)[r];
             const float* a = row_of(l.a, r);

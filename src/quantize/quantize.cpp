@@ -78,7 +78,8 @@ class Run {
     out_.certificate.format = gguf() ? "GGUF" : "safetensors";
     base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0, options_.certificate ? 0.3 : 1);
     OCELLI_TRY(write_files(files_, work, loaded_, pool_,
-                           {&writing, options_.cancel, options_.checkpoint_bytes, options_.piece_bytes}));
+                           {&writing, options_.cancel, options_.checkpoint_bytes,
+                            options_.piece_bytes}));
     if (!gguf()) OCELLI_TRY(write_side_files(work));
     if (options_.certificate) OCELLI_TRY(certify(work));
     OCELLI_TRY(put_into_place(work));

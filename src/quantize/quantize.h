@@ -20,7 +20,7 @@ struct QuantizeOptions {
   std::optional<double> target_kl;
   HeldOutOptions held_out;   // its progress and cancel are those below
   engine::EngineOptions engine;  // threads, decoders: how both models run while measuring
-  // Of q8 and q4 in a folder: packed as products read them, so that a start copies nothing, or rows.
+  // Of q8 and q4 in a folder: rows, or packed as products read them, so that starts copy nothing.
   encoding::Layout layout = encoding::Layout::kPacked;
   uint64_t shard_bytes = uint64_t{4} << 30;
   uint64_t checkpoint_bytes = uint64_t{64} << 20;

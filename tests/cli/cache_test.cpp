@@ -16,7 +16,9 @@ const std::string kPicture = fixture("media/444.jpg");
 
 class CacheCommand : public testing::Test {
  protected:
-  Json usage() const { return run({"cache", "--json"}, {.environment = home()}).json(); }
+  Json usage(const char* part = "pictures") const {
+    return *run({"cache", "--json"}, {.environment = home()}).json().find(part);
+  }
   std::string ask(std::vector<std::string> more = {}) const {
     std::vector<std::string> words{"run", kPicture, "What is this?", "-n", "4"};
     words.insert(words.end(), more.begin(), more.end());
@@ -48,6 +50,24 @@ TEST_F(CacheCommand, KeepsShowsAndClears) {
   EXPECT_THAT(clear.err, HasSubstr("removed 1 picture"));
   EXPECT_TRUE(fs::is_empty(path));
   EXPECT_EQ(run({"cache", "clean"}).status, 2);
+  EXPECT_EQ(run({"cache", "clear", "models"}).status, 2);
+}
+
+TEST_F(CacheCommand, ConvertedWeightsToo) {
+  const std::vector<std::string> words = {"run", "-m", fixture("models/smolvlm2-a"), "-p", "Hm?",
+                                          "-n",  "1",  "--weights",                  "q8"};
+  ASSERT_EQ(run(words, {.environment = home()}).status, 0);
+  ask();
+  EXPECT_EQ(usage("weights").find("entries")->as_int(), 1);
+  EXPECT_GT(usage("weights").find("bytes")->as_int(), 1000);
+  EXPECT_THAT(run({"cache"}, {.environment = home()}).out,
+              HasSubstr("/weights: 1 converted model, "));
+  EXPECT_EQ(run({"cache", "clear", "pictures"}, {.environment = home()}).status, 0);
+  EXPECT_EQ(usage("pictures").find("entries")->as_int(), 0);
+  EXPECT_EQ(usage("weights").find("entries")->as_int(), 1);
+  const Finished clear = run({"cache", "clear"}, {.environment = home()});
+  EXPECT_THAT(clear.err, HasSubstr("removed 1 converted model"));
+  EXPECT_EQ(usage("weights").find("entries")->as_int(), 0);
 }
 
 TEST_F(CacheCommand, KeepsNothingWhereAskedNotTo) {
