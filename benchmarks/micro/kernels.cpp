@@ -49,8 +49,11 @@ void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   });
 }
 
-void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool half) {
+enum class Form { kF32, kF16, kLowBits };  // of keys, or of the whole
+
+void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form form) {
   Fixture f{set};
+  const bool half = form == Form::kF16;
   std::vector<float> q = numbers(h.tokens * h.heads * h.width),
                      k = numbers(h.keys * h.kv_heads * h.width);
   std::vector<float> v = k, out(q.size());
@@ -77,7 +80,9 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, bool
   job.out = Tensor::view(out.data(), {h.tokens, h.heads, h.width});
   job.ranges = ranges;
   job.scale = 0.125f;
-  f.measure(state, 4.0 * pairs * double(h.heads * h.width), &Limits::f32_operations, "GFLOP/s",
+  job.low_bits = form == Form::kLowBits;
+  const auto limit = job.low_bits ? &Limits::int8_operations : &Limits::f32_operations;
+  f.measure(state, 4.0 * pairs * double(h.heads * h.width), limit, "GFLOP/s",
             [&] { f.backend->attention(f.pool, job); });
 }
 
@@ -135,12 +140,15 @@ void add_all(const InstructionSetInfo& info) {
                               {1, 1200, 9, 3, 64, true},
                               {1, 1200, 32, 32, 64, true}};
   for (const Heads& h : kHeads) {
-    for (const bool half : {false, true}) {
+    const auto one = [&](const char* form_name, Form form) {
       add("attention/" + isa + "/T" + std::to_string(h.tokens) + "/S" + std::to_string(h.keys) +
               "/H" + std::to_string(h.heads) + ":" + std::to_string(h.kv_heads) + "/Dh" +
-              std::to_string(h.width) + (half ? "/f16" : "/f32"),
-          [=](benchmark::State& s) { attention(s, set, h, half); });
-    }
+              std::to_string(h.width) + "/" + form_name,
+          [=](benchmark::State& s) { attention(s, set, h, form); });
+    };
+    one("f32", Form::kF32);
+    one("f16", Form::kF16);
+    if (!h.causal && h.tokens > 1) one("8bit", Form::kLowBits);
   }
   add_rows(isa, set);
 }

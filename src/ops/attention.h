@@ -14,4 +14,10 @@ tensor::Tensor attention(tensor::Context& c, const tensor::Tensor& q, const tens
                          const tensor::Tensor& v, std::span<const tensor::KeyRange> ranges,
                          float scale);
 
+// The same in 8 bits (AttentionJob::low_bits), unless exact arithmetic or a gradient is asked for:
+// for many queries that see the same keys, beside weights of few bits.
+tensor::Tensor attention_low_bits(tensor::Context& c, const tensor::Tensor& q,
+                                  const tensor::Tensor& k, const tensor::Tensor& v,
+                                  std::span<const tensor::KeyRange> ranges, float scale);
+
 }  // namespace ocelli::ops

@@ -10,6 +10,8 @@
 #include "backend/cpu/attention.inl.h"
 #include "backend/cpu/attention_few.inl.h"
 #include "backend/cpu/attention_run.inl.h"
+#include "backend/cpu/attention_keys.inl.h"
+#include "backend/cpu/attention_coded.inl.h"
 #include "backend/cpu/product_grad.inl.h"
 #include "backend/cpu/attention_grad.inl.h"
 #include "backend/cpu/rows_grad.inl.h"

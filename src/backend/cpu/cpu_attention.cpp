@@ -12,14 +12,13 @@ constexpr int64_t kSmallWork = 1 << 18;
 
 static_assert(sizeof(KeySpan) == sizeof(tensor::KeyRange));
 
-// Heads that one piece takes: a divisor of `group`, at most `limit`.
+}  // namespace
+
 int64_t heads_within(int64_t group, int64_t limit) {
   int64_t heads = std::min(group, limit);
   while (group % heads != 0) --heads;
   return heads;
 }
-
-}  // namespace
 
 bool has_attention_kernel(const tensor::AttentionJob& job) {
   const auto rank3 = [](const Tensor& t) { return t.rank == 3 && t.stride[2] == 1; };
@@ -56,6 +55,7 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
 void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
   if (!has_attention_kernel(job)) return ReferenceBackend::attention(pool, job);
   const AttentionArgs a = attention_args(job);
+  if (job.low_bits) return attention_in_codes(pool, kernels_, a);
   if (a.tokens == 0 || a.heads == 0) return;
   int64_t work = 0;
   for (const tensor::KeyRange& r : job.ranges) work += std::max(0, r.end - r.begin);

@@ -1,7 +1,8 @@
-// What the forward pass of attention and its gradient share.
+// What the forms of attention and its gradient share.
 #pragma once
 
 #include "backend/cpu/kernels.h"
+#include "base/thread_pool.h"
 #include "tensor/backend.h"
 
 namespace ocelli::cpu {
@@ -10,5 +11,11 @@ namespace ocelli::cpu {
 bool has_attention_kernel(const tensor::AttentionJob& job);
 
 AttentionArgs attention_args(const tensor::AttentionJob& job);
+
+// Heads that one piece takes: a divisor of `group`, at most `limit`.
+int64_t heads_within(int64_t group, int64_t limit);
+
+// A job with low_bits (cpu_attention_coded.cpp).
+void attention_in_codes(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
 
 }  // namespace ocelli::cpu

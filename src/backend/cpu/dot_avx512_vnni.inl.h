@@ -12,6 +12,11 @@ inline Dots dot_offset() {
 inline Dots dot(Dots sums, Dots x, Dots w) {
   return dpbusd(sums, x, w);
 }
+// Attention's weights (0 .. 255) times values: as dot().
+inline constexpr int kValueBias = 0;
+inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
+  return dot(sums, p, v);
+}
 
 // 8 partial sums of a . b, a unsigned.
 inline __m256i dot32(__m256i a, __m256i b) {

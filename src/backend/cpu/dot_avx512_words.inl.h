@@ -5,3 +5,8 @@ inline Dots dot_offset() {
 inline Dots dot(Dots sums, Dots x, Dots w) {
   return _mm512_add_epi32(sums, _mm512_madd_epi16(x, w));
 }
+// Attention's weights (0 .. 255) times values: as dot().
+inline constexpr int kValueBias = 0;
+inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
+  return dot(sums, p, v);
+}

@@ -19,6 +19,12 @@ inline DotVector dot_offset() {
 inline Dots dot(Dots sums, DotVector x, DotVector w) {
   return vdotq_s32(sums, w, x);
 }
+// Attention's weights (0 .. 255) times values, both as unsigned bytes: values + 128.
+inline constexpr int kValueBias = 128;
+inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
+  return vreinterpretq_s32_u32(
+      vdotq_u32(vreinterpretq_u32_s32(sums), vreinterpretq_u8_s8(p), vreinterpretq_u8_s8(v)));
+}
 
 inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
   const int32x4_t dots = vdotq_s32(vdotq_s32(dots_zero(), vld1q_s8(w), vld1q_s8(x)),

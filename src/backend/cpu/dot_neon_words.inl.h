@@ -20,6 +20,11 @@ inline Dots dot(Dots sums, DotVector x, DotVector w) {
   const int32x4_t low = vmull_s16(vget_low_s16(x), vget_low_s16(w));
   return vaddq_s32(sums, vpaddq_s32(low, vmull_high_s16(x, w)));
 }
+// Attention's weights (0 .. 255) times values: as dot().
+inline constexpr int kValueBias = 0;
+inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
+  return dot(sums, p, v);
+}
 
 inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
   const int8x16_t w0 = vld1q_s8(w), w1 = vld1q_s8(w + 16), x0 = vld1q_s8(x), x1 = vld1q_s8(x + 16);

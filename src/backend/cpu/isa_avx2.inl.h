@@ -91,6 +91,14 @@ inline void store_i8(int8_t* p, F a) {
   store_i8_8(p, a);
 }
 
+// Whole numbers in [0, 255].
+inline void store_probs(int16_t* p, F a) {
+  const __m256i whole = _mm256_cvtps_epi32(a);
+  _mm_storeu_si128(
+      reinterpret_cast<__m128i*>(p),
+      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+}
+
 // Turns kLanes rows of kLanes numbers into columns.
 inline void transpose(F* r) {
   F a[8], b[8];
@@ -172,4 +180,9 @@ inline Dots dot_offset() {
 }
 inline Dots dot(Dots sums, Dots x, Dots w) {
   return _mm256_add_epi32(sums, _mm256_madd_epi16(x, w));
+}
+// Attention's weights (0 .. 255) times values: as dot().
+inline constexpr int kValueBias = 0;
+inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
+  return dot(sums, p, v);
 }

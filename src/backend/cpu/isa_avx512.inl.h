@@ -101,6 +101,14 @@ inline void store_i8(int8_t* p, F a) {
   store_i8_8(p + 8, high_half(a));
 }
 
+// Whole numbers in [0, 255].
+inline void store_probs(int16_t* p, F a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+}
+inline void store_probs(uint8_t* p, F a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
+
 // Turns kLanes rows of kLanes numbers into columns.
 inline void transpose(F* r) {
   F a[16], b[16];

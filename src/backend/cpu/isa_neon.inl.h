@@ -98,6 +98,16 @@ inline void store_i8(int8_t* p, F a) {
       vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
   __builtin_memcpy(p, &bytes, 4);
 }
+// Whole numbers in [0, 255], as 16-bit words or as unsigned bytes.
+inline void store_probs(int16_t* p, F a) {
+  vst1_s16(p, vmovn_s32(vcvtq_s32_f32(a)));
+}
+inline void store_probs(int8_t* p, F a) {
+  const uint16x4_t words = vmovn_u32(vcvtq_u32_f32(a));
+  const uint32_t bytes =
+      vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
+  __builtin_memcpy(p, &bytes, 4);
+}
 inline float half_to_float(const void* p) {
   __fp16 half;
   __builtin_memcpy(&half, p, 2);

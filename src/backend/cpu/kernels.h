@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "backend/cpu/packed.h"
+#include "encoding/attention_codes.h"
 #include "encoding/encoding.h"
 
 namespace ocelli::cpu {
@@ -96,6 +97,18 @@ struct AttentionArgs {
   float scale;
 };
 
+// The keys and values of a range and one key head in 8 bits, in a form of the set's own
+// (attention_keys.inl.h).
+struct CodedKeys {
+  std::byte* memory;  // coded_bytes() of it, aligned to 64
+  KeySpan span;
+  int64_t kv_head;
+};
+// Queries [t0, t1) of heads [head, head + heads).
+struct QueryBlock {
+  int64_t head, heads, t0, t1;
+};
+
 struct AttentionGradArgs {
   AttentionArgs forward;  // as it was run, float32, with out and log_sum_exp
   const float* dout;
@@ -170,6 +183,14 @@ struct Kernels {
   // (t1 - t0) * heads <= attention_rows.
   int64_t attention_rows;
   void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
+                          float* scratch);
+
+  // The same in 8 bits (encoding/attention_codes.h): keys first, then queries that see all of them
+  // and no other; (t1 - t0) * heads <= coded_rows.
+  int64_t coded_rows;
+  int64_t (*coded_bytes)(int64_t keys, int64_t head_dim);
+  void (*encode_keys)(const AttentionArgs&, const CodedKeys&);
+  void (*attention_coded)(const AttentionArgs&, const CodedKeys&, const QueryBlock&,
                           float* scratch);
 
   // Writes `mean` of tokens [t0, t1).

@@ -26,6 +26,25 @@ inline __m512i _mm512_cvtepi8_epi32(__m128i a) {
 inline __m512 _mm512_cvtepi32_ps(__m512i a) {
   return two_halves(_mm256_cvtepi32_ps(_mm512_castsi512_si256(a)), _mm256_cvtepi32_ps(high_of(a)));
 }
+inline __m512i _mm512_cvtps_epi32(__m512 a) {
+  return two_halves(_mm256_cvtps_epi32(_mm512_castps512_ps256(a)), _mm256_cvtps_epi32(high_of(a)));
+}
+template <class To>
+inline void first_bytes(__m512i a, To* to) {
+  int32_t lanes[16];
+  _mm512_storeu_si512(lanes, a);
+  for (int i = 0; i < 16; ++i) to[i] = To(lanes[i]);
+}
+inline __m256i _mm512_cvtepi32_epi16(__m512i a) {
+  int16_t words[16];
+  first_bytes(a, words);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+}
+inline __m128i _mm512_cvtepi32_epi8(__m512i a) {
+  int8_t bytes[16];
+  first_bytes(a, bytes);
+  return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes));
+}
 inline __m512 _mm512_shuffle_f32x4(__m512 a, __m512 b, int choice) {
   float from[32], to[16];
   _mm512_storeu_ps(from, a);

@@ -1,0 +1,259 @@
+// Attention in 8 bits over coded keys (attention_keys.inl.h): whole numbers in register tiles, a
+// block of 128 keys at a time. encoding/attention_codes.h defines the result bit for bit. Included
+// inside the set's namespace.
+//
+// A set says how it multiplies weights (codes 0 .. 255, kept as DotX) with values (DotW, which add
+// kValueBias): value_dot(), and store_probs() for a vector of whole numbers.
+
+inline constexpr int64_t kCodedRows = 8 * kPackedRows;
+inline constexpr int64_t kQueryStride = kMaxHeadDim + 64 / int64_t(sizeof(CodeX));
+inline constexpr int64_t kBlockVectors = codes::kBlock / kLanes;
+static_assert(kPackedRows <= kLanes);
+
+struct CodedScratch {
+  CodeX* q;        // [kCodedRows][kQueryStride]
+  int32_t* start;  // [kCodedRows]: what the sums of a row's scores begin with, for kPackedBias
+  float* factor;   // [kCodedRows]
+  float* most;     // [kCodedRows]
+  float* total;    // [kCodedRows]
+  float* out;      // [kCodedRows][the shape's width]
+  // Of one tile's rows and one block:
+  int32_t* dots;  // [kPackedRows][codes::kBlock]
+  DotX* probs;
+  float *sums, *before, *now;  // [kLanes]: T, a and c
+
+  explicit CodedScratch(float* p) {
+    const auto take = [&](int64_t bytes) {
+      return (p += (bytes + 63) / 64 * 16) - (bytes + 63) / 64 * 16;
+    };
+    q = reinterpret_cast<CodeX*>(take(kCodedRows * kQueryStride * int64_t(sizeof(CodeX))));
+    start = reinterpret_cast<int32_t*>(take(kCodedRows * 4));
+    factor = take(kCodedRows * 4);
+    most = take(kCodedRows * 4);
+    total = take(kCodedRows * 4);
+    out = take(kCodedRows * kMaxHeadDim * 4);
+    dots = reinterpret_cast<int32_t*>(take(kPackedRows * codes::kBlock * 4));
+    probs = reinterpret_cast<DotX*>(take(kPackedRows * codes::kBlock * int64_t(sizeof(DotX))));
+    sums = take(kLanes * 4);
+    before = take(kLanes * 4);
+    now = take(kLanes * 4);
+  }
+};
+static_assert(kCodedRows * (kQueryStride + kMaxHeadDim + 64) + kPackedRows * codes::kBlock * 2 +
+                  64 * 16 <=
+              kScratchFloats);
+
+// `a` with another number from lane n on.
+inline F first_or(F a, int64_t n, float other) {
+  float all[kLanes];
+  store(all, a);
+  for (int64_t i = n < 0 ? 0 : n; i < kLanes; ++i) all[i] = other;
+  return load(all);
+}
+
+// 255 * 2^u
+inline F exp2_255(F u, float lowest) {
+  const F at = max(u, set(lowest));
+  const F n = nearest(at), f = sub(at, n);
+  const F p = fma(fma(set(codes::kExp3), f, set(codes::kExp2)), f, set(codes::kExp1));
+  return times_exp2(fma(p, f, set(codes::kMostCode)), n);
+}
+
+// Sums of codes of R queries and one tile of keys.
+template <int R>
+inline void score_tile(const CodeX* q, const int32_t* start, const PanelW* keys, int64_t steps,
+                       int32_t* to) {
+  Dots dots[R][kPackedVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const Dots first = kPackedBias ? dots_set(start[r]) : dots_zero();
+#pragma GCC unroll 4
+    for (int v = 0; v < kPackedVectors; ++v) dots[r][v] = first;
+  }
+  for (int64_t s = steps; s > 0; --s, keys += kTileStep, q += kDotDepth) {
+    DotVector at[kPackedVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kPackedVectors; ++v) at[v] = dot_columns(keys + v * kLanes * kDotDepth);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const DotVector splat = dot_splat(q + r * kQueryStride);
+#pragma GCC unroll 4
+      for (int v = 0; v < kPackedVectors; ++v) dots[r][v] = dot(dots[r][v], at[v], splat);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kPackedVectors; ++v) {
+      dots_store(to + r * codes::kBlock + v * kLanes, dots[r][v]);
+    }
+  }
+}
+
+// One row of scores as weights of `count` keys. Returns their largest score, and T.
+template <bool kWhole>
+inline float weigh_row(const int32_t* dots, const float* scales, int64_t count, float factor,
+                       DotX* probs, float* sum_of_codes) {
+  F x[kBlockVectors];
+  F top = set(codes::kNoScore);
+#pragma GCC unroll 8
+  for (int v = 0; v < kBlockVectors; ++v) {
+    x[v] = mul(dots_float(dots_load(dots + v * kLanes)), load(scales + v * kLanes));
+    top = max(top, kWhole ? x[v] : first_or(x[v], count - v * kLanes, codes::kNoScore));
+  }
+  const float most = largest(top);
+  F total = zero();
+#pragma GCC unroll 8
+  for (int v = 0; v < kBlockVectors; ++v) {
+    const F u = mul(sub(x[v], set(most)), set(factor));
+    F code = nearest(exp2_255(u, codes::kLowest));
+    if (!kWhole) code = first_or(code, count - v * kLanes, 0);
+    total = add(total, code);
+    store_probs(probs + v * kLanes, code);
+  }
+  *sum_of_codes = sum(total);
+  return most;
+}
+
+// Weights of the rows [row, row + rows) from their scores in one block.
+inline void weigh_rows(const CodedScratch& s, int64_t row, int64_t rows, const float* scales,
+                       int64_t count) {
+  float gap[kLanes] = {}, e[kLanes], block_most[kLanes];
+  for (int64_t r = 0; r < rows; ++r) {
+    const int32_t* const dots = s.dots + r * codes::kBlock;
+    DotX* const probs = s.probs + r * codes::kBlock;
+    const float factor = s.factor[row + r];
+    block_most[r] = count == codes::kBlock
+                        ? weigh_row<true>(dots, scales, count, factor, probs, s.sums + r)
+                        : weigh_row<false>(dots, scales, count, factor, probs, s.sums + r);
+    gap[r] = -__builtin_fabsf(block_most[r] - s.most[row + r]) * factor;
+  }
+  store(e, div(exp2_255(load(gap), codes::kLowestFactor), set(codes::kMostCode)));
+  for (int64_t r = 0; r < rows; ++r) {
+    const bool more = block_most[r] > s.most[row + r];
+    s.before[r] = more ? e[r] : 1.0f;
+    s.now[r] = more ? 1.0f : e[r];
+    if (more) s.most[row + r] = block_most[r];
+    s.total[row + r] = __builtin_fmaf(s.now[r], s.sums[r], s.total[row + r] * s.before[r]);
+  }
+}
+
+// R rows of weights of `steps` * kDotDepth keys times V vectors of values, added to the rows' sums.
+template <int R, int V>
+inline void value_tile(const CodedScratch& s, const DotW* values, int64_t width, int64_t steps,
+                       float* out) {
+  Dots dots[R][V];
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const Dots first = kValueBias ? dots_set(-kValueBias * int32_t(s.sums[r])) : dots_zero();
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) dots[r][v] = first;
+  }
+  const DotX* probs = s.probs;
+  for (int64_t i = steps; i > 0; --i, values += width * kDotDepth, probs += kDotDepth) {
+    DotVector at[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) at[v] = dot_columns(values + v * kLanes * kDotDepth);
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+      const DotVector splat = dot_splat(probs + r * codes::kBlock);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) dots[r][v] = value_dot(dots[r][v], splat, at[v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; ++r) {
+    const F before = set(s.before[r]), now = set(s.now[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      float* const to = out + r * width + v * kLanes;
+      store(to, fma(now, dots_float(dots[r][v]), mul(load(to), before)));
+    }
+  }
+}
+
+// One block of keys for R rows.
+template <int R>
+inline void coded_tile(const CodedScratch& s, const CodedShape& shape, const std::byte* memory,
+                       int64_t block, int64_t count, int64_t row) {
+  const PanelW* const keys = reinterpret_cast<const PanelW*>(memory) + block * shape.key_block;
+  for (int64_t key = 0; key < count; key += kKeyTile) {
+    score_tile<R>(s.q + row * kQueryStride, s.start + row, keys + key * shape.steps * kDotDepth,
+                  shape.steps, s.dots + key);
+  }
+  weigh_rows(s, row, R,
+             reinterpret_cast<const float*>(memory + shape.scales) + block * codes::kBlock, count);
+  const DotW* const values =
+      reinterpret_cast<const DotW*>(memory + shape.values) + block * shape.value_block;
+  const int64_t steps = (count + kDotDepth - 1) / kDotDepth;
+  float* const out = s.out + row * shape.width;
+  int64_t i = 0;
+  for (; i + kKeyTile <= shape.width; i += kKeyTile) {
+    value_tile<R, kPackedVectors>(s, values + i * kDotDepth, shape.width, steps, out + i);
+  }
+  for (; i < shape.width; i += kLanes) {
+    value_tile<R, 1>(s, values + i * kDotDepth, shape.width, steps, out + i);
+  }
+}
+
+template <int R = kPackedRows>
+inline void coded_tile_rows(int64_t rows, const CodedScratch& s, const CodedShape& shape,
+                            const std::byte* memory, int64_t block, int64_t count, int64_t row) {
+  if constexpr (R > 0) {
+    if (rows == R) return coded_tile<R>(s, shape, memory, block, count, row);
+    coded_tile_rows<R - 1>(rows, s, shape, memory, block, count, row);
+  }
+}
+
+inline void load_coded_queries(const AttentionArgs& p, const QueryBlock& b, int64_t width,
+                               const CodedScratch& s) {
+  const int64_t rows = (b.t1 - b.t0) * b.heads;
+  const float scale = p.scale * codes::kLog2E;
+  for (int64_t row = 0; row < rows; ++row) {
+    const HeadRows<StoredF32> q(p.q, b.t0 + row / b.heads,
+                                (b.head + row % b.heads) * p.q_head_stride, p.q_stride, p.head_dim);
+    int8_t all[kMaxHeadDim];
+    q.ahead(kRowsAhead / b.heads, 0, p.head_dim);
+    s.factor[row] = encode_row_codes(q, 0, nullptr, all) * scale;
+    CodeX* const to = s.q + row * kQueryStride;
+    int32_t sum_of_codes = 0;
+    for (int64_t i = 0; i < width; ++i) {
+      to[i] = all[i];
+      sum_of_codes += all[i];
+    }
+    s.start[row] = -kPackedBias * sum_of_codes;
+    s.most[row] = codes::kNoScore;
+    s.total[row] = 0;
+    for (int64_t i = 0; i < width; i += kLanes) store(s.out + row * width + i, zero());
+  }
+}
+
+inline void attention_coded(const AttentionArgs& p, const CodedKeys& keys, const QueryBlock& b,
+                            float* scratch) {
+  const CodedScratch s(scratch);
+  const int64_t count = keys.span.end > keys.span.begin ? keys.span.end - keys.span.begin : 0;
+  const CodedShape shape(count, p.head_dim);
+  const int64_t rows = (b.t1 - b.t0) * b.heads, parts = (rows + kPackedRows - 1) / kPackedRows;
+  load_coded_queries(p, b, shape.width, s);
+  for (int64_t block = 0; block < shape.blocks; ++block) {
+    const int64_t left = count - block * codes::kBlock;
+    for (int64_t part = 0; part < parts; ++part) {
+      const int64_t row = rows * part / parts, end = rows * (part + 1) / parts;
+      coded_tile_rows(end - row, s, shape, keys.memory, block,
+                      left < codes::kBlock ? left : codes::kBlock, row);
+    }
+  }
+  const float* const scales = reinterpret_cast<const float*>(keys.memory + shape.value_scales);
+  const float* const centres = reinterpret_cast<const float*>(keys.memory + shape.centres);
+  for (int64_t row = 0; row < rows; ++row) {
+    const F inverse = set(1.0f / s.total[row]);
+    const float* const from = s.out + row * shape.width;
+    map_row(p.head_dim,
+            p.out + (b.t0 + row / b.heads) * p.out_stride +
+                (b.head + row % b.heads) * p.out_head_stride,
+            [=](int64_t i, int64_t) {
+              if (count == 0) return zero();
+              return fma(mul(load(from + i), inverse), load(scales + i), load(centres + i));
+            });
+  }
+}

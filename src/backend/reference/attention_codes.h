@@ -1,0 +1,10 @@
+#pragma once
+
+#include "tensor/backend.h"
+
+namespace ocelli::reference {
+
+// A job with low_bits.
+void attention_in_codes(base::ThreadPool& pool, const tensor::AttentionJob& job);
+
+}  // namespace ocelli::reference
