@@ -1,5 +1,5 @@
-// Any config.json is refused, or names encodings and layouts under which a tensor's bytes can all be
-// decoded.
+// Any config.json is refused, or names encodings and layouts under which a tensor's bytes can all
+// be decoded.
 #include <cstdlib>
 #include <cstring>
 

@@ -29,9 +29,8 @@ class CacheFolderTest : public testing::Test {
   // A folder with a file of so many bytes, used so many seconds ago.
   void put(int n, size_t bytes, int seconds) const {
     fs::create_directories(folders_.path_of(name(n)) + "/a/b");
-    ASSERT_TRUE(write_file_atomically(folders_.path_of(name(n)) + "/a/b/c",
-                                      std::string(bytes, 'x'))
-                    .ok());
+    ASSERT_TRUE(
+        write_file_atomically(folders_.path_of(name(n)) + "/a/b/c", std::string(bytes, 'x')).ok());
     fs::last_write_time(folders_.path_of(name(n)),
                         fs::file_time_type::clock::now() - std::chrono::seconds(seconds));
   }

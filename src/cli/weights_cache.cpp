@@ -41,9 +41,9 @@ std::optional<std::string> identity(const std::string& folder, Encoding encoding
     if (!S_ISREG(about.st_mode)) continue;
     hash.update_u64(name.size());
     hash.update(name);
-    for (const int64_t number : {int64_t(about.st_dev), int64_t(about.st_ino),
-                                 int64_t(about.st_size), int64_t(about.st_mtim.tv_sec),
-                                 int64_t(about.st_mtim.tv_nsec)})
+    for (const int64_t number :
+         {int64_t(about.st_dev), int64_t(about.st_ino), int64_t(about.st_size),
+          int64_t(about.st_mtim.tv_sec), int64_t(about.st_mtim.tv_nsec)})
       hash.update_u64(uint64_t(number));
   }
   return hash.finish().hex();
@@ -124,9 +124,8 @@ base::CacheFolder weights_cache_folder(std::string path) {
   return {std::move(path), base::CacheFolder::Kind::kFolders};
 }
 
-std::optional<ConvertedModel> converted_model(const formats::ModelFolder& source,
-                                              Encoding encoding, int threads,
-                                              base::Progress& progress) {
+std::optional<ConvertedModel> converted_model(const formats::ModelFolder& source, Encoding encoding,
+                                              int threads, base::Progress& progress) {
   const auto path = weights_cache_path();
   if (!path.ok()) return std::nullopt;
   return converted_model_in(*path, kWeightsCacheBytes, source, encoding, threads, progress);

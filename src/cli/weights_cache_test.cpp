@@ -106,9 +106,8 @@ TEST_F(WeightsCacheTest, IsShownAndCleared) {
   EXPECT_EQ(cache.usage()->entries, 1);
   EXPECT_GT(cache.usage()->bytes, 3 << 20);
   {
-    const auto held = converted_model_in(root(), 1 << 30,
-                                         formats::ModelFolder::open(model_).value(), Encoding::kQ8,
-                                         1, progress_);
+    const auto held = converted_model_in(
+        root(), 1 << 30, formats::ModelFolder::open(model_).value(), Encoding::kQ8, 1, progress_);
     EXPECT_EQ(cache.clear()->entries, 0);
     EXPECT_TRUE(held->folder.weights().ok());
   }
@@ -122,9 +121,9 @@ TEST_F(WeightsCacheTest, ManyAtTheSameTime) {
   const auto work = [&](int seed) {
     int got = 0;
     for (int i = 0; i < kTries && got < kWanted; ++i) {
-      const auto out = converted_model_in(
-          root(), int64_t{4} << 20, formats::ModelFolder::open(model_).value(),
-          (seed + i) % 2 ? Encoding::kQ8 : Encoding::kQ4, 1, progress_);
+      const auto out =
+          converted_model_in(root(), int64_t{4} << 20, formats::ModelFolder::open(model_).value(),
+                             (seed + i) % 2 ? Encoding::kQ8 : Encoding::kQ4, 1, progress_);
       if (!out) {  // somebody else is making it
         usleep(10'000);
         continue;

@@ -85,8 +85,7 @@ struct StripRow {
     OCELLI_CHECK(w.layout == Layout::kPacked && r >= 0 && r < w.rows, "a row of a packed weight");
     const StripShape s = strip_shape(w.encoding, w.rows, w.cols);
     std::memcpy(&scale, w.data + r * int64_t(sizeof scale), sizeof scale);
-    strip = reinterpret_cast<const uint8_t*>(w.data) + s.scale_bytes() +
-            r / kStrip * s.strip_bytes;
+    strip = reinterpret_cast<const uint8_t*>(w.data) + s.scale_bytes() + r / kStrip * s.strip_bytes;
     blocks = s.blocks;
   }
 
@@ -148,7 +147,8 @@ void plain_row(const Weight& packed, int64_t r, std::byte* row) {
     }
     return;
   }
-  std::memset(row + sizeof(float), 0, size_t(row_bytes(packed.encoding, packed.cols)) - sizeof(float));
+  std::memset(row + sizeof(float), 0,
+              size_t(row_bytes(packed.encoding, packed.cols)) - sizeof(float));
   uint8_t codes[kBlock], halves[kHalf];
   for (int64_t b = 0; b < from.blocks; ++b) {
     const int both = from.q4_codes(b, codes);

@@ -44,9 +44,7 @@ std::shared_ptr<Embeddings> parse(std::string_view text, int64_t rows, int64_t c
 }  // namespace
 
 DiskCache::DiskCache(DiskCacheOptions options)
-    : options_(std::move(options)),
-      files_(folder(options_.folder)),
-      opened_(base::file_time()) {}
+    : options_(std::move(options)), files_(folder(options_.folder)), opened_(base::file_time()) {}
 
 std::shared_ptr<const Embeddings> DiskCache::find(const ImageKey& key, int64_t rows,
                                                   int64_t columns) {

@@ -180,8 +180,7 @@ Status Checkpoint::take_encoded(const EncodedTensors& encoded) {
       return fail(Code::kBadInput,
                   "is " + found->dtype + " " + shape_text(found->shape) + " but " +
                       shape_text(e.shape) + " as " + std::string(encoding::name(e.encoding)) +
-                      " is U8 " + shape_text(stored) +
-                      "; config.json is of another model",
+                      " is U8 " + shape_text(stored) + "; config.json is of another model",
                   base::printable(name, 100));
     }
   }

@@ -64,17 +64,16 @@ Json quantization_config(const EncodedTensors& tensors) {
   for (const auto& [name, tensor] : tensors) {
     Json shape = Json::array();
     for (const int64_t n : tensor.shape) shape.push_back(n);
-    Json entry = Json::object(
-        {{"encoding", encoding::name(tensor.encoding)}, {"shape", std::move(shape)}});
+    Json entry =
+        Json::object({{"encoding", encoding::name(tensor.encoding)}, {"shape", std::move(shape)}});
     if (tensor.layout == encoding::Layout::kPacked) {
       entry.set("layout", encoding::kStripsName);
       version = 2;
     }
     weights.set(name, std::move(entry));
   }
-  return Json::object({{"quant_method", kQuantMethod},
-                       {"version", version},
-                       {"weights", std::move(weights)}});
+  return Json::object(
+      {{"quant_method", kQuantMethod}, {"version", version}, {"weights", std::move(weights)}});
 }
 
 Result<EncodedTensors> read_quantization_config(const Json& config) {
@@ -86,8 +85,8 @@ Result<EncodedTensors> read_quantization_config(const Json& config) {
     if (method != kQuantMethod) return {};
     OCELLI_ASSIGN(const int64_t version, part->get_int("version", {1, INT32_MAX}));
     if (version > kQuantVersion) {
-      return fail(Code::kBadInput, "version " + std::to_string(version) +
-                                       " is newer than this program; update it");
+      return fail(Code::kBadInput,
+                  "version " + std::to_string(version) + " is newer than this program; update it");
     }
     const Json* weights = part->find("weights");
     if (!weights || !weights->is_object())

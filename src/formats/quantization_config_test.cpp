@@ -24,10 +24,10 @@ class QuantizationConfigTest : public testing::Test {
  protected:
   // The error of opening a folder with w as U8 `stored` and this config.
   std::string refusal(const std::string& stored, size_t bytes, const Json& quantization) {
-    folder_.write("model.safetensors",
-                  safetensors("{" + entry("w", "U8", stored, "[0," + std::to_string(bytes) + "]") +
-                                  "}",
-                              bytes));
+    folder_.write(
+        "model.safetensors",
+        safetensors("{" + entry("w", "U8", stored, "[0," + std::to_string(bytes) + "]") + "}",
+                    bytes));
     folder_.write("config.json",
                   Json::object({{"model_type", "x"}, {kQuantizationKey, quantization}}).dump());
     auto weights = ModelFolder::open(folder_.path()).value().weights();
@@ -36,8 +36,8 @@ class QuantizationConfigTest : public testing::Test {
     return "";
   }
   std::string refusal_of(const std::string& entry_json) {
-    const std::string text = R"({"quant_method": "ocelli", "version": 1, "weights": {"w": )" +
-                             entry_json + "}}";
+    const std::string text =
+        R"({"quant_method": "ocelli", "version": 1, "weights": {"w": )" + entry_json + "}}";
     return refusal("[2,36]", 72, Json::parse(text).value());
   }
 

@@ -369,10 +369,10 @@ struct PackedFile {
                          const std::string& shape, const void* from, int64_t count) {
       const size_t begin = data.size();
       data.append(static_cast<const char*>(from), size_t(count));
-      header += (header.size() > 1 ? "," : "") +
-                formats::entry(name, dtype, shape,
-                               "[" + std::to_string(begin) + "," + std::to_string(data.size()) +
-                                   "]");
+      header +=
+          (header.size() > 1 ? "," : "") +
+          formats::entry(name, dtype, shape,
+                         "[" + std::to_string(begin) + "," + std::to_string(data.size()) + "]");
     };
     for (const auto& [name, w] : all.matrices) {
       const int64_t bytes = encoding::strip_shape(w.encoding, w.rows, w.cols).bytes();

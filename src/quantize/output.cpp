@@ -14,8 +14,8 @@ namespace ocelli::quantize {
 using base::Code;
 using base::fail;
 using base::Json;
-using base::ResumableFile;
 using base::Result;
+using base::ResumableFile;
 using base::Status;
 using encoding::Encoding;
 
@@ -134,9 +134,10 @@ class FileWriter {
   Status encode(const OutTensor& t, int64_t first, int64_t count, std::vector<std::byte>& out) {
     if (options_.cancel) OCELLI_TRY(options_.cancel->check());
     if (encode_rows(t, first, count, pool_, out.data())) return {};
-    return fail(Code::kBadInput, "holds numbers that " + std::string(encoding::name(t.encoding)) +
-                                     " cannot store; give it another type (--tensor " +
-                                     base::printable(t.parameter.name, 100) + "=bf16)",
+    return fail(Code::kBadInput,
+                "holds numbers that " + std::string(encoding::name(t.encoding)) +
+                    " cannot store; give it another type (--tensor " +
+                    base::printable(t.parameter.name, 100) + "=bf16)",
                 base::printable(t.parameter.name, 100));
   }
   void tell(const OutTensor& t, int64_t first, int64_t count) const {
@@ -181,10 +182,9 @@ bool encode_rows(const OutTensor& t, int64_t first, int64_t count, base::ThreadP
         for (int64_t r = begin; r < end; ++r) {
           std::byte* to = out + r * stride;
           if (copies) {  // blocks stay as they are: the file means the same numbers
-            const int64_t from = t.interleaved_heads
-                                     ? formats::interleaved_row(first + r, t.rows,
-                                                                t.interleaved_heads)
-                                     : first + r;
+            const int64_t from = t.interleaved_heads ? formats::interleaved_row(first + r, t.rows,
+                                                                                t.interleaved_heads)
+                                                     : first + r;
             std::copy_n(w->row(from), stride, to);
             continue;
           }
@@ -200,8 +200,7 @@ bool encode_rows(const OutTensor& t, int64_t first, int64_t count, base::ThreadP
 }
 
 std::vector<OutTensor> plan_tensors(const std::vector<Choice>& choices,
-                                    const formats::Checkpoint& weights,
-                                    encoding::Layout layout) {
+                                    const formats::Checkpoint& weights, encoding::Layout layout) {
   std::vector<OutTensor> out;
   for (const Choice& c : choices) {
     OutTensor t;
@@ -268,8 +267,8 @@ Json safetensors_index(const std::vector<OutFile>& files) {
       total += int64_t(t.bytes());
     }
   }
-  return Json::object({{"metadata", Json::object({{"total_size", total}})},
-                       {"weight_map", std::move(map)}});
+  return Json::object(
+      {{"metadata", Json::object({{"total_size", total}})}, {"weight_map", std::move(map)}});
 }
 
 Result<OutFile> plan_gguf(std::string name, const formats::GgufHeader& header,
