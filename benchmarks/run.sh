@@ -4,8 +4,10 @@
 # Checkpoints and GGUF files are made once, in BUILD/bench. Variables:
 #   LLAMA_CPP=FOLDER   where llama-bench and llama-mtmd-cli are, if not on PATH
 #   PYTHON=PROGRAM     with benchmarks/peers/requirements.txt installed, to write the GGUF files
+#   OPENVINO=PROGRAM   a Python with benchmarks/peers/openvino-requirements.txt, to compare with that
 #   THREADS=1,2  ROUNDS=3  COMPARE="--bits 16"   of the comparison (compare.py --help)
 #   MICRO=REGEX        which micro-benchmarks (none: ^$)
+#   CURVES=no          leave out how cost grows, and two threads against one
 # What is left out, and why, is said at the end.
 set -eu
 cd "$(dirname "$0")/.."
@@ -55,6 +57,14 @@ for model in "$@"; do
   fi
   echo "== $model"
   "$ocelli" bench "$folder" --width 1024 --height 256
+  if [ "${CURVES:-yes}" != no ]; then
+    echo "== $model: how cost grows"
+    python3 benchmarks/growth.py --ocelli "$ocelli" --model "$folder" -- --weights q8 ||
+      skip "growth of $model: failed, see above"
+    echo "== $model: two threads against one"
+    python3 benchmarks/two_threads.py --ocelli "$ocelli" --model "$folder" -- --weights q8 ||
+      skip "two threads of $model: failed or slower, see above"
+  fi
   [ -n "$peers" ] || continue
   if [ ! -f "$folder/gguf/text-Q4_0.gguf" ]; then  # the last that is written
     if ! "$python" -c "import gguf, numpy" 2>/dev/null; then
@@ -64,8 +74,18 @@ for model in "$@"; do
     fi
     "$python" benchmarks/peers/write_gguf.py "$folder" "$folder/gguf"
   fi
-  echo "== $model beside llama.cpp"
-  "$python" benchmarks/peers/compare.py --ocelli "$ocelli" --model "$folder" --gguf "$folder/gguf" \
+  openvino=""
+  if [ -n "${OPENVINO:-}" ]; then
+    if [ -f "$folder/openvino/text-i4.xml" ] ||
+      "$OPENVINO" benchmarks/peers/openvino_export.py "$folder" "$folder/openvino"; then
+      openvino="--openvino $folder/openvino --python $OPENVINO"
+    else
+      skip "comparison of $model with OpenVINO: the export failed, see above"
+    fi
+  fi
+  echo "== $model beside its peers"
+  # shellcheck disable=SC2086  # several words
+  "$python" benchmarks/peers/compare.py --ocelli "$ocelli" --model "$folder" --gguf "$folder/gguf" $openvino \
     --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ${COMPARE:-} ||
     skip "parts of the comparison of $model: failed, see above"
 done

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Ocelli beside llama.cpp on the same dimensions, machine and minutes; prints ratios.
+"""Ocelli beside llama.cpp and OpenVINO on the same dimensions, machine and minutes; prints ratios.
 
     python3 benchmarks/peers/compare.py --ocelli build/release/bin/ocelli --model CHECKPOINT \\
         --gguf FOLDER [--llama-cpp FOLDER] [--threads 1,2] [--rounds 3] [--json FILE]
 
 CHECKPOINT is a random one of the true dimensions (random_checkpoint), FOLDER what write_gguf.py
 made of it. llama-bench and llama-mtmd-cli are looked for in --llama-cpp or on PATH; none of
-llama.cpp is kept or built here. Needs only Python's own library.
+llama.cpp is kept or built here. --openvino names a folder of openvino_export.py, and --python an
+interpreter with OpenVINO. Needs only Python's own library itself.
 
 Programs take turns (ours, theirs, ours, theirs ...) with the same number of threads. Pairs are
 dropped where either run got fewer than 0.9 CPUs per thread (--min-cpus), because a ratio won while
@@ -24,8 +25,8 @@ from collections import defaultdict
 
 import machine
 import report
-from programs import (LlamaCpp, METRICS, Ocelli, ProgramError, Settings, find_llama_cpp,
-                      write_noise_png)
+from programs import (LlamaCpp, METRICS, Ocelli, OpenVino, ProgramError, Settings,
+                      find_llama_cpp, write_noise_png)
 
 STEPS = {  # which call of a program gives which metrics
     "picture": ("tile", "first_token", "memory_picture"),
@@ -39,17 +40,24 @@ UNAFFECTED = ("memory_text", "memory_picture")  # by a busy machine
 def peers(options, tools):
     """[(ours, [theirs by format])]: 16-bit against 16-bit, 8 against 8, 4 against 4."""
     def file(kind, name):
+        if not options.gguf:
+            return None
         path = os.path.join(options.gguf, f"{kind}-{name}.gguf")
         return path if os.path.exists(path) else None
 
     def theirs(text, mmproj):
-        if file("text", text):
+        if tools and file("text", text):
             return LlamaCpp(*tools, file("text", text), file("mmproj", mmproj))
         return None
 
     groups = {"16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
               "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16")]),
               "4": ("q4", [theirs("Q4_0", "Q8_0"), theirs("Q4_0", "F16")])}
+    if options.openvino:
+        python, folder = options.python, options.openvino
+        groups["16"][1].append(OpenVino(python, folder, "vision-f32", "text-f32", "f32"))
+        groups["8"][1].append(OpenVino(python, folder, "vision-i8", "text-i8"))
+        groups["4"][1].append(OpenVino(python, folder, "vision-i8", "text-i4"))
     wanted = [groups[bits] for bits in options.bits.split(",")]
     return [(Ocelli(options.ocelli, options.model, weights), [o for o in others if o])
             for weights, others in wanted if any(others)]
@@ -81,6 +89,8 @@ class Comparison:
                     use = list({other.text: other for other in reversed(others)}.values())[::-1]
                     if step == "picture":
                         use = [other for other in others if other.mmproj]
+                    if step == "load":  # OpenVINO's would be Python's
+                        use = [other for other in use if not isinstance(other, OpenVino)]
                     try:
                         for other in use:  # ours before each of theirs: A B A B
                             self.turn(ours, step, threads)
@@ -95,7 +105,8 @@ def table_rows(log, options):
     rows = pairs(log, options.min_cpus, options.processor_time)
     together = defaultdict(list)
     for row in rows:
-        key = (list(METRICS).index(row.metric), row.threads, row.ours_label)
+        program = row.peer_label.split()[0]
+        key = (list(METRICS).index(row.metric), row.threads, row.ours_label, program)
         together[key].append(row)
     return [report.strongest(together[key]) for key in sorted(together)]
 
@@ -117,6 +128,8 @@ def pairs(log, min_cpus, processor_time):
         if not same or ours != [True, False]:
             continue
         for metric in STEPS[mine["step"]]:
+            if metric not in mine["values"] or metric not in other["values"]:
+                continue
             key = (metric, mine["threads"], mine["program"], other["program"])
             row = rows.setdefault(key, report.Row(*key, [], []))
             if metric in UNAFFECTED:
@@ -150,6 +163,8 @@ def arguments():
     parser.add_argument("--model", help="checkpoint in Hugging Face layout")
     parser.add_argument("--gguf", help="folder written by write_gguf.py")
     parser.add_argument("--llama-cpp", help="folder of llama-bench and llama-mtmd-cli")
+    parser.add_argument("--openvino", help="folder written by openvino_export.py")
+    parser.add_argument("--python", default=sys.executable, help="an interpreter with openvino")
     parser.add_argument("--micro", help="micro-benchmark program, for the machine's limits")
     parser.add_argument("--threads", type=numbers, default=[1], help="for example 1,2")
     parser.add_argument("--rounds", type=int, default=3)
@@ -169,8 +184,9 @@ def arguments():
     options.steps = options.steps.split(",")
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"no such step ({', '.join(unknown)})")
-    if not options.again and not (options.ocelli and options.model and options.gguf):
-        parser.error("--ocelli, --model and --gguf are needed")
+    if not options.again and not (options.ocelli and options.model and
+                                  (options.gguf or options.openvino)):
+        parser.error("--ocelli, --model and one of --gguf and --openvino are needed")
     return options
 
 
@@ -189,14 +205,15 @@ def main():
     if options.again:
         return again(options)
     tools = find_llama_cpp(options.llama_cpp)
-    if not tools:
+    if not tools and not options.openvino:
         sys.exit("llama-bench and llama-mtmd-cli not found; put them on PATH or give --llama-cpp")
     groups = peers(options, tools)
     if not groups:
         sys.exit(f"no text-F16.gguf, text-BF16.gguf or text-Q8_0.gguf in {options.gguf}")
     facts = machine.describe()
     facts["limits"] = machine.limits(options.micro)
-    facts["versions"] = [groups[0][0].version(), groups[0][1][0].version()]
+    programs = {other.label.split()[0]: other for _, others in groups for other in others}
+    facts["versions"] = [groups[0][0].version(), *(p.version() for p in programs.values())]
     width, height = (int(n) for n in options.picture.split("x"))
     with open(os.path.join(options.model, "config.json"), encoding="utf-8") as file:
         config = json.load(file)

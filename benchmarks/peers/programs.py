@@ -16,6 +16,8 @@ import time
 import zlib
 from dataclasses import dataclass, field
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
 # name: (title, unit, True if more is better)
 METRICS = {
     "tile": ("vision encode, per tile", "s", False),
@@ -179,6 +181,46 @@ class LlamaCpp:
                                errors[-2000:])
         return Run({"tile": statistics.median(slices), "first_token": seconds,
                     "memory_picture": memory}, {"cpus": share, "slices": slices})
+
+
+class OpenVino:
+    """OpenVINO on what openvino_export.py wrote, through openvino_peer.py and a Python that has it."""
+
+    def __init__(self, python, folder, vision, text, precision=""):
+        self.python, self.precision = python, precision
+        self.mmproj, self.text = (os.path.join(folder, name + ".xml") for name in (vision, text))
+        types = dict.fromkeys(name.split("-")[-1] for name in (text, vision))
+        self.label = "OpenVINO " + "+".join(types)
+
+    def _run(self, s, *arguments):
+        command = [self.python, os.path.join(HERE, "openvino_peer.py"), "--text", self.text,
+                   "--threads", str(s.threads), *arguments]
+        command += ["--precision", self.precision] if self.precision else []
+        text, _, _, share, memory = execute(command)
+        return json.loads(text.strip().splitlines()[-1]), share, memory
+
+    def version(self):
+        code = "import openvino; print('OpenVINO', openvino.__version__)"
+        return execute([self.python, "-c", code])[0].strip()
+
+    def _prompt(self, s, tokens):
+        return self._run(s, "--prompt", str(tokens), "--repeat", str(s.repeat))
+
+    def text_128(self, s):
+        out, share, _ = self._prompt(s, 128)
+        return Run({"prefill_128": out["prefill"]}, {"cpus": share})
+
+    def text_512(self, s):
+        out, share, memory = self._prompt(s, 512)
+        return Run({"prefill_512": out["prefill"], "memory_text": memory}, {"cpus": share})
+
+    def load(self, s):
+        raise ProgramError("OpenVINO's start is Python's here; not compared")
+
+    def picture(self, s):
+        out, share, memory = self._run(s, "--vision", self.mmproj, "--tiles", str(s.tiles))
+        return Run({"tile": out["tile"], "first_token": out["first_token"],
+                    "memory_picture": memory}, {"cpus": share})
 
 
 def slice_seconds(log):

@@ -14,7 +14,7 @@ namespace {
 
 // The most that kernels keep for each thread: panels of unpacked weights and of activations. A
 // panel is never larger than the matrix it comes from.
-constexpr int64_t kKernelScratchPerThread = int64_t{4} << 20;
+constexpr int64_t kKernelScratchPerThread = int64_t{6} << 20;
 
 }  // namespace
 
