@@ -161,11 +161,13 @@ Run make_quantize(CLI::App& app) {
       ->type_name("LAYOUT")
       ->check(CLI::IsMember({"packed", "plain"}));
   app.add_option("--mmproj", flags->mmproj, "the vision tower of a .gguf model")->type_name("FILE");
-  app.add_option("--data", flags->data,
-                 "measure on this: a .txt or .jsonl file, or a folder of pictures (default: answers "
-                 "that the model samples itself)")
+  app.add_option(
+         "--data", flags->data,
+         "measure on this: a .txt or .jsonl file, or a folder of pictures (default: answers "
+         "that the model samples itself)")
       ->type_name("PATH");
-  app.add_option("--tokens", flags->tokens, "how many tokens to measure on (default: 1024, of large models down to 256)")
+  app.add_option("--tokens", flags->tokens,
+                 "how many tokens to measure on (default: 1024, of large models down to 256)")
       ->type_name("N");
   app.add_option("--seed", flags->seed, "of the sampled answers (default: 0)")->type_name("N");
   app.add_flag("--no-certificate", flags->no_certificate, "write only, measure nothing");

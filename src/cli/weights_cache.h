@@ -16,7 +16,7 @@ inline constexpr int64_t kWeightsCacheBytes = int64_t{32} << 30;  // of all conv
 
 struct ConvertedModel {
   formats::ModelFolder folder;
-  bool fresh = false;  // put there just now
+  bool fresh = false;            // put there just now
   base::CacheFolder::Hold hold;  // until the files are open: other processes leave them there
 };
 

@@ -1,5 +1,5 @@
-// Layout::kPacked: q8 and q4 weights in strips of 16 rows, as products read them. The same for every
-// instruction set, so that files hold it, too ("strips-16x4").
+// Layout::kPacked: q8 and q4 weights in strips of 16 rows, as products read them. The same for
+// every instruction set, so that files hold it, too ("strips-16x4").
 //
 // Float32 scales S[strips * 16], then the strips, everything a multiple of 64 bytes; rows past the
 // end are zeros, and so are columns up to a whole block of 32.
@@ -24,8 +24,8 @@ inline constexpr int64_t kStrip = 16, kStepColumns = 4, kStepBytes = kStrip * kS
 inline constexpr int64_t kQ8BlockBytes = kBlock * kStrip;  // of a strip
 inline constexpr int64_t kQ4BlockBytes = kQ8BlockBytes / 2, kQ4HeadBytes = 64;
 inline constexpr int64_t kGroupBlocks = kGroup / kBlock;
-inline constexpr int kPackedOffset = 128;          // of stored q8 codes
-inline constexpr int64_t kStripAlignment = 64;     // of the memory, for products
+inline constexpr int kPackedOffset = 128;       // of stored q8 codes
+inline constexpr int64_t kStripAlignment = 64;  // of the memory, for products
 
 struct StripShape {
   int64_t strips, blocks, groups, strip_bytes;
@@ -37,13 +37,12 @@ bool has_strips(Encoding encoding);  // q8, q4
 // Requires has_strips(). Does not overflow for up to 2^31 rows and columns.
 StripShape strip_shape(Encoding encoding, int64_t rows, int64_t cols);
 
-// Packs rows [first, first + count) of a plain weight, count at most 16, as one strip: 16 scales and
-// strip_bytes.
-void pack_strip(const Weight& plain, int64_t first, int64_t count, float* scales,
-                std::byte* strip);
+// Packs rows [first, first + count) of a plain weight, count at most 16, as one strip: 16 scales
+// and strip_bytes.
+void pack_strip(const Weight& plain, int64_t first, int64_t count, float* scales, std::byte* strip);
 
-// Row `r` of a packed weight as it is in the plain layout, row_bytes(encoding, cols), or as float32.
-// Memory need not be aligned.
+// Row `r` of a packed weight as it is in the plain layout, row_bytes(encoding, cols), or as
+// float32. Memory need not be aligned.
 void plain_row(const Weight& packed, int64_t r, std::byte* row);
 void unpack_row(const Weight& packed, int64_t r, float* out);
 

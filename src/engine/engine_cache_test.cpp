@@ -52,7 +52,9 @@ class EngineCache : public testing::Test {
     if (engine->disk_cache()) out.hits = engine->disk_cache()->hits();
     return out;
   }
-  int64_t entries() const { return DiskCache::folder(folder_.path("pictures")).usage().value().entries; }
+  int64_t entries() const {
+    return DiskCache::folder(folder_.path("pictures")).usage().value().entries;
+  }
   formats::TempFolder folder_;
 };
 

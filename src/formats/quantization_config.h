@@ -19,7 +19,7 @@ namespace ocelli::formats {
 
 inline constexpr char kQuantizationKey[] = "quantization_config";
 inline constexpr char kQuantMethod[] = "ocelli";
-inline constexpr int64_t kQuantVersion = 2;  // the newest that is read
+inline constexpr int64_t kQuantVersion = 2;                   // the newest that is read
 inline constexpr int64_t kMaxEncodedSide = int64_t{1} << 31;  // rows, or columns
 
 struct EncodedTensor {

@@ -19,7 +19,7 @@ struct TensorInfo {
   std::optional<encoding::Encoding> encoding;  // nothing where weights cannot have this dtype
   std::vector<int64_t> shape;                  // none: a single number
   encoding::Layout layout = encoding::Layout::kPlain;  // kPacked: all bytes are one packed weight
-  std::span<const std::byte> bytes;            // in a mapped file; aligned to nothing
+  std::span<const std::byte> bytes;                    // in a mapped file; aligned to nothing
 };
 
 // "[49280, 576]"

@@ -32,8 +32,7 @@ void copy_numbers(const ParameterRef& from, float* out) {
     std::copy_n(from.vector->f32(), from.vector->count(), out);
     return;
   }
-  for (int64_t r = 0; r < w->rows; ++r)
-    encoding::read_row(*w, r, out + r * w->cols);
+  for (int64_t r = 0; r < w->rows; ++r) encoding::read_row(*w, r, out + r * w->cols);
 }
 
 Result<float*> Adapter::State::take(int64_t count) {

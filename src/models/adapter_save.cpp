@@ -106,9 +106,7 @@ RowEdit replacing(const ReplacedParameter& r) {
 
 // The base matrix of a tied head, row by row.
 RowEdit reading(const nn::Weight& w) {
-  return [w](int64_t row, std::span<float> numbers) {
-    encoding::read_row(w, row, numbers.data());
-  };
+  return [w](int64_t row, std::span<float> numbers) { encoding::read_row(w, row, numbers.data()); };
 }
 
 }  // namespace

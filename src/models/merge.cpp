@@ -27,8 +27,7 @@ void fill(const ParameterRef& p, const RowEdit& edit, base::ThreadPool& pool, fl
       [&](int64_t begin, int64_t end) {
         for (int64_t r = begin; r < end; ++r) {
           float* row = out + r * cols;
-          if (p.weight->data)
-            encoding::read_row(*p.weight, r, row);
+          if (p.weight->data) encoding::read_row(*p.weight, r, row);
           edit(r, {row, size_t(cols)});
         }
       },

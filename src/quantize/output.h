@@ -22,8 +22,9 @@ struct OutTensor {
   std::vector<int64_t> shape;      // the fastest dimension last
   models::ParameterRef parameter;  // where the numbers come from
   int64_t rows = 1, cols = 0;
-  bool fallback = false;          // Choice::fallback
-  int64_t interleaved_heads = 0;  // heads whose rows are stored in llama.cpp's order; 0: as they are
+  bool fallback = false;  // Choice::fallback
+  int64_t interleaved_heads =
+      0;  // heads whose rows are stored in llama.cpp's order; 0: as they are
   encoding::Layout layout = encoding::Layout::kPlain;
 
   uint64_t bytes() const {
@@ -66,7 +67,7 @@ struct WriteOptions {
   base::Progress* progress = nullptr;
   const base::CancelToken* cancel = nullptr;
   uint64_t checkpoint_bytes = uint64_t{64} << 20;  // written between two places to go on from
-  int64_t piece_bytes = int64_t{8} << 20;            // made and written at a time
+  int64_t piece_bytes = int64_t{8} << 20;          // made and written at a time
 };
 
 // Writes what an earlier run has not, tensor by tensor; memory is a few rows. Errors: a number that

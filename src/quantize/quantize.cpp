@@ -49,9 +49,8 @@ uint32_t file_type(Encoding e) {
 Encoding usual(const std::vector<OutTensor>& tensors) {
   std::map<Encoding, int64_t> numbers;
   for (const OutTensor& t : tensors) numbers[t.encoding] += t.rows * t.cols;
-  const auto most = std::max_element(numbers.begin(), numbers.end(), [](auto& a, auto& b) {
-    return a.second < b.second;
-  });
+  const auto most = std::max_element(numbers.begin(), numbers.end(),
+                                     [](auto& a, auto& b) { return a.second < b.second; });
   return most == numbers.end() ? Encoding::kF32 : most->first;
 }
 
@@ -76,10 +75,11 @@ class Run {
     out_.resumed = work.resumed();
     out_.certificate.recipe = recipe_.text();
     out_.certificate.format = gguf() ? "GGUF" : "safetensors";
-    base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0, options_.certificate ? 0.3 : 1);
-    OCELLI_TRY(write_files(files_, work, loaded_, pool_,
-                           {&writing, options_.cancel, options_.checkpoint_bytes,
-                            options_.piece_bytes}));
+    base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0,
+                                 options_.certificate ? 0.3 : 1);
+    OCELLI_TRY(
+        write_files(files_, work, loaded_, pool_,
+                    {&writing, options_.cancel, options_.checkpoint_bytes, options_.piece_bytes}));
     if (!gguf()) OCELLI_TRY(write_side_files(work));
     if (options_.certificate) OCELLI_TRY(certify(work));
     OCELLI_TRY(put_into_place(work));
@@ -90,9 +90,7 @@ class Run {
   bool gguf() const { return recipe_.format() == Format::kGguf; }
   // One file beside another instead of a folder.
   bool single() const { return gguf() && formats::is_gguf_name(output_); }
-  base::Progress& progress() {
-    return options_.progress ? *options_.progress : no_progress_;
-  }
+  base::Progress& progress() { return options_.progress ? *options_.progress : no_progress_; }
 
   std::string text_file() const {
     return single() ? fs::path(output_).filename().string() : stem() + ".gguf";
@@ -143,7 +141,8 @@ class Run {
       out_.certificate.parameters += c.parameter.count();
     }
     if (coded)
-      out_.warnings.push_back("the source is quantized itself; what it lost before is not measured");
+      out_.warnings.push_back(
+          "the source is quantized itself; what it lost before is not measured");
     return {};
   }
 
@@ -193,9 +192,9 @@ class Run {
   }
 
   Status plan_folder() {
-    OCELLI_ASSIGN(files_, plan_safetensors(
-                              plan_tensors(choices_, loaded_.checkpoint, options_.layout),
-                              options_.shard_bytes, fingerprint()));
+    OCELLI_ASSIGN(files_,
+                  plan_safetensors(plan_tensors(choices_, loaded_.checkpoint, options_.layout),
+                                   options_.shard_bytes, fingerprint()));
     return {};
   }
 
@@ -318,7 +317,8 @@ class Run {
     const std::string text = summary.dump();
     for (const OutFile& f : files_) {
       const auto [at, room] = f.reserved.at(kCertificateKey);
-      if (text.size() > room) return fail(Code::kInternal, "the certificate is too long; report it");
+      if (text.size() > room)
+        return fail(Code::kInternal, "the certificate is too long; report it");
       OCELLI_ASSIGN(base::ResumableFile file, work.file(f.name));
       OCELLI_TRY(file.patch(at, std::as_bytes(std::span(text))));
       OCELLI_TRY(file.finish());

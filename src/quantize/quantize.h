@@ -12,13 +12,13 @@
 namespace ocelli::quantize {
 
 struct QuantizeOptions {
-  bool replace = false;      // what stands at the output
-  bool certificate = true;   // measure afterwards
-  bool per_tensor = false;   // with the table of tensors
+  bool replace = false;     // what stands at the output
+  bool certificate = true;  // measure afterwards
+  bool per_tensor = false;  // with the table of tensors
   // Gives text weights eight bits, those first that lose most, until the mean KL divergence on
   // sampled text that the certificate does not use is at most this.
   std::optional<double> target_kl;
-  HeldOutOptions held_out;   // its progress and cancel are those below
+  HeldOutOptions held_out;       // its progress and cancel are those below
   engine::EngineOptions engine;  // threads, decoders: how both models run while measuring
   // Of q8 and q4 in a folder: rows, or packed as products read them, so that starts copy nothing.
   encoding::Layout layout = encoding::Layout::kPacked;
@@ -34,7 +34,7 @@ struct Quantized {
   bool resumed = false;            // went on where another run was cut off
   int64_t fallbacks = 0;           // tensors stored as f16 since their rows are no whole blocks
   std::vector<std::string> warnings;
-  MixedPrecision mixed;  // of QuantizeOptions::target_kl
+  MixedPrecision mixed;     // of QuantizeOptions::target_kl
   Certificate certificate;  // sizes always; the rest where it was asked for
 };
 

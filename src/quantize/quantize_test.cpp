@@ -104,9 +104,8 @@ TEST_F(QuantizeTest, FolderHoldsWhatWasMeant) {
     const auto out = write(type, type, Format::kSafetensors, {"layers.1.mlp.up_proj=q4_0"});
     ASSERT_TRUE(out.ok()) << message(out);
     const auto folder = formats::ModelFolder::open(path(type)).value();
-    expect_same_numbers(folder, Recipe::parse(type, {"layers.1.mlp.up_proj=q4_0"},
-                                              Format::kSafetensors)
-                                    .value());
+    expect_same_numbers(
+        folder, Recipe::parse(type, {"layers.1.mlp.up_proj=q4_0"}, Format::kSafetensors).value());
     EXPECT_EQ(folder.weights()->total_bytes(), out->certificate.bytes);
     EXPECT_EQ(out->certificate.format, "safetensors");
     EXPECT_THAT(out->certificate.recipe, HasSubstr(type));
@@ -125,8 +124,9 @@ TEST_F(QuantizeTest, FolderIsMappedAndComplete) {
     options_.replace = true;
     ASSERT_TRUE(write("q4", "q4", Format::kSafetensors).ok());
     const bool packed = layout == encoding::Layout::kPacked;
-    const models::LoadedModel loaded = load(formats::ModelFolder::open(path("q4")).value(), pool,
-                                            {.weights = {}, .pack_for = packed ? backend.get() : nullptr});
+    const models::LoadedModel loaded =
+        load(formats::ModelFolder::open(path("q4")).value(), pool,
+             {.weights = {}, .pack_for = packed ? backend.get() : nullptr});
     // Nothing but the vectors is copied.
     EXPECT_EQ(loaded.storage_bytes, before.storage_bytes);
     EXPECT_GT(loaded.mapped_bytes, 0);

@@ -53,8 +53,8 @@ struct AttentionJob {
   std::span<const KeyRange> ranges;  // T of them
   float scale = 1;
   float* log_sum_exp = nullptr;  // [T, H], written if not null: what attention_grad needs
-  // As encoding/attention_codes.h defines it. Runs of queries with one range share their keys' 8-bit
-  // form, so it is for queries that see the same keys. log_sum_exp must be null.
+  // As encoding/attention_codes.h defines it. Runs of queries with one range share their keys'
+  // 8-bit form, so it is for queries that see the same keys. log_sum_exp must be null.
   bool low_bits = false;
 };
 

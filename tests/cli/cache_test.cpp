@@ -54,8 +54,8 @@ TEST_F(CacheCommand, KeepsShowsAndClears) {
 }
 
 TEST_F(CacheCommand, ConvertedWeightsToo) {
-  const std::vector<std::string> words = {"run", "-m", fixture("models/smolvlm2-a"), "-p", "Hm?",
-                                          "-n",  "1",  "--weights",                  "q8"};
+  const std::vector<std::string> words = {
+      "run", "-m", fixture("models/smolvlm2-a"), "-p", "Hm?", "-n", "1", "--weights", "q8"};
   ASSERT_EQ(run(words, {.environment = home()}).status, 0);
   ask();
   EXPECT_EQ(usage("weights").find("entries")->as_int(), 1);

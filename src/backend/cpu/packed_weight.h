@@ -8,7 +8,9 @@
 namespace ocelli::cpu {
 
 using encoding::unpack_row;
-inline bool can_pack(encoding::Encoding encoding) { return encoding::has_strips(encoding); }
+inline bool can_pack(encoding::Encoding encoding) {
+  return encoding::has_strips(encoding);
+}
 inline PackedShape packed_shape(encoding::Encoding encoding, int64_t rows, int64_t cols) {
   return encoding::strip_shape(encoding, rows, cols);
 }
