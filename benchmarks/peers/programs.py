@@ -120,7 +120,7 @@ class Ocelli:
     def picture(self, s):
         command = [self.binary, "run", "-m", self.model, "--image", s.picture, "-p", s.question,
                    "-n", "1", "--ignore-eos", "--json", "-t", str(s.threads), "-c", str(s.context),
-                   "-q", *self.options]
+                   "-q", "--no-cache", *self.options]
         text, _, seconds, share, memory = execute(command)
         times = json.loads(text)["seconds"]
         return Run({"tile": times["encode"] / s.tiles, "first_token": seconds,

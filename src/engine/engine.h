@@ -42,8 +42,10 @@ struct EngineOptions {
   tensor::DType cache_dtype = tensor::DType::kF16;
   int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
   int64_t prefill_chunk = 512;  // tokens that go through the model together
-  int64_t vision_workspace = int64_t{1} << 30;  // bytes of activations for tiles that go together
-  int64_t image_cache = int64_t{256} << 20;     // bytes of picture embeddings kept in memory
+  // Bytes of activations for tiles that go together. More than one large tile at a time only costs:
+  // pages are cleared for the first use.
+  int64_t vision_workspace = int64_t{64} << 20;
+  int64_t image_cache = int64_t{256} << 20;  // bytes of picture embeddings kept in memory
   // A folder that keeps them for the next start, too, and how large it may grow; "": none. Not for
   // an engine whose tower or connector trains.
   std::string disk_cache;
