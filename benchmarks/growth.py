@@ -80,10 +80,16 @@ def best(rounds, measure):
 
 def text_lines(program, rounds):
     """A token of text costs the same arithmetic; attention grows with the square, a few percent."""
+    context = program.call("plan", "-p", "a")[0]["context"] - 2 * DECODED - 2
+
+    def fitting(*counts):
+        return [n for n in counts if n <= context]
+
+    prompts, depths = fitting(128, 256, 512, 1024, 2048), fitting(128, 512, 2048, 4096)
     rows = line("prompt", "tokens", [(n, n, best(rounds, lambda n=n: program.prompt(n)))
-                                     for n in (128, 256, 512, 1024, 2048)])
+                                     for n in prompts])
     rows += line("one token", "tokens before", [
-        (n, 1, best(rounds, lambda n=n: program.decode(n))) for n in (128, 512, 2048, 4096)])
+        (n, 1, best(rounds, lambda n=n: program.decode(n))) for n in depths])
     threads = [n for n in (1, 2, 4, 8) if n <= len(os.sched_getaffinity(0))]
     return rows + line("prompt of 512", "threads", [
         (n, 1 / n, best(rounds, lambda n=n: program.prompt(512, n))) for n in threads])
