@@ -33,9 +33,8 @@ class Ocelli:
 
     def call(self, command, *arguments, threads=1):
         out, _, _, _, memory = execute(
-            [self.options.ocelli, command, "-m" if command == "run" else self.options.model,
-             *([self.options.model] if command == "run" else []), *arguments, "--json", "-q", "-t",
-             str(threads), *self.options.more])
+            [self.options.ocelli, command, "-m", self.options.model, *arguments, "--json", "-q",
+             "-t", str(threads), *self.options.more])
         return json.loads(out), memory
 
     def prompt(self, tokens, threads=1):
@@ -51,21 +50,22 @@ class Ocelli:
         return 1 / out["text"]["decode_tokens_per_second"], memory
 
     def pictures(self, files):
-        """Seconds from decoded pictures to the first token, and the plan's arithmetic."""
+        """Seconds from decoded pictures to the first token."""
         named = [word for file in files for word in ("--image", file)]
         out, memory = self.call("run", *named, "-p", "What is it?", "-n", "1", "--no-cache")
+        return out["seconds"]["encode"] + out["seconds"]["prefill"], memory
+
+    def plan(self, files):
+        """Multiply-adds of the same, and its tiles."""
         plan, _ = self.call("plan", *files, "-p", "What is it?")
-        times = out["seconds"]
-        return (times["encode"] + times["prefill"], memory,
-                macs(plan["vision"]) + macs(plan["prefill"]), plan["tiles"])
+        return macs(plan["vision"]) + macs(plan["prefill"]), plan["tiles"]
 
 
 def line(name, unit, cases):
-    """Rows of one line; a case is (number, arithmetic, measure) with measure() -> seconds, MB."""
+    """Rows of one line; a case is (number, arithmetic, (seconds, MB))."""
     rows = []
-    for number, planned, measure in cases:
-        seconds, memory = measure()
-        rows.append({"line": name, unit: number, "number": number, "unit": unit, "planned": planned,
+    for number, planned, (seconds, memory) in cases:
+        rows.append({"line": name, "number": number, "unit": unit, "planned": planned,
                      "seconds": seconds, "peak_mb": memory})
         if len(rows) > 1:
             now, before = rows[-1], rows[-2]
@@ -74,45 +74,42 @@ def line(name, unit, cases):
     return rows
 
 
-def best(rounds, measure):
-    return lambda: min((measure() for _ in range(rounds)), key=lambda run: run[0])
+def best(rounds, measure, *arguments):
+    """The fastest of some runs, each (seconds, MB)."""
+    return min((measure(*arguments) for _ in range(rounds)), key=lambda run: run[0])
 
 
 def text_lines(program, rounds):
     """A token of text costs the same arithmetic; attention grows with the square, a few percent."""
     context = program.call("plan", "-p", "a")[0]["context"] - 2 * DECODED - 2
-
-    def fitting(*counts):
-        return [n for n in counts if n <= context]
-
-    prompts, depths = fitting(128, 256, 512, 1024, 2048), fitting(128, 512, 2048, 4096)
-    rows = line("prompt", "tokens", [(n, n, best(rounds, lambda n=n: program.prompt(n)))
-                                     for n in prompts])
-    rows += line("one token", "tokens before", [
-        (n, 1, best(rounds, lambda n=n: program.decode(n))) for n in depths])
-    threads = [n for n in (1, 2, 4, 8) if n <= len(os.sched_getaffinity(0))]
+    rows = line("prompt", "tokens", [(n, n, best(rounds, program.prompt, n))
+                                     for n in (128, 256, 512, 1024, 2048) if n <= context])
+    rows += line("one token", "tokens before", [(n, 1, best(rounds, program.decode, n))
+                                                for n in (128, 512, 2048, 4096) if n <= context])
+    cpus = len(os.sched_getaffinity(0))
     return rows + line("prompt of 512", "threads", [
-        (n, 1 / n, best(rounds, lambda n=n: program.prompt(512, n))) for n in threads])
+        (n, 1 / n, best(rounds, program.prompt, 512, n)) for n in (1, 2, 4, 8) if n <= cpus])
+
+
+PICTURES = [  # name, what doubles, sizes of the pictures of each case
+    ("picture", "tiles", [["512x512"], ["1024x512"], ["1024x1024"], ["2048x1024"], ["2048x2048"]]),
+    ("pictures of 512x512", "pictures", [["512x512"] * n for n in (1, 2, 4)]),
+]
 
 
 def picture_lines(program, folder, rounds):
     rows = []
-    for name, unit, cases in (
-            ("picture", "tiles", [["512x512"], ["1024x512"], ["1024x1024"], ["2048x1024"],
-                                  ["2048x2048"]]),
-            ("pictures of 512x512", "pictures", [["512x512"] * n for n in (1, 2, 4)])):
+    for name, unit, cases in PICTURES:
         measured = []
         for i, sizes in enumerate(cases):
             files = []
             for j, size in enumerate(sizes):
-                path = os.path.join(folder, f"{unit}-{i}-{j}.png")
+                files.append(os.path.join(folder, f"{unit}-{i}-{j}.png"))
                 width, height = (int(n) for n in size.split("x"))
-                write_noise_png(path, width, height - j)  # another one each
-                files.append(path)
-            runs = [program.pictures(files) for _ in range(rounds)]
-            seconds, memory, planned, tiles = min(runs, key=lambda run: run[0])
-            number = tiles if unit == "tiles" else len(files)
-            measured.append((number, planned, lambda s=seconds, m=memory: (s, m)))
+                write_noise_png(files[-1], width, height - j)  # another one each
+            planned, tiles = program.plan(files)
+            measured.append((tiles if unit == "tiles" else len(files), planned,
+                             best(rounds, program.pictures, files)))
         rows += line(name, unit, measured)
     return rows
 
@@ -142,11 +139,8 @@ def main():
     if sees:
         with tempfile.TemporaryDirectory() as folder:
             rows += picture_lines(program, folder, options.rounds)
-    print(json.dumps(machine.describe()), file=sys.stderr)
     show(rows)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine.describe(), "rows": rows}, out, indent=1)
+    machine.finish(rows, options.json)
 
 
 if __name__ == "__main__":

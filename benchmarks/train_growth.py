@@ -131,11 +131,8 @@ def main():
         measured(options, first, write_rows(folder, options.steps * first.samples, first.pictures))
         for name, cases in LINES:
             rows += run_line(options, name, cases, folder)
-    print(json.dumps(machine.describe()), file=sys.stderr)
     show(rows)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine.describe(), "rows": rows}, out, indent=1)
+    machine.finish(rows, options.json)
     worst = max(r[key] for r in rows for key in ("seconds_of_planned", "peak_mb_of_planned")
                 if key in r)
     return int(worst > ALLOWED)

@@ -114,11 +114,8 @@ def main():
     rows = []
     for name, busy in (("as it is", False), ("one CPU busy", True)):
         rows += condition(options, name, busy, probe)
-    print(json.dumps(machine.describe()), file=sys.stderr)
     show(rows)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine.describe(), "rows": rows}, out, indent=1)
+    machine.finish(rows, options.json)
     return int(any(r["slower"] for r in rows))
 
 

@@ -1,10 +1,12 @@
 """The machine: what it is, what it can do at best, and how much of it is ours at this moment."""
 
+import json
 import multiprocessing
 import os
 import platform
 import re
 import subprocess
+import sys
 import time
 
 # Instruction sets that kernels choose between; all other flags are left out.
@@ -43,6 +45,15 @@ def describe():
         "system": f"{platform.system()} {platform.release()}",
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     }
+
+
+def finish(rows, path):
+    """What a script ends with: the facts on stderr, and with the rows in a file if one is asked for."""
+    facts = describe()
+    print(json.dumps(facts), file=sys.stderr)
+    if path:
+        with open(path, "w", encoding="utf-8") as out:
+            json.dump({"machine": facts, "rows": rows}, out, indent=1)
 
 
 def limits(micro):

@@ -41,8 +41,8 @@ class Run:
     notes: dict = field(default_factory=dict)
 
 
-def execute(command, limit=1200):
-    """Output, seconds by the clock, CPUs used on average, and peak memory of one process."""
+def run_child(command, limit=1200):
+    """Output, errors, seconds by the clock and resources (getrusage) of one process."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         start = time.perf_counter()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
@@ -65,8 +65,17 @@ def execute(command, limit=1200):
     if child.returncode != 0:
         last = "\n".join(errors.strip().splitlines()[-5:])
         raise ProgramError(f"{' '.join(command)}: status {child.returncode}\n{last}")
-    share = (used.ru_utime + used.ru_stime) / seconds
-    return text, errors, seconds, share, used.ru_maxrss * 1024 / 1e6
+    return text, errors, seconds, used
+
+
+def execute(command, limit=1200):
+    """Output, errors, seconds by the clock, CPUs used on average, and peak memory in MB."""
+    text, errors, seconds, used = run_child(command, limit)
+    return text, errors, seconds, (used.ru_utime + used.ru_stime) / seconds, peak_mb(used)
+
+
+def peak_mb(used):
+    return used.ru_maxrss * 1024 / 1e6
 
 
 @dataclass
@@ -213,9 +222,6 @@ class OpenVino:
     def text_512(self, s):
         out, share, memory = self._prompt(s, 512)
         return Run({"prefill_512": out["prefill"], "memory_text": memory}, {"cpus": share})
-
-    def load(self, s):
-        raise ProgramError("OpenVINO's start is Python's here; not compared")
 
     def picture(self, s):
         out, share, memory = self._run(s, "--vision", self.mmproj, "--tiles", str(s.tiles))

@@ -19,30 +19,20 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 import machine
-from programs import ProgramError
+from programs import ProgramError, peak_mb, run_child
 
 FIELDS = {"seconds": "s", "cpu": "CPU s", "system": "of it system", "faults": "faults",
           "peak": "peak MB"}
 
 
-def start(command, environment=None):
+def start(command):
     """Seconds, processor time, page faults and peak memory of one process that ends by itself."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        begin = time.perf_counter()
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
-                                 env=environment)
-        _, status, used = os.wait4(child.pid, 0)
-        seconds = time.perf_counter() - begin
-        child.returncode = os.waitstatus_to_exitcode(status)
-        err.seek(0)
-        if child.returncode != 0:
-            raise ProgramError(f"{' '.join(command)}: {err.read().decode(errors='replace')}")
+    _, _, seconds, used = run_child(command)
     return {"seconds": seconds, "cpu": used.ru_utime + used.ru_stime, "system": used.ru_stime,
-            "faults": used.ru_minflt, "peak": used.ru_maxrss * 1024 / 1e6}
+            "faults": used.ru_minflt, "peak": peak_mb(used)}
 
 
 def memory_of(pid):

@@ -177,11 +177,8 @@ def main():
             run = ours(options, data, True, cache)
         second = {**run, "seconds": run["seconds"][options.steps - 1:]}
         rows.append(row("second epoch, features kept (not a ratio)", summary([second], options.processor_time)))
-    print(json.dumps(machine.describe()), file=sys.stderr)
     show(rows)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as out:
-            json.dump({"machine": machine.describe(), "rows": rows}, out, indent=1)
+    machine.finish(rows, options.json)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 
 #include "base/file.h"
+#include "base/process_test_kit.h"
 #include "engine/builtin.h"
 
 namespace ocelli::cli {
@@ -133,17 +133,7 @@ TEST_F(WeightsCacheTest, ManyAtTheSameTime) {
     }
     return got == kWanted;
   };
-  std::vector<pid_t> children;
-  for (int p = 0; p < kProcesses; ++p) {
-    const pid_t child = fork();
-    if (child == 0) _exit(work(p) ? 0 : 1);
-    children.push_back(child);
-  }
-  for (const pid_t child : children) {
-    int status = -1;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
-  }
+  base::expect_in_processes(kProcesses, work);
   EXPECT_TRUE(converted(Encoding::kQ4)->weights().ok());
 }
 

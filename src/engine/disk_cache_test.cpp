@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,6 +15,7 @@
 #include <thread>
 
 #include "base/file.h"
+#include "base/process_test_kit.h"
 #include "formats/test_support.h"
 
 namespace ocelli::engine {
@@ -218,17 +218,7 @@ TEST_F(DiskCacheTest, ManyAtTheSameTime) {
     other.join();
     return right && c.problem().empty();
   };
-  std::vector<pid_t> children;
-  for (int p = 0; p < kProcesses; ++p) {
-    const pid_t child = fork();
-    if (child == 0) _exit(work(p) ? 0 : 1);
-    children.push_back(child);
-  }
-  for (const pid_t child : children) {
-    int status = -1;
-    ASSERT_EQ(waitpid(child, &status, 0), child);
-    EXPECT_EQ(status, 0);
-  }
+  base::expect_in_processes(kProcesses, work);
   // Each may be one picture above the limit at the moment when it counts.
   EXPECT_LE(DiskCache::folder(folder()).usage()->entries, kPictures / 2 + kProcesses);
 }

@@ -4,8 +4,7 @@
 
 namespace ocelli::engine {
 
-base::Result<std::vector<int32_t>> PromptLookup::guess(std::span<const int32_t> tokens,
-                                                       int64_t most) {
+std::vector<int32_t> PromptLookup::guess(std::span<const int32_t> tokens, int64_t most) const {
   const auto count = int64_t(tokens.size());
   // The longest agreement with the end, the latest of several: [0, at) ends as `tokens` does.
   int64_t best = 0, best_length = needed_ - 1;

@@ -1,14 +1,11 @@
-// Drafters guess the next tokens of an answer, cheaply. The model then reads a guess together with
-// the token before it in one pass, and keeps it where it would have drawn the same token itself:
-// the answer is what it would have been, token for token, only sooner.
+// Guesses the next tokens of an answer, cheaply. The model then reads a guess together with the
+// token before it in one pass, and keeps it where it would have drawn the same token itself: the
+// answer is what it would have been, token for token, only sooner.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
-
-#include "base/result.h"
 
 namespace ocelli::engine {
 
@@ -17,25 +14,17 @@ namespace ocelli::engine {
 inline constexpr int64_t kDraftedTokens = 3;
 inline constexpr int64_t kMostDraftedTokens = 16;
 
-class Drafter {
- public:
-  virtual ~Drafter() = default;
-  // At most `most` tokens that may follow `tokens`; none where it has no idea. Negative tokens
-  // stand for what is no text.
-  virtual base::Result<std::vector<int32_t>> guess(std::span<const int32_t> tokens,
-                                                   int64_t most) = 0;
-  // How many of the tokens of the last guess were right.
-  virtual void learn(int64_t guessed, int64_t right) {}
-};
-
 // Looks for the end of the text earlier in the text: what followed there is the guess. Good where
 // an answer quotes: names, code, tables, corrections, JSON with the same keys.
 // (Saxena, "Prompt lookup decoding", 2023; transformers: prompt_lookup_num_tokens)
-class PromptLookup : public Drafter {
+class PromptLookup {
  public:
-  base::Result<std::vector<int32_t>> guess(std::span<const int32_t> tokens, int64_t most) override;
-  // After guesses of which nothing was right, more tokens have to agree before the next one.
-  void learn(int64_t guessed, int64_t right) override;
+  // At most `most` tokens that may follow `tokens`; none where it has no idea. Negative tokens
+  // stand for what is no text.
+  std::vector<int32_t> guess(std::span<const int32_t> tokens, int64_t most) const;
+  // How many of the tokens of the last guess were right. After guesses of which none was, more
+  // tokens have to agree before the next one.
+  void learn(int64_t guessed, int64_t right);
 
  private:
   static constexpr int64_t kLeastMatch = 2, kLongestMatch = 8;

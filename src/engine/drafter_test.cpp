@@ -12,12 +12,12 @@ namespace {
 using base::Json;
 using Ids = std::vector<int32_t>;
 
-Ids guess(PromptLookup& lookup, const Ids& tokens, int64_t most = 3) {
-  return lookup.guess(tokens, most).value();
+Ids guess(const PromptLookup& lookup, const Ids& tokens, int64_t most = 3) {
+  return lookup.guess(tokens, most);
 }
 
 TEST(PromptLookup, GoesOnAsTheTextDidBefore) {
-  PromptLookup lookup;
+  const PromptLookup lookup;
   EXPECT_EQ(guess(lookup, {1, 2, 3, 4, 5, 9, 1, 2}), (Ids{3, 4, 5}));
   EXPECT_EQ(guess(lookup, {1, 2, 3, 4, 5, 9, 1, 2}, 2), (Ids{3, 4}));
   EXPECT_EQ(guess(lookup, {1, 2, 3, 4, 5, 9, 7, 2}), (Ids{}));  // one token says little
@@ -27,19 +27,19 @@ TEST(PromptLookup, GoesOnAsTheTextDidBefore) {
 }
 
 TEST(PromptLookup, TakesTheLongestAgreementAndOfEqualOnesTheLatest) {
-  PromptLookup lookup;
+  const PromptLookup lookup;
   EXPECT_EQ(guess(lookup, {7, 1, 2, 50, 8, 1, 2, 60, 7, 1, 2}, 1), (Ids{50}));
   EXPECT_EQ(guess(lookup, {6, 1, 2, 50, 8, 1, 2, 60, 7, 1, 2}, 1), (Ids{60}));
 }
 
 TEST(PromptLookup, ARepetitionGoesOn) {
-  PromptLookup lookup;
+  const PromptLookup lookup;
   EXPECT_EQ(guess(lookup, {5, 5, 5}), (Ids{5, 5, 5}));
   EXPECT_EQ(guess(lookup, {1, 2, 3, 1, 2, 3}, 5), (Ids{1, 2, 3, 1, 2}));
 }
 
 TEST(PromptLookup, PicturesAreNoText) {
-  PromptLookup lookup;
+  const PromptLookup lookup;
   EXPECT_EQ(guess(lookup, {-1, -1, -1, -1}), (Ids{}));
   EXPECT_EQ(guess(lookup, {1, 2, 3, -1, -1, 1, 2}), (Ids{3}));
   EXPECT_EQ(guess(lookup, {-1, 2, 3, 4, -1, 2}), (Ids{}));  // one token of text

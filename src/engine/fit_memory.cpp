@@ -4,7 +4,6 @@
 #include "base/memory.h"
 #include "engine/dry_run.h"
 #include "engine/engine.h"
-#include "models/registry.h"
 
 namespace ocelli::engine {
 
@@ -25,11 +24,17 @@ struct Needs {
   int64_t tiles = 0, chunk = 0, context = 0;
   int64_t vision = 0, prompt = 0;  // bytes of activations
   int64_t token = 0;               // bytes of keys and values
-  int64_t pictures = 0;            // of one picture as it is held, and of what is kept of others
+  int64_t held = 0, kept = 0;      // of one picture, and of the embeddings of others
 
   int64_t workspace() const { return std::max(vision, prompt); }
   int64_t cache() const { return context * token; }
-  int64_t all() const { return workspace() + cache() + pictures; }
+  int64_t pictures() const { return held + kept; }
+  int64_t all() const { return workspace() + cache() + pictures(); }
+  std::string text() const {
+    return "keys and values of " + std::to_string(context) + " tokens " + mib(cache()) +
+           ", one tile or " + std::to_string(chunk) + " tokens at a time " + mib(workspace()) +
+           ", a picture " + mib(pictures());
+  }
 };
 
 }  // namespace
@@ -50,58 +55,47 @@ Status Engine::fit_memory() {
       nn::KvCache::bytes_per_token(kv, options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
   n.context = context_;
   n.chunk = std::min(options_.prefill_chunk, n.context);
-  int64_t held = 0;
+  n.kept = options_.image_cache;
   if (processor_ && info().vision) {
-    n.tiles = std::min<int64_t>(tiles_together(), processor_->plan(4096, 4096).tiles);
     const models::VisionInfo& v = *info().vision;
-    held = processor_->plan(4096, 4096).tiles *
-           (3 * v.tile * v.tile + v.tokens_per_tile * info().hidden * int64_t(sizeof(float)));
+    const int64_t most = processor_->plan(4096, 4096).tiles;
+    n.tiles = std::min(tiles_together(), most);
+    n.held =
+        most * (3 * v.tile * v.tile + v.tokens_per_tile * info().hidden * int64_t(sizeof(float)));
   }
   const auto measure = [&]() -> Status {
-    n.vision = n.prompt = 0;
-    if (n.tiles > 0) {
-      OCELLI_ASSIGN(DryRun dry, DryRun::create(*this));
-      dry.encode_tiles(n.tiles);
-      n.vision = dry.peak();
-    }
-    OCELLI_ASSIGN(DryRun dry, DryRun::create(*this));
-    OCELLI_TRY(dry.forward(n.context - n.chunk, n.chunk));
-    n.prompt = dry.peak();
-    n.pictures = held + options_.image_cache;
+    OCELLI_ASSIGN(DryRun vision, DryRun::create(*this));
+    if (n.tiles > 0) vision.encode_tiles(n.tiles);
+    OCELLI_ASSIGN(DryRun prompt, DryRun::create(*this));
+    OCELLI_TRY(prompt.forward(n.context - n.chunk, n.chunk));
+    n.vision = vision.peak();
+    n.prompt = prompt.peak();
     return {};
   };
   OCELLI_TRY(measure());
-  while (n.all() > room) {
-    const bool fewer_tiles = n.tiles > 1 && n.vision >= n.prompt;
-    if (fewer_tiles) {
+  while (n.all() > room && (n.tiles > 1 || n.chunk > kLeastChunk)) {
+    if (n.tiles > 1 && (n.vision >= n.prompt || n.chunk <= kLeastChunk)) {
       n.tiles = (n.tiles + 1) / 2;
-    } else if (n.chunk > kLeastChunk) {
-      n.chunk = std::max(kLeastChunk, n.chunk / 2);
-    } else if (n.tiles > 1) {
-      n.tiles = (n.tiles + 1) / 2;
-    } else if (options_.image_cache > 0) {
-      options_.image_cache = options_.image_cache > (1 << 20) ? options_.image_cache / 2 : 0;
     } else {
-      break;
+      n.chunk = std::max(kLeastChunk, n.chunk / 2);
     }
     OCELLI_TRY(measure());
   }
+  n.kept = std::clamp<int64_t>(n.kept - (n.all() - room), 0, n.kept);
   if (n.all() > room && options_.context == 0) {
-    const int64_t fits = (room - n.workspace() - n.pictures) / std::max<int64_t>(n.token, 1);
+    const int64_t fits = (room - n.workspace() - n.pictures()) / std::max<int64_t>(n.token, 1);
     n.context = std::clamp(fits, std::min(kLeastContext, context_), context_);
   }
   if (n.all() > room) {
     return base::fail(base::Code::kDoesNotFit,
                       "needs more memory than the limit (" + mib(options_.memory - room + n.all()) +
-                          ": weights " + mib(weights) + ", program " + mib(program) +
-                          ", keys and values of " + std::to_string(n.context) + " tokens " +
-                          mib(n.cache()) + ", one tile or " + std::to_string(n.chunk) +
-                          " tokens at a time " + mib(n.workspace()) + ", a picture " +
-                          mib(n.pictures) + "; limit " + mib(options_.memory) +
+                          ": weights " + mib(weights) + ", program " + mib(program) + ", " +
+                          n.text() + "; limit " + mib(options_.memory) +
                           "); try --weights q4, a shorter context (-c), or a smaller model",
                       name_);
   }
-  image_cache_.set_capacity(options_.image_cache);
+  options_.image_cache = n.kept;
+  image_cache_.set_capacity(n.kept);
   options_.prefill_chunk = n.chunk;
   context_ = n.context;
   if (vision_bytes_per_tile_ > 0) {

@@ -164,9 +164,7 @@ Status Session::advance(int32_t id, int64_t most, Ahead& ahead, Generated& out) 
   cache_.set_length(int64_t(length) - 1);
   ahead.row = 0;
   ahead.guesses.clear();
-  if (most > 0) {
-    OCELLI_ASSIGN(ahead.guesses, ahead.drafter.guess(ahead.text, most));
-  }
+  if (most > 0) ahead.guesses = ahead.drafter.guess(ahead.text, most);
   const auto count = int64_t(ahead.guesses.size()) + 1;
   out.drafted_tokens += count - 1;
   held_.ids.insert(held_.ids.end(), ahead.guesses.begin(), ahead.guesses.end());
