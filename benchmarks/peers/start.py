@@ -71,6 +71,8 @@ def together(command):
         children.append(run())
         settled(children[1].pid)
         return {"alone": alone, "two": [memory_of(c.pid) for c in children]}
+    except (ProcessLookupError, FileNotFoundError):
+        raise ProgramError("the answer ended before its memory could be read; take a larger model")
     finally:
         for child in children:
             child.kill()
