@@ -7,13 +7,16 @@
 // attention_few.)
 
 inline constexpr int64_t kKeys = 128;
-inline constexpr int64_t kAttentionRows = 112 / kTileRows * kTileRows;
+// Rows whose scores are there at a time, and those of one piece: a block of keys is turned once for
+// all of them.
+inline constexpr int64_t kScoreRows = 112 / kTileRows * kTileRows;
+inline constexpr int64_t kAttentionRows = 4 * kScoreRows;
 
 struct AttentionScratch {
   float* q;       // [kAttentionRows][kAStride], times the scale
-  float* scores;  // [kAttentionRows][kAStride]
+  float* scores;  // [kScoreRows][kAStride]
   float* out;     // [kAttentionRows][kAStride]
-  float* panel;   // [kMaxHeadDim][kTileColumns]: keys, turned
+  float* panels;  // [kKeys / kTileColumns][head_dim][kTileColumns]: keys, turned
   float* values;  // [kKeys][head_dim rounded up to kLanes]
   float* most;    // [kAttentionRows]: the largest score so far
   float* total;   // [kAttentionRows]: the sum of e^(score - most)
@@ -21,14 +24,26 @@ struct AttentionScratch {
   explicit AttentionScratch(float* p) {
     const auto take = [&](int64_t count) { return (p += count) - count; };
     q = take(kAttentionRows * kAStride);
-    scores = take(kAttentionRows * kAStride);
+    scores = take(kScoreRows * kAStride);
     out = take(kAttentionRows * kAStride);
-    panel = take(kMaxHeadDim * kTileColumns);
+    panels = take(kKeys * kMaxHeadDim);
     values = take(kKeys * kMaxHeadDim);
     most = take(kAttentionRows);
     total = take(kAttentionRows);
   }
+  // The same with `row` as the first row.
+  AttentionScratch from(int64_t row) const {
+    AttentionScratch s = *this;
+    s.q += row * kAStride;
+    s.out += row * kAStride;
+    s.most += row;
+    s.total += row;
+    return s;
+  }
 };
+static_assert(kKeys % kTileColumns == 0 && (2 * kAttentionRows + kScoreRows) * kAStride +
+                                                   2 * kKeys * kMaxHeadDim + 2 * kAttentionRows <=
+                                               kScratchFloats);
 
 // Queries [t0, t1) of heads [head, head + heads).
 struct AttentionRun {
@@ -37,6 +52,15 @@ struct AttentionRun {
   int64_t rows() const { return (t1 - t0) * heads; }
   int64_t kv_head() const { return head / (p.heads / p.kv_heads); }
   KeySpan range(int64_t row) const { return p.ranges[t0 + row / heads]; }
+  // What its queries see together.
+  KeySpan keys() const {
+    KeySpan all = p.ranges[t0];
+    for (int64_t t = t0 + 1; t < t1; ++t) {
+      all.begin = p.ranges[t].begin < all.begin ? p.ranges[t].begin : all.begin;
+      all.end = p.ranges[t].end > all.end ? p.ranges[t].end : all.end;
+    }
+    return all;
+  }
 };
 
 inline int64_t vectors_of(int64_t columns) {
@@ -56,24 +80,44 @@ inline void load_queries(const AttentionRun& run, const AttentionScratch& s) {
   }
 }
 
-// scores[row][key - block] for keys [first, last), and for the others of their panels.
+// Keys [first, last) of a block and their values as products take them; the spare keys of a panel
+// are zeros.
 template <class Stored>
-inline void score_block(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
-                        const AttentionScratch& s) {
+inline void load_keys(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
+                      const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
-  const std::byte* const k = static_cast<const std::byte*>(p.k);
+  const std::byte* const k =
+      static_cast<const std::byte*>(p.k) + Stored::byte_of(run.kv_head() * p.k_head_stride);
+  const std::byte* const v =
+      static_cast<const std::byte*>(p.v) + Stored::byte_of(run.kv_head() * p.v_head_stride);
   for (int64_t c = (first - block) / kTileColumns * kTileColumns; block + c < last;
        c += kTileColumns) {
     pack_panel(
         [&](int64_t column, int64_t i, int64_t n) {
           const int64_t key = block + c + column;
           if (key < first || key >= last) return zero();
-          return Stored::at(k + Stored::byte_of(key * p.k_stride + run.kv_head() * p.k_head_stride),
-                            i, n);
+          return Stored::at(k + Stored::byte_of(key * p.k_stride), i, n);
         },
-        kTileColumns, p.head_dim, s.panel);
+        kTileColumns, p.head_dim, s.panels + c * p.head_dim);
+  }
+  const int64_t stride = vectors_of(p.head_dim) * kLanes;
+  for (int64_t key = first; key < last; ++key) {
+    const std::byte* const at = v + Stored::byte_of(key * p.v_stride);
+    float* const to = s.values + (key - block) * stride;
+    for (int64_t i = 0; i < p.head_dim; i += kLanes) {
+      store(to + i, Stored::at(at, i, p.head_dim - i < kLanes ? p.head_dim - i : kLanes));
+    }
+  }
+}
+
+// scores[row][key - block] for keys [first, last), and for the others of their panels.
+inline void score_block(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
+                        const AttentionScratch& s) {
+  const int64_t width = run.p.head_dim;
+  for (int64_t c = (first - block) / kTileColumns * kTileColumns; block + c < last;
+       c += kTileColumns) {
     tiles(run.rows(), kTileVectors,
-          {s.q, s.panel, kTileColumns, p.head_dim, s.scores + c, kAStride, false});
+          {s.q, s.panels + c * width, kTileColumns, width, s.scores + c, kAStride, false});
   }
 }
 
@@ -111,24 +155,14 @@ inline void soften_row(int64_t row, int64_t begin, int64_t end, int64_t c0, int6
 }
 
 // out += e^(..) V for keys [first, last).
-template <class Stored>
 inline void add_values(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
                        const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
-  const std::byte* const v = static_cast<const std::byte*>(p.v);
-  const int64_t stride = vectors_of(p.head_dim) * kLanes;
-  for (int64_t key = first; key < last; ++key) {
-    const std::byte* const at =
-        v + Stored::byte_of(key * p.v_stride + run.kv_head() * p.v_head_stride);
-    float* const to = s.values + (key - first) * stride;
-    for (int64_t i = 0; i < p.head_dim; i += kLanes) {
-      store(to + i, Stored::at(at, i, p.head_dim - i < kLanes ? p.head_dim - i : kLanes));
-    }
-  }
+  const int64_t stride = vectors_of(p.head_dim) * kLanes, from = first - block;
   for (int64_t i = 0; i < p.head_dim; i += kTileColumns) {
     const int64_t columns = p.head_dim - i < kTileColumns ? p.head_dim - i : kTileColumns;
     tiles(run.rows(), vectors_of(columns),
-          {s.scores + (first - block), s.values + i, stride, last - first, s.out + i, kAStride,
+          {s.scores + from, s.values + from * stride + i, stride, last - first, s.out + i, kAStride,
            true});
   }
 }

@@ -59,18 +59,18 @@ inline void score_few(const AttentionRun& run, int64_t block, int64_t first, int
     for (int64_t j = 0; j < kLanes; ++j) {
       for (int64_t i = 0; i < p.head_dim; i += kLanes) {
         const int64_t n = p.head_dim - i < kLanes ? p.head_dim - i : kLanes;
-        store(s.panel + j * width + i, Stored::at(at[j], i, n));
+        store(s.panels + j * width + i, Stored::at(at[j], i, n));
       }
     }
     for (int64_t row = 0; row < rows; ++row) {
       store(s.scores + row * kAStride + c,
             score_group(s.q + row * kAStride, p.head_dim, [&](int64_t j, int64_t i, int64_t) {
-              return load(s.panel + j * width + i);
+              return load(s.panels + j * width + i);
             }));
     }
   }
 }
-static_assert(kLanes <= kTileColumns, "a group of keys fits into the panel");
+static_assert(kLanes <= kKeys, "a group of keys fits into the panels");
 
 // Numbers [i, i + V kLanes) of R rows.
 template <class Stored, int V, int R>

@@ -1,24 +1,54 @@
 // One piece of attention: blocks of keys, one after the other. Included inside the set's namespace.
 
+// Turns the scores of keys [first, last) of a block into weights.
+inline void soften_block(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
+                         const AttentionScratch& s) {
+  const int64_t c0 = (first - block) / kLanes * kLanes;
+  const int64_t c1 = vectors_of(last - block) * kLanes;
+  for (int64_t row = 0; row < run.rows(); ++row) {
+    const KeySpan range = run.range(row);
+    const int64_t from = range.begin - block, to = range.end - block;
+    soften_row(row, from < c0 ? c0 : from, to > c1 ? c1 : to, c0, c1, run.p.head_dim, s);
+  }
+}
+
+// All queries of the run against keys [first, last) of a block, as many as fit at a time and those
+// keys only that they see.
 template <class Stored>
-inline void run_attention(const AttentionRun& run, int64_t begin, int64_t end,
-                          const AttentionScratch& s) {
-  const bool few = run.p.tokens <= kFewRows;
+inline void attend_block(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
+                         const AttentionScratch& s) {
+  load_keys<Stored>(run, block, first, last, s);
+  const int64_t most = kScoreRows / run.heads;
+  const int64_t parts = (run.t1 - run.t0 + most - 1) / most;
+  for (int64_t i = 0; i < parts; ++i) {
+    const int64_t t0 = run.t0 + (run.t1 - run.t0) * i / parts;
+    const int64_t t1 = run.t0 + (run.t1 - run.t0) * (i + 1) / parts;
+    const AttentionRun part{run.p, run.head, run.heads, t0, t1};
+    const KeySpan seen = part.keys();
+    const int64_t begin = seen.begin > first ? seen.begin : first;
+    const int64_t end = seen.end < last ? seen.end : last;
+    if (begin >= end) continue;
+    const AttentionScratch at = s.from((t0 - run.t0) * run.heads);
+    score_block(part, block, begin, end, at);
+    soften_block(part, block, begin, end, at);
+    add_values(part, block, begin, end, at);
+  }
+}
+
+template <class Stored>
+inline void run_attention(const AttentionRun& run, const AttentionScratch& s) {
+  const KeySpan keys = run.keys();
   load_queries(run, s);
-  for (int64_t block = begin / kKeys * kKeys; block < end; block += kKeys) {
-    const int64_t first = block < begin ? begin : block;
-    const int64_t last = block + kKeys < end ? block + kKeys : end;
-    few ? score_few<Stored>(run, block, first, last, s)
-        : score_block<Stored>(run, block, first, last, s);
-    const int64_t c0 = (first - block) / kLanes * kLanes;
-    const int64_t c1 = vectors_of(last - block) * kLanes;
-    for (int64_t row = 0; row < run.rows(); ++row) {
-      const KeySpan range = run.range(row);
-      const int64_t from = range.begin - block, to = range.end - block;
-      soften_row(row, from < c0 ? c0 : from, to > c1 ? c1 : to, c0, c1, run.p.head_dim, s);
+  for (int64_t block = keys.begin / kKeys * kKeys; block < keys.end; block += kKeys) {
+    const int64_t first = block < keys.begin ? keys.begin : block;
+    const int64_t last = block + kKeys < keys.end ? block + kKeys : keys.end;
+    if (run.p.tokens <= kFewRows) {
+      score_few<Stored>(run, block, first, last, s);
+      soften_block(run, block, first, last, s);
+      add_values_few<Stored>(run, block, first, last, s);
+    } else {
+      attend_block<Stored>(run, block, first, last, s);
     }
-    few ? add_values_few<Stored>(run, block, first, last, s)
-        : add_values<Stored>(run, block, first, last, s);
   }
   finish_attention(run, s);
 }
@@ -36,8 +66,7 @@ inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads,
       end = r.end > end ? r.end : end;
     }
     const AttentionRun run{p, head, heads, t, stop};
-    p.half ? run_attention<StoredF16>(run, begin, end, s)
-           : run_attention<StoredF32>(run, begin, end, s);
+    p.half ? run_attention<StoredF16>(run, s) : run_attention<StoredF32>(run, s);
     t = stop;
   }
 }

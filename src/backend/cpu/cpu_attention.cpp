@@ -9,6 +9,8 @@ namespace ocelli::cpu {
 namespace {
 
 constexpr int64_t kSmallWork = 1 << 18;
+// Rows (queries times heads) of a piece that are worth turning keys for another thread.
+constexpr int64_t kLeastRows = 96;
 
 static_assert(sizeof(KeySpan) == sizeof(tensor::KeyRange));
 
@@ -63,15 +65,15 @@ void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
 
   // Heads that share keys go together, unless threads would go without.
   const int64_t group = a.heads / a.kv_heads;
-  int64_t heads = heads_within(group, kernels_.attention_rows);
+  int64_t rows = kernels_.attention_rows, heads = heads_within(group, rows);
   const auto token_parts = [&] {
-    const int64_t tokens = std::max<int64_t>(kernels_.attention_rows / heads, 1);
+    const int64_t tokens = std::max<int64_t>(rows / heads, 1);
     return (a.tokens + tokens - 1) / tokens;
   };
   const int threads = work < kSmallWork ? 1 : pool.threads();
-  while (heads > 1 && threads > 1 && a.heads / heads * token_parts() < 4 * threads) {
-    heads = heads_within(group, heads - 1);
-  }
+  const auto too_few = [&] { return threads > 1 && a.heads / heads * token_parts() < 4 * threads; };
+  while (too_few() && rows / 2 >= kLeastRows) rows /= 2;
+  while (too_few() && heads > 1) heads = heads_within(group, heads - 1);
   const int64_t parts = token_parts(), pieces = a.heads / heads * parts;
   const auto body = [&](int64_t begin, int64_t end) {
     float* const scratch = thread_scratch();
