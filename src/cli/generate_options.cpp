@@ -97,6 +97,7 @@ Result<engine::GenerateOptions> GenerateFlags::options() const {
   s.presence_penalty = presence_penalty;
   s.frequency_penalty = frequency_penalty;
   s.seed = seed;
+  s.logprobs = logprobs > 0;
   s.top_logprobs = logprobs;
   for (const std::string& text : logit_bias) {
     OCELLI_ASSIGN(auto bias, parse_bias(text));

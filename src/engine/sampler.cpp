@@ -32,6 +32,37 @@ Status in_range(const char* name, double value, double low, double high) {
                                       text(high) + " (" + text(value) + ")");
 }
 
+// Both loops in lanes that a compiler turns into vectors: a vocabulary goes through for each token.
+constexpr size_t kLanes = 16;
+
+bool all_finite(std::span<const float> x) {
+  float lanes[kLanes] = {};
+  size_t i = 0;
+  for (; i + kLanes <= x.size(); i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] += x[i + j] * 0;  // NaN from then on
+  }
+  for (; i < x.size(); ++i) lanes[0] += x[i] * 0;
+  return std::all_of(std::begin(lanes), std::end(lanes), [](float a) { return a == 0; });
+}
+
+float highest_of(std::span<const float> x) {
+  float lanes[kLanes];
+  std::fill(std::begin(lanes), std::end(lanes), x[0]);
+  size_t i = 0;
+  for (; i + kLanes <= x.size(); i += kLanes) {
+    for (size_t j = 0; j < kLanes; ++j) lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+  }
+  for (; i < x.size(); ++i) lanes[0] = std::max(lanes[0], x[i]);
+  return *std::max_element(std::begin(lanes), std::end(lanes));
+}
+
+double log_sum_exp(std::span<const float> x) {
+  const double highest = highest_of(x);
+  double sum = 0;
+  for (const float a : x) sum += std::exp(double(a) - highest);
+  return highest + std::log(sum);
+}
+
 bool more_likely(float a, int32_t a_id, float b, int32_t b_id) {
   return a > b || (a == b && a_id < b_id);
 }
@@ -94,7 +125,8 @@ void Sampler::apply_penalties(std::span<float> logits, std::span<const int32_t> 
 }
 
 int32_t Sampler::draw(std::span<const float> logits, uint64_t position) {
-  const auto best = int32_t(std::max_element(logits.begin(), logits.end()) - logits.begin());
+  const auto best =
+      int32_t(std::find(logits.begin(), logits.end(), highest_of(logits)) - logits.begin());
   if (options_.temperature == 0 || options_.top_k == 1) return best;
   const double inverse = 1.0 / options_.temperature;
   const double highest = logits[size_t(best)];
@@ -149,30 +181,27 @@ int32_t Sampler::draw(std::span<const float> logits, uint64_t position) {
 
 Result<Sampled> Sampler::sample(std::span<float> logits, std::span<const int32_t> prompt,
                                 std::span<const int32_t> answer, uint64_t position) {
-  double highest = -INFINITY, sum = 0;
-  for (const float x : logits) {
-    if (!std::isfinite(x)) {
-      return base::fail(Code::kBadInput,
-                        "the model gave logits that are not finite; its weights are damaged or its "
-                        "numbers overflow");
-    }
-    highest = std::max(highest, double(x));
+  if (!all_finite(logits)) {
+    return base::fail(Code::kBadInput,
+                      "the model gave logits that are not finite; its weights are damaged or its "
+                      "numbers overflow");
   }
-  for (const float x : logits) sum += std::exp(double(x) - highest);
-  const double log_sum = highest + std::log(sum);
+  const bool wanted = options_.logprobs || options_.top_logprobs > 0;
+  const double log_sum = wanted ? log_sum_exp(logits) : 0;
+  const auto logprob = [&](float logit) { return wanted ? float(double(logit) - log_sum) : 0; };
   Sampled out;
   if (options_.top_logprobs > 0) out.top = most_likely(logits, options_.top_logprobs, log_sum);
   const bool changed = options_.repetition_penalty != 1 || options_.presence_penalty != 0 ||
                        options_.frequency_penalty != 0 || !options_.logit_bias.empty();
   if (!changed) {
     const int32_t id = draw(logits, position);
-    out.token = {id, float(double(logits[size_t(id)]) - log_sum)};
+    out.token = {id, logprob(logits[size_t(id)])};
     return out;
   }
   const std::vector<float> before(logits.begin(), logits.end());
   apply_penalties(logits, prompt, answer);
   const int32_t id = draw(logits, position);
-  out.token = {id, float(double(before[size_t(id)]) - log_sum)};
+  out.token = {id, logprob(before[size_t(id)])};
   return out;
 }
 

@@ -24,7 +24,8 @@ struct SamplingOptions {
   double frequency_penalty = 0;   // the same, times how often
   uint64_t seed = 0;
   std::vector<std::pair<int32_t, double>> logit_bias;  // added to the logit of a token
-  int top_logprobs = 0;  // how many alternatives to report with each token
+  bool logprobs = false;                               // report each token's log-probability
+  int top_logprobs = 0;                                // and this many alternatives
 };
 
 // Each value in its range, finite; token ids inside the vocabulary.
@@ -32,7 +33,8 @@ base::Status check(const SamplingOptions& options, int64_t vocab);
 
 struct TokenLogprob {
   int32_t id = 0;
-  float logprob = 0;  // natural logarithm, under the model's own distribution before any option
+  // Natural logarithm, under the model's own distribution before any option; 0 if not asked for.
+  float logprob = 0;
 };
 
 struct Sampled {

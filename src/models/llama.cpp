@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "models/config.h"
-#include "ops/activation.h"
+#include "nn/feed_forward.h"
 #include "ops/attention.h"
 #include "ops/rope.h"
 #include "ops/rows.h"
@@ -89,8 +89,7 @@ Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tenso
                      tensor::Activation::kNone, x);
   // hidden_states = residual + down_proj(silu(gate_proj(n)) * up_proj(n)), n =
   // post_attention_layernorm
-  const auto [gate, up] = gate_up(c, post_attention_norm(c, r));
-  return down(c, ops::silu_mul(c, gate, up), tensor::Activation::kNone, r);
+  return nn::feed_forward(c, post_attention_norm(c, r), gate_up, down, r);
 }
 
 void LlamaBlock::visit(nn::ParameterVisitor& v, const LlamaConfig& g, const std::string& prefix) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "models/config.h"
+#include "nn/feed_forward.h"
 #include "ops/add.h"
 #include "ops/attention.h"
 #include "ops/patches.h"
@@ -101,7 +102,7 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
   const Tensor r =
       out(c, attended.reshape({x.dim(0), config.hidden}), tensor::Activation::kNone, x);
   // hidden_states = residual + fc2(gelu_tanh(fc1(layer_norm2(hidden_states))))
-  return fc2(c, fc1(c, norm2(c, r), tensor::Activation::kGeluTanh), tensor::Activation::kNone, r);
+  return nn::feed_forward(c, norm2(c, r), fc1, tensor::Activation::kGeluTanh, fc2, r);
 }
 
 Tensor Siglip::forward(Context& c, const Tensor& pixels) const {

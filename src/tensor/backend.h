@@ -36,6 +36,19 @@ struct LinearJob {
   bool exact = false;    // no 8-bit activations
 };
 
+// hidden[T, H] = activation(x up^T + up_bias), with a gate activation(x gate^T) * (x up^T);
+// y[T, N] = hidden down^T + down_bias + residual
+struct FeedForwardJob {
+  Tensor x;                      // [T, K]
+  const Weight* gate = nullptr;  // [H, K] or null
+  const Weight* up = nullptr;    // [H, K]
+  const Weight* down = nullptr;  // [N, H]
+  Tensor y;                      // may be the memory of `residual`
+  const float *up_bias = nullptr, *down_bias = nullptr;  // [H] (none with a gate), [N], or null
+  Activation activation = Activation::kNone;
+  Tensor residual = {};  // [T, N] or empty
+};
+
 // The keys that one query sees: [begin, end). Causal order, sliding windows, several sequences side
 // by side, padding and two-way image blocks are all said with these; they are data, so that a
 // captured graph can be replayed.
@@ -102,6 +115,10 @@ class Backend {
   // --- products with weights ---
   // All jobs are independent (q/k/v of one input, say), so that they share one hand-out of work.
   virtual void linear(ThreadPool& pool, std::span<const LinearJob> jobs) = 0;
+  // Does the whole job without `hidden` in memory as float32, with the same numbers bit for bit as
+  // linear and the elementwise functions give (8-bit activations where they have them); false, and
+  // nothing done, where it has no such form.
+  virtual bool feed_forward(ThreadPool& pool, const FeedForwardJob& job) { return false; }
   virtual void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
                                  const Tensor& dx) = 0;
   virtual void linear_grad_weight(ThreadPool& pool, const Tensor& dy, const Tensor& x,

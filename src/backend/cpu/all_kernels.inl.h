@@ -7,6 +7,7 @@
 #include "backend/cpu/linear.inl.h"
 #include "backend/cpu/linear_q8.inl.h"
 #include "backend/cpu/linear_packed.inl.h"
+#include "backend/cpu/linear_hidden.inl.h"
 #include "backend/cpu/attention.inl.h"
 #include "backend/cpu/attention_few.inl.h"
 #include "backend/cpu/attention_run.inl.h"

@@ -1,59 +1,23 @@
 // Products with weights: which kernel, and how the work is cut.
+#include "backend/cpu/cpu_linear.h"
+
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <vector>
 
 #include "backend/cpu/cpu_backend_impl.h"
-#include "backend/cpu/cpu_pieces.h"
-#include "backend/cpu/packed_weight.h"
 #include "base/check.h"
 
 namespace ocelli::cpu {
 namespace {
 
-// A hand-out is worth it from this many multiply-accumulates, or bytes of weights streamed, on.
-constexpr int64_t kSmallWork = 1 << 18, kSmallBytes = 1 << 17;
 // Bytes of weights in one piece of a product with few rows.
 constexpr int64_t kFewBytes = 1 << 16;
 
 // Rows of a float32 product that are worth packing weights for another thread, and the step of its
 // columns.
 constexpr int64_t kLeastProductRows = 256, kProductStep = 64;
-
-// How a [rows, columns] result is cut: pieces run over columns first, or over rows.
-struct Grid {
-  int64_t rows = 0, columns = 0, row_parts = 1, column_step = 1, column_parts = 1;
-  bool rows_first = false;
-
-  Grid(int64_t rows_in, int64_t columns_in, int64_t row_limit, int64_t step)
-      : rows(rows_in),
-        columns(columns_in),
-        row_parts((rows + row_limit - 1) / row_limit),
-        column_step(step),
-        column_parts((columns + step - 1) / step) {}
-  Grid() = default;
-  int64_t pieces() const { return row_parts * column_parts; }
-
-  // run(t0, t1, n0, n1)
-  template <class Run>
-  void piece(int64_t i, Run run) const {
-    const int64_t r = rows_first ? i % row_parts : i / column_parts;
-    const int64_t c = rows_first ? i / row_parts : i % column_parts;
-    run(rows * r / row_parts, rows * (r + 1) / row_parts, c * column_step,
-        std::min(columns, (c + 1) * column_step));
-  }
-};
-
-// Pieces as large as fit a core's cache, smaller where threads would go without.
-Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads) {
-  int64_t step = kMaxPieceCols;
-  while (threads > 1 && step / 2 >= 2 * column_step &&
-         Grid(rows, columns, kMaxPieceRows, step).pieces() < 4 * threads) {
-    step /= 2;
-  }
-  return Grid(rows, columns, kMaxPieceRows, step);
-}
 
 // Of a float32 product: all columns of as many rows as can be, because rows are packed for every
 // piece. Threads get rows of their own; next to each other they take columns of different rows.
@@ -90,38 +54,6 @@ ProductPiece piece_of(const Held& wanted, int64_t n0, int64_t n1) {
   const bool same = wanted == held;
   held = wanted;
   return {wanted.r0, wanted.r1, n0, n1, same};
-}
-
-bool is_packed(const Weight& w) {
-  return w.layout == encoding::Layout::kPacked;
-}
-
-LinearArgs args_of(const tensor::LinearJob& job) {
-  LinearArgs a{};
-  a.x = job.x.f32();
-  a.x_stride = job.x.row_stride();
-  a.tokens = job.x.rows();
-  a.k = job.w->cols;
-  a.n = job.w->rows;
-  a.encoding = job.w->encoding;
-  a.integer = a.encoding == Encoding::kQ80 && !job.exact;
-  a.w = job.w->data;
-  a.w_row_bytes = encoding::row_bytes(a.encoding, a.k);
-  if (is_packed(*job.w)) {
-    const PackedShape shape = packed_shape(a.encoding, a.n, a.k);
-    a.w_scales = reinterpret_cast<const float*>(job.w->data);
-    a.w = job.w->data + shape.strips * kStrip * int64_t(sizeof(float));
-    a.w_row_bytes = shape.strip_bytes / kStrip;
-  }
-  a.bias = job.bias;
-  a.act = act_of(job.activation);
-  if (job.residual) {
-    a.residual = job.residual.f32();
-    a.residual_stride = job.residual.row_stride();
-  }
-  a.y = job.y.f32();
-  a.y_stride = job.y.row_stride();
-  return a;
 }
 
 struct Plan {
@@ -203,12 +135,7 @@ struct Records {
       Input& in = inputs[i];
       in.memory = memory;
       memory += in.x.rows() * in.shape.bytes;
-      for_rows(pool, in.x.rows(), in.x.dim(-1), [&](int64_t begin, int64_t end) {
-        for (int64_t t = begin; t < end; ++t) {
-          kernels.quantize_record(in.x.f32() + t * in.x.row_stride(), in.x.dim(-1), in.shape,
-                                  in.memory + t * in.shape.bytes);
-        }
-      });
+      quantize_rows(pool, kernels, in.x, in.shape, in.memory);
     }
   }
 };
@@ -253,10 +180,6 @@ Weight decoded_rows(ThreadPool& pool, const Weight& w, int64_t first, int64_t co
       16);
   return {Encoding::kF32, encoding::Layout::kPlain, count, w.cols,
           reinterpret_cast<const std::byte*>(memory.data())};
-}
-
-bool is_small(const LinearArgs& a) {
-  return a.tokens * a.k * a.n < kSmallWork && a.n * a.w_row_bytes < kSmallBytes;
 }
 
 }  // namespace

@@ -27,25 +27,6 @@ using encoding::Layout;
 
 constexpr Encoding kPackable[] = {Encoding::kQ8, Encoding::kQ4};
 
-// A plain weight and the same packed.
-struct Both {
-  StoredWeight plain;
-  std::vector<std::byte> memory;
-  Weight packed;
-
-  Both(tensor::Backend& backend, ThreadPool& pool, Encoding e, int64_t rows, int64_t cols,
-       Random& random)
-      : plain(e, rows, cols, random.numbers(rows * cols)), packed(plain.weight) {
-    constexpr size_t kAlign = 64;
-    memory.assign(size_t(backend.packed_bytes(plain.weight)) + 2 * kAlign, std::byte{0xA5});
-    std::byte* const at = memory.data() + (kAlign - uintptr_t(memory.data()) % kAlign);
-    backend.pack(pool, plain.weight, at);
-    EXPECT_EQ(at[backend.packed_bytes(plain.weight)], std::byte{0xA5}) << "written past the end";
-    packed.layout = Layout::kPacked;
-    packed.data = at;
-  }
-};
-
 tensor::LinearJob job_of(Matrix& x, const Weight& w, Matrix& y) {
   tensor::LinearJob job;
   job.x = x.tensor();

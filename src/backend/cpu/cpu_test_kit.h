@@ -135,6 +135,25 @@ struct StoredWeight {
   StoredWeight& operator=(const StoredWeight&) = delete;
 };
 
+// A plain weight and the same packed.
+struct Both {
+  StoredWeight plain;
+  std::vector<std::byte> memory;
+  Weight packed;
+
+  Both(tensor::Backend& backend, ThreadPool& pool, Encoding e, int64_t rows, int64_t cols,
+       Random& random)
+      : plain(e, rows, cols, random.numbers(rows * cols)), packed(plain.weight) {
+    constexpr size_t kAlign = 64;
+    memory.assign(size_t(backend.packed_bytes(plain.weight)) + 2 * kAlign, std::byte{0xA5});
+    std::byte* const at = memory.data() + (kAlign - uintptr_t(memory.data()) % kAlign);
+    backend.pack(pool, plain.weight, at);
+    EXPECT_EQ(at[backend.packed_bytes(plain.weight)], std::byte{0xA5}) << "written past the end";
+    packed.layout = encoding::Layout::kPacked;
+    packed.data = at;
+  }
+};
+
 inline constexpr auto& kEncodings = encoding::kAllEncodings;
 
 class SetTest : public testing::TestWithParam<RunnableSet> {

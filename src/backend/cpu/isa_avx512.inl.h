@@ -97,8 +97,7 @@ inline void store_bf16(uint16_t* p, F a) {
 }
 // Rounds numbers in [-127, 127] to the nearest whole ones, ties to even.
 inline void store_i8(int8_t* p, F a) {
-  store_i8_8(p, low_half(a));
-  store_i8_8(p + 8, high_half(a));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
 }
 
 // Whole numbers in [0, 255].

@@ -176,6 +176,11 @@ inline F dots_float(Dots a) {
   return vcvtq_f32_s32(a);
 }
 
+// The sum of 32 codes.
+inline int32_t block_sum(const int8_t* p) {
+  return vaddlvq_s8(vld1q_s8(p)) + vaddlvq_s8(vld1q_s8(p + 16));
+}
+
 // --- 8-bit dot products along a row, a block of 32 at a time (decode) ---
 using BlockSum = float32x4_t;
 inline BlockSum block_zero() {

@@ -58,6 +58,15 @@ struct LinearArgs {
   const float* w_scales = nullptr;   // [n] beside it
 };
 
+// activation(x up^T + bias), or activation(x gate^T) * (x up^T), as records. `up` and `gate` have
+// packed weights and the same rows; their y and residual are unused.
+struct HiddenArgs {
+  LinearArgs up;
+  const LinearArgs* gate;  // or null
+  RecordShape shape;
+  std::byte* records;  // [tokens]
+};
+
 // dst[m, n] += a[m, inner] b[inner, n]. `a` may be stored transposed, [inner, m]; b is stored by
 // rows in any encoding.
 struct ProductArgs {
@@ -175,6 +184,9 @@ struct Kernels {
                        float* scratch);
   // All of up to kFewRows rows x outputs [n0, n1).
   void (*linear_few)(const LinearArgs&, int64_t n0, int64_t n1, float* scratch);
+  // Rows [t0, t1) x numbers [n0, n1), whole groups but for the last, as large as linear_block's.
+  void (*hidden_block)(const HiddenArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                       float* scratch);
   void (*linear_f32)(const LinearArgs&, const ProductPiece&, float* scratch);
   void (*product_block)(const ProductArgs&, const ProductPiece&, float* scratch);
 

@@ -32,16 +32,21 @@ inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes
   });
 }
 
+// activation(sums + bias) of outputs [n, n + count), at most a vector.
+inline F finished(const LinearArgs& p, const float* sums, int64_t n, int64_t count) {
+  F v = load_first(sums, count);
+  if (p.w_scales) v = mul(v, load_first(p.w_scales + n, count));
+  if (p.bias) v = add(v, load_first(p.bias + n, count));
+  return p.act != Act::kNone ? apply(p.act, v) : v;
+}
+
 // The end of every linear: sums [rows, columns] of a piece that starts at (t0, n0).
 inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_t n0, int64_t n1) {
   float* const y = p.y + t * p.y_stride;
   const float* const residual = p.residual ? p.residual + t * p.residual_stride : nullptr;
   for (int64_t n = n0; n < n1; n += kLanes) {
     const int64_t count = n1 - n < kLanes ? n1 - n : kLanes;
-    F v = load_first(sums + (n - n0), count);
-    if (p.w_scales) v = mul(v, load_first(p.w_scales + n, count));
-    if (p.bias) v = add(v, load_first(p.bias + n, count));
-    if (p.act != Act::kNone) v = apply(p.act, v);
+    F v = finished(p, sums + (n - n0), n, count);
     if (residual) v = add(v, load_first(residual + n, count));
     store_first(y + n, v, count);
   }

@@ -131,44 +131,52 @@ inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, in
   }
 }
 
-inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
-                                float* scratch) {
-  float* const c = scratch;
-  PanelW* const panel = reinterpret_cast<PanelW*>(c + kMaxPieceRows * kMaxPieceCols);
+// The sums of a piece, kMaxPieceCols from row to row.
+inline void packed_sums(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                        float* c, PanelW* panel) {
   const int64_t end = (n1 + kStrip - 1) / kStrip;
   for (int64_t strip = n0 / kStrip; strip < end;) {
     const int64_t strips = end - strip >= kWideStrips ? kWideStrips : 1;
     packed_strips(p, strip, strips, t0, t1, c + (strip * kStrip - n0), panel);
     strip += strips;
   }
-  for (int64_t t = t0; t < t1; ++t) finish_row(p, c + (t - t0) * kMaxPieceCols, t, n0, n1);
+}
+
+inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                                float* scratch) {
+  PanelW* const panel = reinterpret_cast<PanelW*>(scratch + kMaxPieceRows * kMaxPieceCols);
+  packed_sums(p, t0, t1, n0, n1, scratch, panel);
+  for (int64_t t = t0; t < t1; ++t) finish_row(p, scratch + (t - t0) * kMaxPieceCols, t, n0, n1);
+}
+
+// Group `g` of a record, from `count` numbers.
+inline void quantize_part(const float* x, int64_t count, int64_t g, const RecordShape& shape,
+                          std::byte* record) {
+  CodeX* const codes = reinterpret_cast<CodeX*>(record) + g * encoding::kGroup;
+  int32_t* const block_sums =
+      reinterpret_cast<int32_t*>(record + shape.block_sums) + g * kGroupBlocks;
+  int8_t* bytes = reinterpret_cast<int8_t*>(codes);
+  if constexpr (sizeof(CodeX) > 1) {
+    bytes = reinterpret_cast<int8_t*>(record + shape.codes8) + g * encoding::kGroup;
+  }
+  reinterpret_cast<float*>(record + shape.scales)[g] =
+      quantize_group<encoding::kGroup>(x, count, bytes);
+  if constexpr (sizeof(CodeX) > 1) {
+    for (int64_t i = 0; i < encoding::kGroup; ++i) codes[i] = bytes[i];
+  }
+  int32_t sum = 0;
+  for (int64_t b = 0; b < kGroupBlocks; ++b) {
+    sum += block_sums[b] = block_sum(bytes + b * encoding::kBlock);
+  }
+  reinterpret_cast<int32_t*>(record + shape.sums)[g] = sum;
 }
 
 // A row of x as a record.
 inline void quantize_record(const float* x, int64_t cols, const RecordShape& shape,
                             std::byte* record) {
-  CodeX* const codes = reinterpret_cast<CodeX*>(record);
-  [[maybe_unused]] int8_t* const codes8 = reinterpret_cast<int8_t*>(record + shape.codes8);
-  float* const scales = reinterpret_cast<float*>(record + shape.scales);
-  int32_t* const sums = reinterpret_cast<int32_t*>(record + shape.sums);
-  int32_t* const block_sums = reinterpret_cast<int32_t*>(record + shape.block_sums);
-  for (int64_t g = 0; g * encoding::kGroup < cols; ++g) {
-    const int64_t first = g * encoding::kGroup;
-    const int64_t count = cols - first < encoding::kGroup ? cols - first : encoding::kGroup;
-    int8_t bytes[encoding::kGroup];
-    scales[g] = quantize_group<encoding::kGroup>(x + first, count, bytes);
-    sums[g] = 0;
-    for (int64_t b = 0; b < kGroupBlocks; ++b) {
-      int32_t sum = 0;
-      for (int64_t i = 0; i < encoding::kBlock; ++i) {
-        const int8_t code = bytes[b * encoding::kBlock + i];
-        codes[first + b * encoding::kBlock + i] = code;
-        if constexpr (sizeof(CodeX) > 1) codes8[first + b * encoding::kBlock + i] = code;
-        sum += code;
-      }
-      block_sums[g * kGroupBlocks + b] = sum;
-      sums[g] += sum;
-    }
+  for (int64_t first = 0; first < cols; first += encoding::kGroup) {
+    quantize_part(x + first, cols - first < encoding::kGroup ? cols - first : encoding::kGroup,
+                  first / encoding::kGroup, shape, record);
   }
 }
 

@@ -29,6 +29,7 @@ inline constexpr Kernels table(const char* name) {
           sizeof(CodeX),
           linear_block,
           linear_few,
+          hidden_block,
           linear_f32,
           product_block,
           kAttentionRows,

@@ -1,0 +1,36 @@
+// The first half of a feed-forward network beside packed weights: its result goes straight into the
+// records that the second half multiplies. Included inside the set's namespace.
+
+static_assert(kMaxPieceCols % encoding::kGroup == 0);
+static_assert(2 * kMaxPieceRows * kMaxPieceCols +
+                  kWideStrips * kPanelStrip * int64_t(sizeof(PanelW)) / int64_t(sizeof(float)) <=
+              kScratchFloats);
+
+// One group of a row: numbers [n, n + count) of the network's inside.
+inline void hidden_group(const HiddenArgs& h, const float* up, const float* gate, int64_t n,
+                         int64_t count, std::byte* record) {
+  float numbers[encoding::kGroup];
+  for (int64_t i = 0; i < count; i += kLanes) {
+    const int64_t some = count - i < kLanes ? count - i : kLanes;
+    const F v = finished(h.up, up + i, n + i, some);
+    store(numbers + i, h.gate ? mul(finished(*h.gate, gate + i, n + i, some), v) : v);
+  }
+  quantize_part(numbers, count, n / encoding::kGroup, h.shape, record);
+}
+
+inline void hidden_block(const HiddenArgs& h, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
+                         float* scratch) {
+  float* const up = scratch;
+  float* const gate = up + kMaxPieceRows * kMaxPieceCols;
+  PanelW* const panel = reinterpret_cast<PanelW*>(gate + kMaxPieceRows * kMaxPieceCols);
+  packed_sums(h.up, t0, t1, n0, n1, up, panel);
+  if (h.gate) packed_sums(*h.gate, t0, t1, n0, n1, gate, panel);
+  for (int64_t t = t0; t < t1; ++t) {
+    const int64_t row = (t - t0) * kMaxPieceCols;
+    for (int64_t n = n0; n < n1; n += encoding::kGroup) {
+      const int64_t count = n1 - n < encoding::kGroup ? n1 - n : encoding::kGroup;
+      hidden_group(h, up + row + (n - n0), gate + row + (n - n0), n, count,
+                   h.records + t * h.shape.bytes);
+    }
+  }
+}
