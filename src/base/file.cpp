@@ -115,6 +115,11 @@ Error errno_error(int number, std::string_view action, std::string_view path) {
   return fail(Code::kBadInput, doing + strerror_r(number, buffer, sizeof buffer), path);
 }
 
+// From here on a file is worth large pages. Reading weights through pages of 4 KiB costs a third of
+// the memory's speed: file systems with large folios (ext4, XFS, Btrfs of recent Linux) read a
+// mapping that asks for large pages as such, but keep what was written in small ones.
+constexpr uint64_t kLargeFile = 8 << 20;
+
 Result<MappedFile> MappedFile::open(const std::string& path) {
   OCELLI_TRY(check_name(path));
   const Fd fd(open_for_reading(path));
@@ -127,6 +132,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   if (data == MAP_FAILED) return errno_error(errno, "map into memory", path);
   file.data_ = static_cast<const std::byte*>(data);
   file.size_ = size;
+  if (size >= kLargeFile) file.advise(0, size, MADV_HUGEPAGE, false);
   return file;
 }
 
@@ -245,6 +251,8 @@ Status AtomicWriter::commit() {
     return errno_error(number, "write", path_);
   };
   if (fchmod(fd_, mode_) != 0 || fsync(fd_) != 0) return failed(errno);
+  // Who maps it gets large pages then; a hint that may be refused.
+  if (written_ >= kLargeFile) posix_fadvise(fd_, 0, 0, POSIX_FADV_DONTNEED);
   // Some network file systems report a full disk only here.
   if (close(std::exchange(fd_, -1)) != 0) return failed(errno);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return failed(errno);

@@ -46,7 +46,9 @@ inline void expand_q4(const uint8_t* from, int64_t blocks, PanelW* out) {
   }
 }
 
-// How far ahead a strip is asked for.
+// How far ahead a strip is asked for. Steps of q8 come from L2; those of q4, which take longer, from
+// L1 past the outer caches. (256M, Zen 4, large pages: q8 190 tokens/s so and 163 the other way, q4
+// 285 so and 199 the other way.)
 inline constexpr int64_t kStripAhead = 4096;
 
 template <int T, class Rows>
@@ -120,7 +122,7 @@ inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, float (*out
       }
 #pragma GCC unroll 4
       for (int j = 0; j < 4; ++j, w += 64) {
-        __builtin_prefetch(w + kStripAhead, 0, 2);
+        __builtin_prefetch(w + kStripAhead, 0, 0);
         const Dots both = _mm512_loadu_si512(w);
         const Dots even = low_halves(both), odd = high_halves(both);
 #pragma GCC unroll 4
