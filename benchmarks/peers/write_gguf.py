@@ -91,6 +91,8 @@ class Writer:
 
     def tensor(self, name, values, full=False):
         kind = self.type if values.ndim > 1 and not full else gguf.GGMLQuantizationType.F32
+        if values.shape[-1] % gguf.GGML_QUANT_SIZES[kind][0] != 0:  # as llama.cpp's converter
+            kind = gguf.GGMLQuantizationType.F16
         self.out.add_tensor(name, gguf.quants.quantize(values, kind), raw_dtype=kind)
 
     def close(self):

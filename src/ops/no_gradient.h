@@ -6,10 +6,11 @@
 
 namespace ocelli::ops {
 
-inline constexpr std::array<std::string_view, 3> kNoGradient = {
-    "patches",     // pixels are data
-    "rope_table",  // positions are data
-    "store_rows",  // a cache is for running; a tape together with one is refused
+inline constexpr std::array<std::string_view, 4> kNoGradient = {
+    "feed_forward",  // a short way for running; empty where a gradient is wanted
+    "patches",       // pixels are data
+    "rope_table",    // positions are data
+    "store_rows",    // a cache is for running; a tape together with one is refused
 };
 
 }  // namespace ocelli::ops

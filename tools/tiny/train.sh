@@ -12,7 +12,7 @@ work=$1
 program=${PROGRAM:-build/release/bin/ocelli}
 python=${PYTHON:-python3}
 cells=${CELLS:-120000} # rows of stage 1
-mixed=${MIXED:-200000} # rows of stages 2 and 3
+mixed=${MIXED:-100000} # rows of stages 2 and 3
 mkdir -p "$work"
 log() { echo "$(date -u +%FT%TZ) $*" | tee -a "$work/train.log"; }
 
