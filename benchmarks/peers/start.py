@@ -48,12 +48,12 @@ def memory_of(pid):
 
 
 def settled(pid, limit=120):
-    """memory_of() once it no longer grows: all weights have been read."""
+    """memory_of() once all weights have been read: what grows then is the cache of the answer."""
     last, end = {"rss": -1}, time.monotonic() + limit
     while time.monotonic() < end:
         time.sleep(1)
         now = memory_of(pid)
-        if now["rss"] - last["rss"] < 1:
+        if now["rss"] - last["rss"] < 16:
             return now
         last = now
     return last
