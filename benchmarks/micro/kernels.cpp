@@ -161,9 +161,11 @@ int main(int argc, char** argv) {
   for (const InstructionSetInfo& info : instruction_sets()) {
     if (!info.executable) continue;
     const Limits limits = measure_limits(info.set);
-    std::printf("%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s\n",
-                std::string(info.name).c_str(), limits.f32_operations / 1e9,
-                limits.int8_operations / 1e9, limits.read_bytes / 1e9);
+    std::printf(
+        "%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s "
+        "(%.1f in pages of 4 KiB)\n",
+        std::string(info.name).c_str(), limits.f32_operations / 1e9, limits.int8_operations / 1e9,
+        limits.read_bytes / 1e9, limits.read_bytes_small / 1e9);
     micro::add_all(info);
     micro::add_training(info);
     micro::add_layers(info);

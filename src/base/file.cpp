@@ -115,9 +115,10 @@ Error errno_error(int number, std::string_view action, std::string_view path) {
   return fail(Code::kBadInput, doing + strerror_r(number, buffer, sizeof buffer), path);
 }
 
-// From here on a file is worth large pages. Reading weights through pages of 4 KiB costs a third of
-// the memory's speed: file systems with large folios (ext4, XFS, Btrfs of recent Linux) read a
-// mapping that asks for large pages as such, but keep what was written in small ones.
+// From here on a file is worth large pages: a processor reads weights through pages of 4 KiB more
+// slowly (`ocelli_micro` prints both speeds). File systems with large folios (ext4, XFS, Btrfs of
+// recent Linux) read a mapping that asks for large pages as such, but keep what was written in
+// small ones.
 constexpr uint64_t kLargeFile = 8 << 20;
 
 Result<MappedFile> MappedFile::open(const std::string& path) {

@@ -12,42 +12,35 @@ inline void soften_block(const AttentionRun& run, int64_t block, int64_t first, 
   }
 }
 
-// All queries of the run against keys [first, last) of a block, as many as fit at a time and those
-// keys only that they see.
+// As many queries as scores are kept of at a time, against keys [first, last) of a block.
 template <class Stored>
-inline void attend_block(const AttentionRun& run, int64_t block, int64_t first, int64_t last,
-                         const AttentionScratch& s) {
-  load_keys<Stored>(run, block, first, last, s);
-  const int64_t most = kScoreRows / run.heads;
-  const int64_t parts = (run.t1 - run.t0 + most - 1) / most;
-  for (int64_t i = 0; i < parts; ++i) {
-    const int64_t t0 = run.t0 + (run.t1 - run.t0) * i / parts;
-    const int64_t t1 = run.t0 + (run.t1 - run.t0) * (i + 1) / parts;
-    const AttentionRun part{run.p, run.head, run.heads, t0, t1};
-    const KeySpan seen = part.keys();
-    const int64_t begin = seen.begin > first ? seen.begin : first;
-    const int64_t end = seen.end < last ? seen.end : last;
-    if (begin >= end) continue;
-    const AttentionScratch at = s.from((t0 - run.t0) * run.heads);
-    score_block(part, block, begin, end, at);
-    soften_block(part, block, begin, end, at);
-    add_values(part, block, begin, end, at);
-  }
+inline void attend_part(const AttentionRun& part, int64_t block, int64_t first, int64_t last,
+                        const AttentionScratch& s) {
+  const bool few = part.p.tokens <= kFewRows;
+  few ? score_few<Stored>(part, block, first, last, s) : score_block(part, block, first, last, s);
+  soften_block(part, block, first, last, s);
+  few ? add_values_few<Stored>(part, block, first, last, s)
+      : add_values(part, block, first, last, s);
 }
 
 template <class Stored>
 inline void run_attention(const AttentionRun& run, const AttentionScratch& s) {
   const KeySpan keys = run.keys();
+  const int64_t tokens = run.t1 - run.t0, most = kScoreRows / run.heads;
+  const int64_t parts = (tokens + most - 1) / most;
   load_queries(run, s);
   for (int64_t block = keys.begin / kKeys * kKeys; block < keys.end; block += kKeys) {
     const int64_t first = block < keys.begin ? keys.begin : block;
     const int64_t last = block + kKeys < keys.end ? block + kKeys : keys.end;
-    if (run.p.tokens <= kFewRows) {
-      score_few<Stored>(run, block, first, last, s);
-      soften_block(run, block, first, last, s);
-      add_values_few<Stored>(run, block, first, last, s);
-    } else {
-      attend_block<Stored>(run, block, first, last, s);
+    if (run.p.tokens > kFewRows) load_keys<Stored>(run, block, first, last, s);
+    for (int64_t i = 0; i < parts; ++i) {
+      const int64_t t0 = run.t0 + tokens * i / parts, t1 = run.t0 + tokens * (i + 1) / parts;
+      const AttentionRun part{run.p, run.head, run.heads, t0, t1};
+      const KeySpan seen = part.keys();
+      const int64_t begin = seen.begin > first ? seen.begin : first;
+      const int64_t end = seen.end < last ? seen.end : last;
+      if (begin >= end) continue;
+      attend_part<Stored>(part, block, begin, end, s.from((t0 - run.t0) * run.heads));
     }
   }
   finish_attention(run, s);

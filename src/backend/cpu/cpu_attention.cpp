@@ -65,7 +65,8 @@ void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
 
   // Heads that share keys go together, unless threads would go without.
   const int64_t group = a.heads / a.kv_heads;
-  int64_t rows = kernels_.attention_rows, heads = heads_within(group, rows);
+  int64_t rows = kernels_.attention_rows;
+  int64_t heads = heads_within(group, kernels_.attention_heads);
   const auto token_parts = [&] {
     const int64_t tokens = std::max<int64_t>(rows / heads, 1);
     return (a.tokens + tokens - 1) / tokens;

@@ -22,7 +22,10 @@ constexpr Case kCases[] = {
     {50, 150, 15, 5, 64, Case::kCausal},  {33, 400, 2, 1, 128, Case::kWindow},
     {90, 90, 3, 3, 24, Case::kSequences}, {64, 500, 4, 2, 80, Case::kRagged},
     {5, 140, 32, 32, 64, Case::kRagged},  {3, 257, 2, 1, 256, Case::kCausal},
-    {20, 33, 70, 1, 8, Case::kCausal},    {7, 129, 1, 1, 100, Case::kRagged}};
+    {20, 33, 70, 1, 8, Case::kCausal},    {7, 129, 1, 1, 100, Case::kRagged},
+    // More heads of one key head than scores are kept of at a time.
+    {4, 40, 96, 1, 16, Case::kCausal},    {9, 150, 254, 1, 16, Case::kCausal},
+    {470, 480, 2, 1, 16, Case::kCausal}};
 
 std::vector<KeyRange> ranges_of(const Case& c, Random& random) {
   std::vector<KeyRange> ranges;

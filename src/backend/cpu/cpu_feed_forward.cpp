@@ -44,13 +44,10 @@ void first_half(ThreadPool& pool, const Kernels& kernels, const tensor::FeedForw
     h.gate = &gate;
   }
   const Grid grid = cut(h.up.tokens, h.up.n, encoding::kGroup, pool.threads());
-  pool.parallel_for(grid.pieces(), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      grid.piece(i, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) {
-        kernels.hidden_block(h, t0, t1, n0, n1, thread_scratch());
-      });
-    }
-  });
+  for_pieces(pool, grid, is_small(h.up),
+             [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1, float* scratch) {
+               kernels.hidden_block(h, t0, t1, n0, n1, scratch);
+             });
 }
 
 void second_half(ThreadPool& pool, const Kernels& kernels, const tensor::FeedForwardJob& job,
@@ -61,13 +58,10 @@ void second_half(ThreadPool& pool, const Kernels& kernels, const tensor::FeedFor
   const PackedRows rows = rows_for(hidden, shape.hidden, down);
   down.rows = &rows;
   const Grid grid = cut(down.tokens, down.n, kernels.packed_step, pool.threads());
-  pool.parallel_for(grid.pieces(), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      grid.piece(i, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) {
-        kernels.linear_block(down, t0, t1, n0, n1, thread_scratch());
-      });
-    }
-  });
+  for_pieces(pool, grid, is_small(down),
+             [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1, float* scratch) {
+               kernels.linear_block(down, t0, t1, n0, n1, scratch);
+             });
 }
 
 }  // namespace

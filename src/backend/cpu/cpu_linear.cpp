@@ -286,19 +286,13 @@ void CpuBackend::linear(ThreadPool& pool, std::span<const tensor::LinearJob> job
 
 void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
   const Grid grid = cut_product(args.m, args.n, args.inner, pool.threads());
-  const bool small = args.m * args.n * args.inner < kSmallWork;
-  const int64_t pieces = args.m > 0 ? grid.pieces() : 0;
+  if (args.m == 0) return;
   const uint64_t call = next_call();
-  const auto body = [&](int64_t begin, int64_t end) {
-    float* const scratch = thread_scratch();
-    for (int64_t i = begin; i < end; ++i) {
-      grid.piece(i, [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1) {
-        const Held wanted{call, args.a, args.a_stride, args.inner, m0, m1};
-        kernels_.product_block(args, piece_of(wanted, n0, n1), scratch);
-      });
-    }
-  };
-  pool.parallel_for(pieces, body, small ? std::max<int64_t>(pieces, 1) : 1);
+  for_pieces(pool, grid, args.m * args.n * args.inner < kSmallWork,
+             [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1, float* scratch) {
+               const Held wanted{call, args.a, args.a_stride, args.inner, m0, m1};
+               kernels_.product_block(args, piece_of(wanted, n0, n1), scratch);
+             });
 }
 
 void CpuBackend::linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,

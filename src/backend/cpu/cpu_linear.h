@@ -47,6 +47,19 @@ inline Grid cut(int64_t rows, int64_t columns, int64_t column_step, int threads)
   return Grid(rows, columns, kMaxPieceRows, step);
 }
 
+// Calls run(t0, t1, n0, n1, scratch) for all pieces, on threads where `small` is not said.
+template <class Run>
+void for_pieces(ThreadPool& pool, const Grid& grid, bool small, Run run) {
+  const auto body = [&](int64_t begin, int64_t end) {
+    float* const scratch = thread_scratch();
+    for (int64_t i = begin; i < end; ++i) {
+      grid.piece(
+          i, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) { run(t0, t1, n0, n1, scratch); });
+    }
+  };
+  pool.parallel_for(grid.pieces(), body, small ? std::max<int64_t>(grid.pieces(), 1) : 1);
+}
+
 inline bool is_packed(const Weight& w) {
   return w.layout == encoding::Layout::kPacked;
 }

@@ -192,8 +192,8 @@ struct Kernels {
 
   // --- attention ---
   // Queries [t0, t1) of `heads` query heads from `head` on, which share one key head;
-  // (t1 - t0) * heads <= attention_rows.
-  int64_t attention_rows;
+  // heads <= attention_heads and (t1 - t0) * heads <= attention_rows.
+  int64_t attention_heads, attention_rows;
   void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
                           float* scratch);
 

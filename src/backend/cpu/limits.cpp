@@ -7,6 +7,7 @@
 
 #include "backend/cpu/cpu_backend_impl.h"
 #include "base/check.h"
+#include "tensor/arena.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -31,22 +32,32 @@ double best_rate(double seconds, Run run) {
   return best;
 }
 
+double read_rate(const Kernels& kernels, tensor::Arena::Pages pages, double seconds, float* sink) {
+  auto arena = tensor::Arena::create(int64_t{2} * kReadNumbers * int64_t(sizeof(float)), pages);
+  OCELLI_CHECK(arena.ok(), "there is memory to measure with");
+  float* const memory = arena->take<float>(kReadNumbers);
+  std::fill_n(memory, kReadNumbers, 1.0f);
+  return best_rate(seconds, [&] {
+    kernels.read_loop(memory, kReadNumbers, sink);
+    return double(kReadNumbers) * sizeof(float);
+  });
+}
+
 }  // namespace
 
 Limits measure_limits(InstructionSet set, double seconds) {
   const Kernels* const kernels = native_kernels(set);
   OCELLI_CHECK(kernels != nullptr, "limits are measured for sets that this CPU runs");
   constexpr int64_t kRounds = 200000;
-  std::vector<float> sink(64, 0.5f), memory(static_cast<size_t>(kReadNumbers), 1.0f);
+  std::vector<float> sink(64, 0.5f);
   Limits limits;
   limits.f32_operations =
       best_rate(seconds, [&] { return kernels->fma_loop(kRounds, sink.data()); });
   limits.int8_operations =
       best_rate(seconds, [&] { return kernels->dot_loop(kRounds, sink.data()); });
-  limits.read_bytes = best_rate(seconds, [&] {
-    kernels->read_loop(memory.data(), kReadNumbers, sink.data());
-    return double(kReadNumbers) * sizeof(float);
-  });
+  using Pages = tensor::Arena::Pages;
+  limits.read_bytes = read_rate(*kernels, Pages::kLarge, seconds, sink.data());
+  limits.read_bytes_small = read_rate(*kernels, Pages::kSmall, seconds, sink.data());
   return limits;
 }
 

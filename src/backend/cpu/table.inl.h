@@ -32,6 +32,7 @@ inline constexpr Kernels table(const char* name) {
           hidden_block,
           linear_f32,
           product_block,
+          kScoreRows,
           kAttentionRows,
           attention_block,
           kCodedRows,
