@@ -41,9 +41,11 @@ void EngineFlags::add(CLI::App& app) {
       ->type_name("TYPE");
   app.add_flag("--no-weights-cache", no_weights_cache,
                "convert anew at each start instead of keeping q8 and q4 weights on disk");
-  app.add_option("--cache-type", cache_type, "numbers of the key/value cache: f16, f32")
+  app.add_option("--cache-type", cache_type,
+                 "numbers of the key/value cache: f16, f32, q8_0 (half the memory of f16; default: "
+                 "f16, or q8_0 where --memory asks for it)")
       ->type_name("TYPE")
-      ->check(CLI::IsMember({"f16", "f32"}));
+      ->check(CLI::IsMember({"f16", "f32", "q8_0"}));
   app.add_flag("--exact", exact, "float32 arithmetic throughout, as the original in float32");
   app.add_flag("--no-split", no_split,
                "one view per picture instead of tiles: faster, less detail");
@@ -139,7 +141,9 @@ Result<engine::EngineOptions> EngineFlags::options() const {
   if (memory) {
     OCELLI_ASSIGN(o.memory, parse_memory(*memory));
   }
-  o.cache_dtype = cache_type == "f32" ? tensor::DType::kF32 : tensor::DType::kF16;
+  if (cache_type == "f32") o.cache_dtype = tensor::DType::kF32;
+  if (cache_type == "f16") o.cache_dtype = tensor::DType::kF16;
+  if (cache_type == "q8_0") o.cache_dtype = tensor::DType::kQ80;
   if (detail == "high" && (no_split || max_tiles)) {
     return base::fail(Code::kUsage,
                       "is all that the model can see; leave out --no-split and --max-tiles, or "

@@ -19,7 +19,7 @@ struct EngineFlags {
   int threads = 0;      // -t
   int64_t context = 0;  // -c
   std::string weights;  // --weights
-  std::string cache_type = "f16";
+  std::string cache_type;
   bool exact = false;
   std::optional<std::string> memory;  // --memory
   bool no_split = false;

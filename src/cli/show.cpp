@@ -79,7 +79,7 @@ Json describe(const engine::Engine& e, const ShowFlags& flags) {
        {"layers", info.kv.layers},
        {"kv_heads", info.kv.kv_heads},
        {"head_dim", info.kv.head_dim},
-       {"cache_bytes_per_token", nn::KvCache::bytes_per_token(info.kv, e.options().cache_dtype)},
+       {"cache_bytes_per_token", nn::KvCache::bytes_per_token(info.kv, e.cache_dtype())},
        {"chat_template", e.has_template()},
        {"stop_tokens", std::move(stops)}});
   if (info.vision) {

@@ -225,8 +225,7 @@ Result<std::vector<float>> Engine::score(const Prompt& prompt) {
 }
 
 Result<nn::KvCache> Engine::make_cache() const {
-  return nn::KvCache::create(info().kv, context_,
-                             options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
+  return nn::KvCache::create(info().kv, context_, cache_dtype());
 }
 
 }  // namespace ocelli::engine

@@ -39,7 +39,9 @@ struct EngineOptions {
   // Weights in the machine's own layout, for programs that only run them. Without effect on exact
   // arithmetic.
   bool packed = false;
-  tensor::DType cache_dtype = tensor::DType::kF16;
+  // Of keys and values: f32, f16 or q8_0. Unset: f16, or q8_0 where `memory` is too little for
+  // that.
+  std::optional<tensor::DType> cache_dtype;
   int64_t context = 0;          // most tokens of a session; 0: what the model was trained with
   int64_t prefill_chunk = 512;  // tokens that go through the model together
   // Bytes of activations for tiles that go together. More than one large tile at a time only costs:
@@ -53,7 +55,8 @@ struct EngineOptions {
   bool exact = false;                // float32 arithmetic and cache throughout
   std::vector<AdapterUse> adapters;  // attached in this order
   // Most bytes that the process may take; 0: no limit. Fewer tiles and tokens go through the model
-  // together, and less is kept in memory; without a `context` of one's own that gets shorter, too.
+  // together, less is kept in memory, and keys and values get 8 bits; without a `context` of one's
+  // own that gets shorter, too.
   // What does not fit even so is an error with numbers (kDoesNotFit).
   int64_t memory = 0;
   std::optional<int64_t> max_tiles;  // most tiles of a picture; unset: the model's own rule
@@ -102,6 +105,11 @@ class Engine {
   const std::string& config_text() const { return config_text_; }  // config.json
   tensor::Backend& backend() const { return *backend_; }
   int threads() const { return pool_.threads(); }
+  // Of keys and values.
+  tensor::DType cache_dtype() const {
+    if (options_.exact) return tensor::DType::kF32;
+    return options_.cache_dtype.value_or(tensor::DType::kF16);
+  }
   int64_t context() const { return context_; }
   const std::vector<int32_t>& stop_ids() const { return stop_ids_; }
   bool has_template() const { return template_.has_value(); }

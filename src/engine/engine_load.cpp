@@ -185,10 +185,8 @@ Status Engine::limit_tiles() {
   if (options_.fit_tiles) {
     const models::VisionInfo& vision = *info().vision;
     const nn::KvShape& kv = info().kv;
-    const auto number =
-        tensor::size_of(options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
     const int64_t token =
-        2 * kv.layers * kv.kv_heads * kv.head_dim * number + info().hidden * int64_t(sizeof(float));
+        nn::KvCache::bytes_per_token(kv, cache_dtype()) + info().hidden * int64_t(sizeof(float));
     const int64_t tile = vision.tokens_per_tile * token + 3 * vision.tile * vision.tile;
     const int64_t fits = std::max<int64_t>(
         1, std::min(context_ / 2 / vision.tokens_per_tile,
@@ -238,6 +236,12 @@ Result<std::unique_ptr<Engine>> Engine::load(ModelFolder folder, const EngineOpt
     return base::fail(Code::kUsage, "the context must be from 1 to " +
                                         std::to_string(models::kMaxContext) + " tokens (" +
                                         std::to_string(options.context) + ")");
+  }
+  if (options.cache_dtype == tensor::DType::kQ80 && !nn::KvCache::holds_q8_0(info.kv)) {
+    return base::fail(Code::kUsage,
+                      "keys and values in q8_0 need heads of a multiple of 32 numbers (" +
+                          std::to_string(info.kv.head_dim) + "); take f16",
+                      engine->name());
   }
   if (info.vision) {
     OCELLI_ASSIGN(engine->vision_bytes_per_tile_, vision_bytes_per_tile(*engine));

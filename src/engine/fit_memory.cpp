@@ -40,7 +40,8 @@ struct Needs {
 }  // namespace
 
 // First fewer tiles and shorter parts of a prompt, which cost little time; then fewer embeddings
-// that are kept; then, where nobody has asked for a length, a shorter context.
+// that are kept; then keys and values in 8 bits, where nobody has asked for others; then, where
+// nobody has asked for a length, a shorter context.
 Status Engine::fit_memory() {
   if (options_.memory == 0) return {};
   if (options_.memory < 0) {
@@ -51,8 +52,7 @@ Status Engine::fit_memory() {
   const int64_t room = options_.memory - weights - program;
   const nn::KvShape& kv = info().kv;
   Needs n;
-  n.token =
-      nn::KvCache::bytes_per_token(kv, options_.exact ? tensor::DType::kF32 : options_.cache_dtype);
+  n.token = nn::KvCache::bytes_per_token(kv, cache_dtype());
   n.context = context_;
   n.chunk = std::min(options_.prefill_chunk, n.context);
   n.kept = options_.image_cache;
@@ -82,6 +82,12 @@ Status Engine::fit_memory() {
     OCELLI_TRY(measure());
   }
   n.kept = std::clamp<int64_t>(n.kept - (n.all() - room), 0, n.kept);
+  const bool may_have_8_bits =
+      !options_.exact && !options_.cache_dtype && nn::KvCache::holds_q8_0(kv);
+  if (n.all() > room && may_have_8_bits) {
+    options_.cache_dtype = tensor::DType::kQ80;
+    n.token = nn::KvCache::bytes_per_token(kv, cache_dtype());
+  }
   if (n.all() > room && options_.context == 0) {
     const int64_t fits = (room - n.workspace() - n.pictures()) / std::max<int64_t>(n.token, 1);
     n.context = std::clamp(fits, std::min(kLeastContext, context_), context_);

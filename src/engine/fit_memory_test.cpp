@@ -62,6 +62,24 @@ TEST(FitMemory, AContextThatWasAskedForIsKeptOrRefused) {
   EXPECT_EQ((*kept)->context(), 500);
 }
 
+// With as long a context keys and values are most of it.
+TEST(FitMemory, KeysAndValuesGetEightBitsUnlessAnotherTypeWasAskedFor) {
+  constexpr int64_t kContext = 100'000;
+  const int64_t memory = (needed(load(1 << 20, kContext).error()) + 4) << 20;
+  const auto engine = load(memory, kContext);
+  ASSERT_TRUE(engine.ok()) << engine.error().message();
+  EXPECT_EQ((*engine)->cache_dtype(), tensor::DType::kQ80);
+  EXPECT_EQ(load(int64_t{8} << 30, kContext).value()->cache_dtype(), tensor::DType::kF16);
+  EngineOptions options;
+  options.threads = 1;
+  options.context = kContext;
+  options.memory = memory;
+  options.cache_dtype = tensor::DType::kF16;
+  const auto refused = Engine::load(builtin_model().value(), options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, base::Code::kDoesNotFit);
+}
+
 TEST(FitMemory, ANegativeLimitIsAMistake) {
   EXPECT_EQ(load(-1).error().code, base::Code::kUsage);
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <numeric>
 
+#include "engine/builtin.h"
 #include "engine/messages.h"
 #include "engine/session.h"
 #include "formats/test_support.h"
@@ -338,10 +339,10 @@ TEST(Engine, EightBitsLoseLittle) {
 }
 
 // Logits of the last token of `prompt`, all before it read from the cache.
-std::vector<float> through_cache(tensor::DType dtype, const char* text) {
+std::vector<float> through_cache(tensor::DType dtype, const char* text, ModelFolder model) {
   EngineOptions options = small();
   options.cache_dtype = dtype;
-  const auto engine = load(fixture("smolvlm2-a"), options).value();
+  const auto engine = Engine::load(std::move(model), options).value();
   const Prompt prompt = ask(*engine, text);
   nn::KvCache cache = engine->make_cache().value();
   EXPECT_EQ(cache.keys(0).dtype, dtype);
@@ -352,21 +353,46 @@ std::vector<float> through_cache(tensor::DType dtype, const char* text) {
   return logits;
 }
 
+// How far `b` is from `a` at most, in standard deviations of `a`.
+double distance(const std::vector<float>& a, const std::vector<float>& b) {
+  double mean = 0, spread = 0, worst = 0;
+  for (const float x : a) mean += x / double(a.size());
+  for (size_t i = 0; i < a.size(); ++i) {
+    spread += (a[i] - mean) * (a[i] - mean) / double(a.size());
+    worst = std::max(worst, std::abs(double(a[i]) - double(b[i])));
+  }
+  return worst / std::sqrt(spread);
+}
+
 // Keys and values are off by at most 2^-11 of themselves, and so is what each layer adds to the
 // stream; 16 such steps are more than the layers and heads make here.
 TEST(Engine, AnF16CacheRoundsOnce) {
-  const auto exact = through_cache(tensor::DType::kF32, kText);
-  const auto rounded = through_cache(tensor::DType::kF16, kText);
-  double mean = 0, spread = 0, worst = 0;
-  for (const float x : exact) mean += x / double(exact.size());
-  for (size_t i = 0; i < exact.size(); ++i) {
-    spread += (exact[i] - mean) * (exact[i] - mean) / double(exact.size());
-    worst = std::max(worst, std::abs(double(exact[i]) - double(rounded[i])));
-  }
-  worst /= std::sqrt(spread);
+  const auto model = [] { return ModelFolder::open(fixture("smolvlm2-a")).value(); };
+  const auto exact = through_cache(tensor::DType::kF32, kText, model());
+  const auto rounded = through_cache(tensor::DType::kF16, kText, model());
+  const double worst = distance(exact, rounded);
   std::printf("f16 cache: logits differ by at most %.2e of their spread\n", worst);
   EXPECT_GT(worst, 0);
   EXPECT_LT(worst, 16 * 0x1p-11);
+}
+
+// A number of a block is off by at most 1/254 of the block's largest, 8 times as much as f16 is.
+TEST(Engine, AnEightBitCacheIsNearTheOthers) {
+  const auto model = [] { return builtin_model().value(); };
+  const auto exact = through_cache(tensor::DType::kF32, kText, model());
+  const double off = distance(exact, through_cache(tensor::DType::kQ80, kText, model()));
+  std::printf("q8_0 cache: logits differ by at most %.2e of their spread\n", off);
+  EXPECT_GT(off, 0);
+  EXPECT_LT(off, 16.0 / 254);
+}
+
+TEST(Engine, AnEightBitCacheNeedsHeadsOfWholeBlocks) {
+  EngineOptions options = small();
+  options.cache_dtype = tensor::DType::kQ80;
+  const auto refused = load(fixture("smolvlm2-a"), options);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, base::Code::kUsage);
+  EXPECT_THAT(refused.error().message(), testing::HasSubstr("multiple of 32"));
 }
 
 TEST(Engine, AfterACancelledPrefillTheSessionGoesOn) {

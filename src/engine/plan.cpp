@@ -153,9 +153,9 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
   f.decode_token = dry.take_work();
 
   const nn::KvShape& kv = engine.info().kv;
-  const auto dtype = engine.options().exact ? tensor::DType::kF32 : engine.options().cache_dtype;
   f.cache =
-      2 * kv.layers * whole_pages((last + 1) * kv.kv_heads * kv.head_dim * tensor::size_of(dtype));
+      2 * kv.layers *
+      whole_pages((last + 1) * kv.kv_heads * tensor::bytes_of(engine.cache_dtype(), kv.head_dim));
   f.weights = engine.loaded().mapped_bytes + engine.loaded().storage_bytes;
   f.activations = dry.peak();
   f.kernels = kernel_bytes(engine);

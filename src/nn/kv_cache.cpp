@@ -6,7 +6,8 @@ using tensor::Arena;
 using tensor::Tensor;
 
 base::Result<KvCache> KvCache::create(const KvShape& shape, int64_t capacity, tensor::DType dtype) {
-  const int64_t row = shape.kv_heads * shape.head_dim * tensor::size_of(dtype);
+  OCELLI_CHECK(dtype != tensor::DType::kQ80 || holds_q8_0(shape), "heads of whole blocks");
+  const int64_t row = shape.kv_heads * tensor::bytes_of(dtype, shape.head_dim);
   const int64_t table = (capacity * row + Arena::kAlign - 1) / Arena::kAlign * Arena::kAlign;
   OCELLI_ASSIGN(Arena memory,
                 Arena::create(2 * shape.layers * table + 2 * Arena::kAlign, Arena::Pages::kSmall));

@@ -21,7 +21,7 @@ struct KvShape {
 
 class KvCache {
  public:
-  // `dtype` f16 or f32.
+  // `dtype` f32, f16 or q8_0; the last where holds_q8_0() is true.
   static base::Result<KvCache> create(const KvShape& shape, int64_t capacity, tensor::DType dtype);
 
   tensor::Tensor keys(int64_t layer) const { return keys_[size_t(layer)]; }
@@ -33,8 +33,10 @@ class KvCache {
   void set_length(int64_t length);
 
   static int64_t bytes_per_token(const KvShape& shape, tensor::DType dtype) {
-    return 2 * shape.layers * shape.kv_heads * shape.head_dim * tensor::size_of(dtype);
+    return 2 * shape.layers * shape.kv_heads * tensor::bytes_of(dtype, shape.head_dim);
   }
+  // Whether the heads are whole blocks.
+  static bool holds_q8_0(const KvShape& shape) { return shape.head_dim % tensor::kQ80Block == 0; }
 
  private:
   explicit KvCache(tensor::Arena memory) : memory_(std::move(memory)) {}

@@ -18,7 +18,7 @@ TEST(KvCache, ShapesAndBytes) {
     const KvCache cache = *KvCache::create(shape, 100, dtype);
     EXPECT_EQ(cache.capacity(), 100);
     EXPECT_EQ(cache.length(), 0);
-    EXPECT_EQ(KvCache::bytes_per_token(shape, dtype), 2 * 3 * 2 * 8 * tensor::size_of(dtype));
+    EXPECT_EQ(KvCache::bytes_per_token(shape, dtype), 2 * 3 * 2 * tensor::bytes_of(dtype, 8));
     for (int64_t layer = 0; layer < 3; ++layer) {
       for (const Tensor& t : {cache.keys(layer), cache.values(layer)}) {
         EXPECT_EQ(t.rank, 3);
@@ -31,11 +31,22 @@ TEST(KvCache, ShapesAndBytes) {
   }
 }
 
+TEST(KvCache, EightBitsTakeWholeBlocks) {
+  const KvShape shape{2, 3, 64};
+  ASSERT_TRUE(KvCache::holds_q8_0(shape));
+  EXPECT_FALSE(KvCache::holds_q8_0({2, 3, 72}));
+  EXPECT_EQ(KvCache::bytes_per_token(shape, DType::kQ80), 2 * 2 * 3 * 68);
+  const KvCache cache = *KvCache::create(shape, 100, DType::kQ80);
+  const auto* const first = static_cast<const char*>(cache.keys(1).data);
+  EXPECT_EQ(static_cast<const char*>(cache.keys(1).slice(0, 7, 1).data) - first, 7 * 3 * 68);
+  EXPECT_GE(static_cast<const char*>(cache.values(1).data) - first, 100 * 3 * 68);
+}
+
 // Every table is memory of its own, to its last byte.
 TEST(KvCache, TablesDoNotOverlap) {
   for (const DType dtype : {DType::kF32, DType::kF16}) {
     const KvCache cache = *KvCache::create({4, 1, 3}, 5, dtype);
-    const auto bytes = size_t(5 * 3 * tensor::size_of(dtype));
+    const auto bytes = size_t(tensor::bytes_of(dtype, 5 * 3));
     for (int64_t layer = 0; layer < 4; ++layer) {
       std::memset(cache.keys(layer).data, int(2 * layer), bytes);
       std::memset(cache.values(layer).data, int(2 * layer + 1), bytes);

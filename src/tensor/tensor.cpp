@@ -54,16 +54,18 @@ Tensor Tensor::reshape(std::initializer_list<int64_t> dims) const {
 
 Tensor Tensor::slice(int axis, int64_t first, int64_t n) const {
   const auto a = size_t(axis < 0 ? axis + rank : axis);
-  OCELLI_CHECK(a < size_t(rank) && first >= 0 && n >= 0 && first + n <= shape[a], "slice inside the tensor");
+  OCELLI_CHECK(a < size_t(rank) && first >= 0 && n >= 0 && first + n <= shape[a],
+               "slice inside the tensor");
   Tensor t = *this;
   t.shape[a] = n;
-  t.data = static_cast<char*>(data) + first * stride[a] * size_of(dtype);
+  t.data = static_cast<char*>(data) + bytes_of(dtype, first * stride[a]);
   t.grad_offset += first * stride[a];
   return t;
 }
 
 Tensor Tensor::split_last(int64_t width) const {
-  OCELLI_CHECK(rank < kMaxRank && width > 0 && dim(-1) % width == 0, "the width divides the last dimension");
+  OCELLI_CHECK(rank < kMaxRank && width > 0 && dim(-1) % width == 0,
+               "the width divides the last dimension");
   Tensor t = *this;
   const auto last = size_t(rank - 1);
   t.shape[last] = shape[last] / width;

@@ -1,4 +1,5 @@
-// Tensor: a view of numbers. It owns nothing; activations live in an Arena, parameters in the model.
+// Tensor: a view of numbers. It owns nothing; activations live in an Arena, parameters in the
+// model.
 //
 // Shapes are written with one notation everywhere: B batch, T tokens, D width, H heads, Dh head
 // width, F hidden width, V vocabulary, S keys.
@@ -13,9 +14,16 @@
 
 namespace ocelli::tensor {
 
-enum class DType : uint8_t { kF32, kF16, kBF16 };
+// kQ80: blocks of 32 numbers as Encoding::kQ80 has them, of keys and values in a cache alone; rows,
+// heads and slices are whole blocks.
+enum class DType : uint8_t { kF32, kF16, kBF16, kQ80 };
 
-constexpr int64_t size_of(DType t) { return t == DType::kF32 ? 4 : 2; }
+inline constexpr int64_t kQ80Block = 32, kQ80BlockBytes = 34;
+
+constexpr int64_t bytes_of(DType t, int64_t numbers) {
+  return t == DType::kQ80 ? numbers / kQ80Block * kQ80BlockBytes
+                          : numbers * (t == DType::kF32 ? 4 : 2);
+}
 
 // Where the gradient of one tensor is gathered. Shared by all views of that tensor. The numbers are
 // taken from the arena, cleared, when the backward pass first adds to them.
@@ -54,7 +62,7 @@ struct Tensor {
   static Tensor view(void* memory, std::initializer_list<int64_t> shape, DType dtype = DType::kF32);
 
   // Other shapes over the same numbers. The gradient goes along.
-  Tensor reshape(std::initializer_list<int64_t> shape) const;              // needs contiguous()
+  Tensor reshape(std::initializer_list<int64_t> shape) const;  // needs contiguous()
   Tensor slice(int axis, int64_t first, int64_t count) const;
   // Splits the last dimension [.., n * width] into [.., n, width]; works on row slices too.
   Tensor split_last(int64_t width) const;

@@ -234,5 +234,12 @@ inline void encode_keys_of(const AttentionArgs& p, const CodedKeys& keys) {
 
 inline void encode_keys(const AttentionArgs& p, const CodedKeys& keys) {
   if (keys.span.end <= keys.span.begin) return;
-  p.half ? encode_keys_of<StoredF16>(p, keys) : encode_keys_of<StoredF32>(p, keys);
+  switch (p.keys) {
+    case Encoding::kF16:
+      return encode_keys_of<StoredF16>(p, keys);
+    case Encoding::kQ80:
+      return encode_keys_of<StoredQ80>(p, keys);
+    default:
+      return encode_keys_of<StoredF32>(p, keys);
+  }
 }

@@ -59,7 +59,16 @@ inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads,
       end = r.end > end ? r.end : end;
     }
     const AttentionRun run{p, head, heads, t, stop};
-    p.half ? run_attention<StoredF16>(run, s) : run_attention<StoredF32>(run, s);
+    switch (p.keys) {
+      case Encoding::kF16:
+        run_attention<StoredF16>(run, s);
+        break;
+      case Encoding::kQ80:
+        run_attention<StoredQ80>(run, s);
+        break;
+      default:
+        run_attention<StoredF32>(run, s);
+    }
     t = stop;
   }
 }

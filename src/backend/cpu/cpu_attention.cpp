@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend_impl.h"
+#include "base/check.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -24,9 +25,9 @@ int64_t heads_within(int64_t group, int64_t limit) {
 
 bool has_attention_kernel(const tensor::AttentionJob& job) {
   const auto rank3 = [](const Tensor& t) { return t.rank == 3 && t.stride[2] == 1; };
-  const auto f32_or_f16 = [](const Tensor& t) { return t.dtype != tensor::DType::kBF16; };
+  const auto readable = [](const Tensor& t) { return t.dtype != tensor::DType::kBF16; };
   return rank3(job.q) && rank3(job.k) && rank3(job.v) && rank3(job.out) &&
-         job.q.dim(2) <= kMaxHeadDim && f32_or_f16(job.k) && job.k.dtype == job.v.dtype;
+         job.q.dim(2) <= kMaxHeadDim && readable(job.k) && job.k.dtype == job.v.dtype;
 }
 
 AttentionArgs attention_args(const tensor::AttentionJob& job) {
@@ -36,7 +37,9 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
   a.q_head_stride = job.q.stride[1];
   a.k = job.k.data;
   a.v = job.v.data;
-  a.half = job.k.dtype == tensor::DType::kF16;
+  a.keys = job.k.dtype == tensor::DType::kF16   ? Encoding::kF16
+           : job.k.dtype == tensor::DType::kQ80 ? Encoding::kQ80
+                                                : Encoding::kF32;
   a.k_stride = job.k.stride[0];
   a.k_head_stride = job.k.stride[1];
   a.v_stride = job.v.stride[0];
@@ -55,18 +58,28 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
 }
 
 void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
+  using tensor::KeyCodes;
   if (!has_attention_kernel(job)) return ReferenceBackend::attention(pool, job);
   const AttentionArgs a = attention_args(job);
-  if (job.low_bits) return attention_in_codes(pool, kernels_, a);
+  OCELLI_CHECK(job.codes == KeyCodes::kNone || !job.log_sum_exp,
+               "attention in 8 bits keeps nothing for a gradient");
+  if (job.codes == KeyCodes::kAll) return attention_in_codes(pool, kernels_, a);
+  if (job.codes == KeyCodes::kBlocks && a.tokens > encoding::attention_codes::kFewQueries) {
+    return attention_of_prompt(pool, kernels_, a);
+  }
+  attention_in_float32(pool, kernels_, a);
+}
+
+void attention_in_float32(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
   if (a.tokens == 0 || a.heads == 0) return;
   int64_t work = 0;
-  for (const tensor::KeyRange& r : job.ranges) work += std::max(0, r.end - r.begin);
+  for (int64_t t = 0; t < a.tokens; ++t) work += std::max(0, a.ranges[t].end - a.ranges[t].begin);
   work *= a.heads * a.head_dim * 2;
 
   // Heads that share keys go together, unless threads would go without.
   const int64_t group = a.heads / a.kv_heads;
-  int64_t rows = kernels_.attention_rows;
-  int64_t heads = heads_within(group, kernels_.attention_heads);
+  int64_t rows = kernels.attention_rows;
+  int64_t heads = heads_within(group, kernels.attention_heads);
   const auto token_parts = [&] {
     const int64_t tokens = std::max<int64_t>(rows / heads, 1);
     return (a.tokens + tokens - 1) / tokens;
@@ -80,8 +93,8 @@ void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
     float* const scratch = thread_scratch();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t head = i / parts * heads, part = i % parts;
-      kernels_.attention_block(a, head, heads, a.tokens * part / parts,
-                               a.tokens * (part + 1) / parts, scratch);
+      kernels.attention_block(a, head, heads, a.tokens * part / parts,
+                              a.tokens * (part + 1) / parts, scratch);
     }
   };
   pool.parallel_for(pieces, body, threads == 1 ? pieces : 1);

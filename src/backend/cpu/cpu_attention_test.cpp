@@ -15,17 +15,24 @@ struct Case {
   int64_t tokens, keys, heads, kv_heads, width;
   enum Ranges { kAll, kCausal, kWindow, kSequences, kRagged } ranges;
 };
-constexpr Case kCases[] = {
-    {1, 1, 1, 1, 4, Case::kAll},          {1, 300, 9, 3, 64, Case::kAll},
-    {37, 37, 9, 3, 64, Case::kCausal},    {1, 700, 15, 5, 64, Case::kAll},
-    {70, 70, 4, 4, 72, Case::kAll},       {130, 260, 6, 2, 16, Case::kCausal},
-    {50, 150, 15, 5, 64, Case::kCausal},  {33, 400, 2, 1, 128, Case::kWindow},
-    {90, 90, 3, 3, 24, Case::kSequences}, {64, 500, 4, 2, 80, Case::kRagged},
-    {5, 140, 32, 32, 64, Case::kRagged},  {3, 257, 2, 1, 256, Case::kCausal},
-    {20, 33, 70, 1, 8, Case::kCausal},    {7, 129, 1, 1, 100, Case::kRagged},
-    // More heads of one key head than scores are kept of at a time.
-    {4, 40, 96, 1, 16, Case::kCausal},    {9, 150, 254, 1, 16, Case::kCausal},
-    {470, 480, 2, 1, 16, Case::kCausal}};
+constexpr Case kCases[] = {{1, 1, 1, 1, 4, Case::kAll},
+                           {1, 300, 9, 3, 64, Case::kAll},
+                           {37, 37, 9, 3, 64, Case::kCausal},
+                           {1, 700, 15, 5, 64, Case::kAll},
+                           {70, 70, 4, 4, 72, Case::kAll},
+                           {130, 260, 6, 2, 16, Case::kCausal},
+                           {50, 150, 15, 5, 64, Case::kCausal},
+                           {33, 400, 2, 1, 128, Case::kWindow},
+                           {90, 90, 3, 3, 24, Case::kSequences},
+                           {64, 500, 4, 2, 80, Case::kRagged},
+                           {5, 140, 32, 32, 64, Case::kRagged},
+                           {3, 257, 2, 1, 256, Case::kCausal},
+                           {20, 33, 70, 1, 8, Case::kCausal},
+                           {7, 129, 1, 1, 100, Case::kRagged},
+                           // More heads of one key head than scores are kept of at a time.
+                           {4, 40, 96, 1, 16, Case::kCausal},
+                           {9, 150, 254, 1, 16, Case::kCausal},
+                           {470, 480, 2, 1, 16, Case::kCausal}};
 
 std::vector<KeyRange> ranges_of(const Case& c, Random& random) {
   std::vector<KeyRange> ranges;
@@ -57,28 +64,30 @@ std::vector<KeyRange> ranges_of(const Case& c, Random& random) {
 // Queries, keys and values with the strides of slices of wider rows.
 struct Inputs {
   Matrix q, k, v;
-  std::vector<uint16_t> half_k, half_v;
+  std::vector<std::byte> stored_k, stored_v;
   std::vector<KeyRange> ranges;
   AttentionJob job;
 
-  Inputs(const Case& c, bool half, Random& random)
+  Inputs(const Case& c, DType dtype, Random& random)
       : q(c.tokens, c.heads * c.width, 8, random),
         k(c.keys, c.kv_heads * c.width, 16, random),
         v(c.keys, c.kv_heads * c.width, 0, random),
         ranges(ranges_of(c, random)) {
     job.q = q.tensor().split_last(c.width);
-    job.k = half ? halved(k, half_k).split_last(c.width) : k.tensor().split_last(c.width);
-    job.v = half ? halved(v, half_v).split_last(c.width) : v.tensor().split_last(c.width);
+    job.k = stored(k, dtype, stored_k).split_last(c.width);
+    job.v = stored(v, dtype, stored_v).split_last(c.width);
     job.ranges = ranges;
     job.scale = 2.0f / std::sqrt(float(c.width));
   }
-  static Tensor halved(Matrix& from, std::vector<uint16_t>& to) {
-    to.resize(size_t(from.rows() * from.width()));
+  static Tensor stored(Matrix& from, DType dtype, std::vector<std::byte>& to) {
+    if (dtype == DType::kF32) return from.tensor();
+    const int64_t row = tensor::bytes_of(dtype, from.width());
+    to.resize(size_t(from.rows() * row));
     for (int64_t r = 0; r < from.rows(); ++r) {
-      encoding::encode_row(Encoding::kF16, &from.at(r, 0), from.width(),
-                           reinterpret_cast<std::byte*>(&to[size_t(r * from.width())]));
+      encoding::encode_row(dtype == DType::kF16 ? Encoding::kF16 : Encoding::kQ80, &from.at(r, 0),
+                           from.width(), &to[size_t(r * row)]);
     }
-    return Tensor::view(to.data(), {from.rows(), from.width()}, DType::kF16);
+    return Tensor::view(to.data(), {from.rows(), from.width()}, dtype);
   }
 };
 
@@ -102,16 +111,17 @@ TEST_P(CpuAttentionTest, MatchesReference) {
   Random random;
   size_t index = 0;
   for (const Case& c : kCases) {
-    for (const bool half : {false, true}) {
-      if (skips(index++ / 2)) continue;
-      Inputs in(c, half, random);
+    for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ80}) {
+      if (skips(index++ / 3) || (dtype == DType::kQ80 && c.width % 32 != 0)) continue;
+      Inputs in(c, dtype, random);
       Outputs got(c), want(c);
       got.into(in.job, c.width);
       backend.attention(pool, in.job);
       want.into(in.job, c.width);
       reference.attention(pool, in.job);
       const double bound = attention_bound(c, double(in.job.scale));
-      const std::string what = "case " + std::to_string(index) + (half ? " f16" : " f32");
+      const std::string what =
+          "case " + std::to_string(index) + " type " + std::to_string(int(dtype));
       expect_near(
           got.out, want.out, [&](int64_t, int64_t) { return bound; }, what);
       for (int64_t t = 0; t < c.tokens; ++t) {
@@ -138,7 +148,7 @@ TEST_P(CpuAttentionTest, QueriesDoNotDependOnTheBatch) {
   Random random(2);
   for (const Case& c :
        {Case{75, 400, 6, 2, 40, Case::kCausal}, {75, 400, 6, 2, 40, Case::kRagged}}) {
-    Inputs in(c, true, random);
+    Inputs in(c, DType::kF16, random);
     Outputs all(c);
     all.into(in.job, c.width);
     backend.attention(pool, in.job);
@@ -174,7 +184,7 @@ TEST_P(CpuAttentionTest, QueriesDoNotDependOnTheBatch) {
 TEST_P(CpuAttentionTest, LargeScores) {
   Random random(3);
   const Case c{3, 600, 1, 1, 8, Case::kAll};
-  Inputs in(c, false, random);
+  Inputs in(c, DType::kF32, random);
   for (int64_t s = 0; s < c.keys; ++s) in.k.at(s, 0) = float(s % 301);
   for (int64_t t = 0; t < c.tokens; ++t) in.q.at(t, 0) = t == 0 ? 3.0f : t == 1 ? -3.0f : 1000.0f;
   Outputs got(c), want(c);

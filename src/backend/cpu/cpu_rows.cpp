@@ -10,7 +10,7 @@ namespace ocelli::cpu {
 namespace {
 
 std::byte* row_of(const Tensor& t, int64_t row) {
-  return static_cast<std::byte*>(t.data) + row * t.row_stride() * tensor::size_of(t.dtype);
+  return static_cast<std::byte*>(t.data) + tensor::bytes_of(t.dtype, row * t.row_stride());
 }
 
 void convert_row(const Kernels& kernels, const float* x, int64_t width, tensor::DType dtype,
@@ -24,6 +24,9 @@ void convert_row(const Kernels& kernels, const float* x, int64_t width, tensor::
       break;
     case tensor::DType::kBF16:
       kernels.to_bf16(x, width, reinterpret_cast<uint16_t*>(y));
+      break;
+    case tensor::DType::kQ80:
+      encoding::encode_row(Encoding::kQ80, x, width, y);
       break;
   }
 }

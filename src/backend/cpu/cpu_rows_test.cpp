@@ -170,7 +170,7 @@ TEST_P(CpuRowsTest, MovingRows) {
   Matrix x(9, width, 2, random);
   const std::vector<int32_t> rows = {8, 0, 3, 3, 1}, distinct = {4, 0, 6, 2, 5};
   for (const DType dtype : {DType::kF32, DType::kF16, DType::kBF16}) {
-    const auto bytes = size_t(7 * width * tensor::size_of(dtype));
+    const auto bytes = size_t(tensor::bytes_of(dtype, 7 * width));
     std::vector<std::byte> got(bytes), want(bytes);
     const auto view = [&](std::vector<std::byte>& m, int64_t n) {
       return Tensor::view(m.data(), {n, width}, dtype);
@@ -182,6 +182,15 @@ TEST_P(CpuRowsTest, MovingRows) {
     reference.scatter_rows(pool, x.tensor().slice(0, 0, 5), distinct, false, view(want, 7));
     EXPECT_EQ(got, want);
   }
+  Matrix heads(5, 3 * 64, 2, random);
+  std::vector<std::byte> got80(size_t(tensor::bytes_of(DType::kQ80, 7 * 192))), want80(got80);
+  const auto blocks = [](std::vector<std::byte>& m) {
+    return Tensor::view(m.data(), {7, 192}, DType::kQ80);
+  };
+  backend.scatter_rows(pool, heads.tensor(), distinct, false, blocks(got80));
+  reference.scatter_rows(pool, heads.tensor(), distinct, false, blocks(want80));
+  EXPECT_EQ(got80, want80);
+
   Matrix got(9, width, 0, random);
   Matrix want = got;
   backend.scatter_rows(pool, x.tensor().slice(0, 0, 5), rows, true, got.tensor());

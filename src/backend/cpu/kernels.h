@@ -95,8 +95,8 @@ struct KeySpan {
 struct AttentionArgs {
   const float* q;  // [tokens, heads, head_dim]
   int64_t q_stride, q_head_stride;
-  const void *k, *v;  // [keys, kv_heads, head_dim], f32 or f16
-  bool half;
+  const void *k, *v;  // [keys, kv_heads, head_dim], f32, f16 or q8_0
+  Encoding keys;
   int64_t k_stride, k_head_stride, v_stride, v_head_stride;
   float* out;
   int64_t out_stride, out_head_stride;
@@ -104,6 +104,9 @@ struct AttentionArgs {
   float* log_sum_exp;     // [tokens, heads] or null
   int64_t tokens, heads, kv_heads, head_dim;
   float scale;
+  // [tokens, heads] or null: `out` holds what other keys gave, with this log_sum_exp
+  // (attention_block alone; log_sum_exp is null)
+  const float* earlier = nullptr;
 };
 
 // The keys and values of a range and one key head in 8 bits, in a form of the set's own

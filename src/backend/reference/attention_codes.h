@@ -4,7 +4,7 @@
 
 namespace ocelli::reference {
 
-// A job with low_bits.
+// All keys in codes; log_sum_exp may be given.
 void attention_in_codes(base::ThreadPool& pool, const tensor::AttentionJob& job);
 
 }  // namespace ocelli::reference

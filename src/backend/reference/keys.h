@@ -1,5 +1,7 @@
-// Keys and values of attention, float32 or float16.
+// Keys and values of attention, float32, float16 or q8_0.
 #pragma once
+
+#include <cstring>
 
 #include "base/f16.h"
 #include "tensor/tensor.h"
@@ -10,16 +12,23 @@ namespace ocelli::reference {
 class KeyRow {
  public:
   KeyRow(const tensor::Tensor& t, int64_t s, int64_t h)
-      : half_(t.dtype == tensor::DType::kF16),
+      : dtype_(t.dtype),
         data_(static_cast<const char*>(t.data) +
-              (s * t.stride[0] + h * t.stride[1]) * size_of(t.dtype)) {}
+              bytes_of(t.dtype, s * t.stride[0] + h * t.stride[1])) {}
   double operator[](int64_t i) const {
-    if (half_) return base::f16_to_float(reinterpret_cast<const uint16_t*>(data_)[i]);
-    return reinterpret_cast<const float*>(data_)[i];
+    if (dtype_ == tensor::DType::kF16) {
+      return base::f16_to_float(reinterpret_cast<const uint16_t*>(data_)[i]);
+    }
+    if (dtype_ == tensor::DType::kF32) return reinterpret_cast<const float*>(data_)[i];
+    const char* const block = data_ + i / tensor::kQ80Block * tensor::kQ80BlockBytes;
+    uint16_t scale = 0;
+    std::memcpy(&scale, block, sizeof(scale));
+    const auto code = static_cast<signed char>(block[2 + i % tensor::kQ80Block]);
+    return double(base::f16_to_float(scale) * float(code));
   }
 
  private:
-  bool half_;
+  tensor::DType dtype_;
   const char* data_;
 };
 

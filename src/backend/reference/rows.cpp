@@ -3,6 +3,7 @@
 #include "backend/reference/loops.h"
 #include "backend/reference/reference_backend.h"
 #include "base/f16.h"
+#include "encoding/encoding.h"
 
 namespace ocelli::reference {
 namespace {
@@ -15,6 +16,11 @@ void store(const float* x, const Tensor& y, int64_t i) {
   if (y.dtype == DType::kF32) {
     std::copy_n(x, width, row(y, i));
     return;
+  }
+  if (y.dtype == DType::kQ80) {
+    std::byte* const to =
+        static_cast<std::byte*>(y.data) + tensor::bytes_of(y.dtype, i * y.row_stride());
+    return encoding::encode_row(encoding::Encoding::kQ80, x, width, to);
   }
   uint16_t* out = static_cast<uint16_t*>(y.data) + i * y.row_stride();
   for (int64_t c = 0; c < width; ++c) {
