@@ -190,6 +190,29 @@ Tensor Engine::embed(Context& c, const Prompt& prompt,
   return x;
 }
 
+namespace {
+
+// A pass of one token, on as many threads as `choice` says.
+class OneTokenPass {
+ public:
+  OneTokenPass(base::ThreadPool& pool, ThreadChoice& choice) : pool_(pool), choice_(choice) {
+    pool.stay_alone(choice.alone());
+  }
+  ~OneTokenPass() {
+    choice_.passed(watch_.seconds());
+    pool_.stay_alone(false);
+  }
+  OneTokenPass(const OneTokenPass&) = delete;
+  OneTokenPass& operator=(const OneTokenPass&) = delete;
+
+ private:
+  base::ThreadPool& pool_;
+  ThreadChoice& choice_;
+  base::Stopwatch watch_;
+};
+
+}  // namespace
+
 Status Engine::forward(const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count, nn::KvCache& cache, std::vector<float>* logits,
@@ -198,6 +221,8 @@ Status Engine::forward(const Prompt& prompt,
   OCELLI_CHECK(0 < rows && rows <= count, "logits of tokens of this pass");
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
+  std::optional<OneTokenPass> one;
+  if (count == 1 && pool_.threads() > 1) one.emplace(pool_, one_token_);
   Context c = context_of_run();
   const nn::Sequence sequence = nn::Sequence::causal(count, &cache);
   const Tensor hidden = loaded_.model->forward(c, embed(c, prompt, images, first, count), sequence);

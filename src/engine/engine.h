@@ -14,6 +14,7 @@
 #include "engine/disk_cache.h"
 #include "engine/image_cache.h"
 #include "engine/prompt.h"
+#include "engine/thread_choice.h"
 #include "formats/model_folder.h"
 #include "media/decode.h"
 #include "models/adapter.h"
@@ -259,6 +260,7 @@ class Engine {
   int64_t vision_bytes_per_tile_ = 0;  // of activations
   double load_seconds_ = 0;
   std::vector<std::string> warnings_;
+  ThreadChoice one_token_;
   std::mutex turn_;  // one forward pass at a time: they share the arena and the pool
 };
 
