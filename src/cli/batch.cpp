@@ -123,7 +123,7 @@ Json settings_of(const BatchOptions& options, const engine::Engine& engine) {
 
 // The line of an answer.
 Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
-                    Session& session) {
+                    Draft& draft, Session& session) {
   engine::ImageTimes times;
   const std::vector<std::string> files =
       file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
@@ -133,6 +133,7 @@ Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const s
   OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
   g.cancel = &session.cancel;
   g.trim_start = true;
+  OCELLI_TRY(draft.begin(options.system, options.question, files, options.arguments, g));
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
   out.images.decode += times.decode;
@@ -143,7 +144,8 @@ Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const s
 
 }  // namespace
 
-Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Session& session) {
+Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Draft& draft,
+                      Session& session) {
   OCELLI_ASSIGN(Lines lines, Lines::open(options.output));
   const std::vector<std::string> files =
       options.files.empty() ? std::vector<std::string>{""} : options.files;
@@ -157,7 +159,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Sessi
       continue;
     }
     bar.update(double(i) / double(files.size()), input_name(files[i]));
-    auto out = answer(engine, options, files[i], session);
+    auto out = answer(engine, options, files[i], draft, session);
     const bool stopped = session.cancel.requested();
     if (stopped) {  // a half answer is no answer
       bar.clear();

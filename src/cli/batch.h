@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/command.h"
+#include "cli/draft.h"
 #include "cli/generate_options.h"
 #include "engine/engine.h"
 
@@ -20,6 +21,7 @@ struct BatchOptions {
 // first error. With `output`, lines are added to what is there: files that it answers for this
 // model, question and settings are skipped, failed ones are tried again, and half a line at its end
 // (the program was killed) is cut off.
-base::Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Session& session);
+base::Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Draft& draft,
+                            Session& session);
 
 }  // namespace ocelli::cli

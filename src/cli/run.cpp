@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cli/batch.h"
 #include "cli/command.h"
+#include "cli/draft.h"
 #include "cli/engine_options.h"
 #include "cli/generate_options.h"
 #include "cli/inputs.h"
@@ -27,6 +28,7 @@ constexpr size_t kMaxQuestionBytes = size_t{1} << 20;
 struct RunFlags {
   EngineFlags engine;
   GenerateFlags generate;
+  DraftFlags draft;
   ToolFlags tools;
   std::vector<std::string> words, images, videos;
   std::optional<std::string> prompt;
@@ -47,7 +49,7 @@ Result<engine::Prompt> make_prompt(engine::Engine& engine, const RunFlags& flags
 }
 
 Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target& target,
-                    const Json& arguments, Session& session, int& status) {
+                    const Json& arguments, Draft& draft, Session& session, int& status) {
   engine::ImageTimes times;
   OCELLI_ASSIGN(const engine::Prompt prompt, make_prompt(engine, flags, target, arguments, &times));
   if (flags.show_prompt) {
@@ -79,6 +81,9 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
       return written.ok();
     };
   }
+  const std::string question = target.question.value_or("");
+  OCELLI_TRY(flags.raw ? draft.begin_raw(question, options)
+                       : draft.begin(flags.system, question, target.files, arguments, options));
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, options));
   bar.clear();
@@ -87,7 +92,6 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   out.images.resize += times.resize;
   if (out.finish == engine::FinishReason::kCancelled) status = int(Code::kInterrupted);
   if (json) {
-    const std::string question = target.question.value_or("");
     return print(answer_json(engine, question, target.files, out, format).dump(2) + "\n");
   }
   OCELLI_TRY(printer.finish());
@@ -137,13 +141,14 @@ Result<int> run(Session& session, RunFlags& flags) {
   flags.engine.use_weights_cache = true;
   OCELLI_ASSIGN(const OpenEngine open, open_engine(target.model, flags.engine));
   OCELLI_TRY(check_arguments(*open.engine, arguments));
+  OCELLI_ASSIGN(Draft draft, Draft::open(flags.draft, flags.engine, *open.engine));
   if (flags.jsonl) {
     BatchOptions batch{flags.system,   target.question.value_or(""), target.files, flags.output,
                        flags.generate, flags.engine.quiet,           arguments};
-    return run_batch(*open.engine, batch, session);
+    return run_batch(*open.engine, batch, draft, session);
   }
   int status = 0;
-  OCELLI_TRY(print_answer(*open.engine, flags, target, arguments, session, status));
+  OCELLI_TRY(print_answer(*open.engine, flags, target, arguments, draft, session, status));
   return status;
 }
 
@@ -185,6 +190,7 @@ Run make_run(CLI::App& app) {
   flags->engine.add_cache(app);
   flags->engine.add_memory(app);
   flags->generate.add(app);
+  flags->draft.add(app);
   flags->tools.add(app);
   return [flags](Session& session) { return run(session, *flags); };
 }

@@ -35,4 +35,24 @@ void PromptLookup::learn(int64_t guessed, int64_t right) {
   if (right == 0) needed_ = std::min(needed_ + 1, kLongestMatch);
 }
 
+void DraftGain::plain(double seconds) {
+  plain_seconds_ += seconds;
+  ++plain_;
+  if (rest_ > 0) --rest_;
+}
+
+void DraftGain::drafted(double seconds, int64_t tokens) {
+  seconds_ += seconds;
+  tokens_ += tokens;
+  if (++rounds_ < kRounds) return;
+  // Seconds a token, with guesses and without.
+  const bool pays = plain_ == 0 || seconds_ * double(plain_) < plain_seconds_ * double(tokens_);
+  rest_ = pays ? 0 : length_;
+  length_ = pays ? kShortest : std::min(2 * length_, kLongest);
+  if (!pays) plain_seconds_ = 0, plain_ = 0;  // anew, where the answer is now
+  seconds_ = 0;
+  tokens_ = 0;
+  rounds_ = 0;
+}
+
 }  // namespace ocelli::engine

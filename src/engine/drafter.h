@@ -31,4 +31,23 @@ class PromptLookup {
   int64_t needed_ = kLeastMatch;
 };
 
+// Whether the guesses of a model are worth the time that they and their checking take: passes
+// without any are measured too, and where they are faster the guessing rests.
+class DraftGain {
+ public:
+  bool wanted() const { return rest_ == 0; }
+  // A pass of one token without guesses, or one with guesses that led to so many tokens.
+  void plain(double seconds);
+  void drafted(double seconds, int64_t tokens);
+
+ private:
+  static constexpr int kPlain = 2;                      // passes at first
+  static constexpr int kRounds = 8;                     // passes with guesses that are judged
+  static constexpr int kShortest = 32, kLongest = 512;  // passes of a rest
+  int rest_ = kPlain, length_ = kShortest;
+  double plain_seconds_ = 0, seconds_ = 0;
+  int64_t plain_ = 0, tokens_ = 0;
+  int rounds_ = 0;
+};
+
 }  // namespace ocelli::engine

@@ -4,6 +4,7 @@
 
 #include "engine/builtin.h"
 #include "engine/messages.h"
+#include "engine/model_drafter.h"
 #include "engine/session.h"
 
 namespace ocelli::engine {
@@ -58,6 +59,29 @@ TEST(PromptLookup, WrongGuessesMakeItCautious) {
   for (int i = 0; i < 100; ++i) lookup.learn(1, 0);
   const Ids long_one = {1, 2, 3, 4, 5, 6, 7, 8, 77, 1, 2, 3, 4, 5, 6, 7, 8};
   EXPECT_EQ(guess(lookup, long_one, 1), (Ids{77}));
+}
+
+// A machine on which a pass takes a second, and one with guesses `round` and gives `tokens`.
+int guessed(DraftGain& gain, double round, int64_t tokens, int passes) {
+  int count = 0;
+  for (int i = 0; i < passes; ++i) {
+    if (gain.wanted()) {
+      gain.drafted(round, tokens);
+      ++count;
+    } else {
+      gain.plain(1);
+    }
+  }
+  return count;
+}
+
+TEST(DraftGain, RestsWhereGuessingLosesTime) {
+  DraftGain good, bad;
+  EXPECT_EQ(guessed(good, 1.6, 3, 1000), 998);
+  EXPECT_LT(guessed(bad, 1.6, 1, 1000), 50);
+  // and tries again later
+  EXPECT_GT(guessed(bad, 1.6, 3, 3000), 2000);
+  EXPECT_LT(guessed(good, 1.6, 1, 1000), 60);
 }
 
 // The built-in model with its own weights, or with those in 8 bits, packed.
@@ -158,6 +182,69 @@ TEST(Drafting, ItsLimitIsChecked) {
   options.drafted = kMostDraftedTokens + 1;
   EXPECT_EQ(session.generate(engine->raw_prompt("a").value(), options).error().code,
             base::Code::kUsage);
+}
+
+// A model that drafts for itself is always right; one whose weights were rounded mostly is.
+TEST(ModelDrafting, ChangesNoBitOfAnAnswer) {
+  const auto engine = tiny(false);
+  const Prompt prompt = engine->raw_prompt("What is in the picture? A red circle, a").value();
+  for (const bool rounded : {false, true}) {
+    const auto small = tiny(rounded);
+    ModelDrafter drafter = ModelDrafter::create(*small, *engine).value();
+    int64_t drafted = 0, accepted = 0;
+    for (const Case& c : cases()) {
+      SCOPED_TRACE(c.name + (rounded ? ", rounded" : ""));
+      Session plain = Session::create(*engine).value(), ahead = Session::create(*engine).value();
+      GenerateOptions off = c.options, on = c.options;
+      off.drafted = 0;
+      on.drafter = &drafter;
+      drafter.begin(small->raw_prompt("What is in the picture? A red circle, a").value());
+      const Generated want = plain.generate(prompt, off).value();
+      const Generated got = ahead.generate(prompt, on).value();
+      EXPECT_EQ(got.ids, want.ids);
+      EXPECT_EQ(got.finish, want.finish);
+      for (size_t i = 0; i < want.tokens.size(); ++i) {
+        EXPECT_EQ(got.tokens[i].token.logprob, want.tokens[i].token.logprob);
+      }
+      drafted += got.drafted_tokens;
+      accepted += got.accepted_tokens;
+    }
+    EXPECT_GT(drafted, 40);
+    // Penalties see other texts, and wrong guesses from the text so far count, too.
+    EXPECT_GT(double(accepted), (rounded ? 0.3 : 0.5) * double(drafted));
+  }
+}
+
+// Its prompt may be longer or shorter than the large one's, and its context may end before.
+TEST(ModelDrafting, GuessesFromAPromptOfItsOwn) {
+  const auto engine = tiny(false), small = tiny(false);
+  ModelDrafter drafter = ModelDrafter::create(*small, *engine).value();
+  GenerateOptions options;
+  options.sampling.temperature = 1;
+  options.sampling.seed = 5;
+  options.max_tokens = 6;
+  options.ignore_eos = true;
+  options.drafted = 0;
+  const Prompt prompt = engine->raw_prompt("the colour of the circle is").value();
+  const Generated want = Session::create(*engine).value().generate(prompt, options).value();
+  // The same text behind another one: the random numbers are those of the large model's places.
+  drafter.begin(small->raw_prompt("the colour of the circle is").value());
+  const std::vector<int32_t> first(want.ids.begin(), want.ids.begin() + 2);
+  const auto ids = drafter.guess(first, 3, uint64_t(want.prompt_tokens) + 2, options).value();
+  EXPECT_EQ(ids, (Ids(want.ids.begin() + 2, want.ids.begin() + 5)));
+  std::string words = "star";
+  while (small->raw_prompt(words + " star").value().ids.size() < 130) words += " star";
+  drafter.begin(small->raw_prompt(words).value());
+  EXPECT_EQ(drafter.guess({}, 3, 0, options).value(), Ids{});
+}
+
+TEST(ModelDrafting, AnotherTokenizerIsRefused) {
+  const auto engine = tiny(false);
+  const auto other = Engine::load(
+      formats::ModelFolder::open(std::string(OCELLI_FIXTURES) + "/models/smolvlm2-a").value());
+  const auto drafter = ModelDrafter::create(*other.value(), *engine);
+  ASSERT_FALSE(drafter.ok());
+  EXPECT_EQ(drafter.error().code, base::Code::kUsage);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "engine/answer_parser.h"
+#include "engine/model_drafter.h"
 #include "engine/stop_matcher.h"
 #include "text/detokenizer.h"
 
@@ -133,13 +134,18 @@ Status Session::prefill(const Prompt& prompt, const GenerateOptions& options, Ge
 
 // A pass over the last token of the text and a few guesses behind it.
 struct Session::Ahead {
-  PromptLookup drafter;
+  const GenerateOptions& options;
+  PromptLookup lookup;
+  DraftGain gain;  // of options.drafter
   std::vector<int32_t> guesses;
+  bool by_model = false;       // the guesses
+  double seconds = 0;          // that they and their pass took
   std::vector<float>& logits;  // [1 + guesses, V]
   size_t row = 0;              // guesses that turned out right so far: whose logits are next
   std::vector<int32_t> text;   // the tokens, pictures' as -1
 
-  Ahead(const Prompt& prompt, std::vector<float>& numbers) : logits(numbers), text(prompt.ids) {
+  Ahead(const Prompt& prompt, const GenerateOptions& asked, std::vector<float>& numbers)
+      : options(asked), logits(numbers), text(prompt.ids) {
     for (size_t i = 0; i < text.size(); ++i) {
       if (prompt.image_rows[i] >= 0) text[i] = -1;
     }
@@ -147,7 +153,27 @@ struct Session::Ahead {
   std::span<float> next(int64_t vocab) {
     return std::span(logits).subspan(row * size_t(vocab), size_t(vocab));
   }
+  // What came of the last pass.
+  void learn() {
+    if (guesses.empty()) {
+      if (seconds > 0) gain.plain(seconds);
+    } else if (by_model) {
+      gain.drafted(seconds, int64_t(row) + 1);
+    } else {
+      lookup.learn(int64_t(guesses.size()), int64_t(row));
+    }
+  }
 };
+
+Status Session::guess(int64_t most, Ahead& ahead, const Generated& out) const {
+  ahead.guesses = ahead.lookup.guess(ahead.text, most);
+  ahead.by_model = ahead.guesses.empty() && ahead.options.drafter && ahead.gain.wanted();
+  if (!ahead.by_model) return {};
+  const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
+  OCELLI_ASSIGN(ahead.guesses,
+                ahead.options.drafter->guess(out.ids, most, position, ahead.options));
+  return {};
+}
 
 Status Session::advance(int32_t id, int64_t most, Ahead& ahead, Generated& out) {
   held_.ids.push_back(id);
@@ -158,13 +184,13 @@ Status Session::advance(int32_t id, int64_t most, Ahead& ahead, Generated& out) 
     ++out.accepted_tokens;
     return {};
   }
-  if (!ahead.guesses.empty())
-    ahead.drafter.learn(int64_t(ahead.guesses.size()), int64_t(ahead.row));
+  ahead.learn();
+  const base::Stopwatch watch;
   const size_t length = held_.ids.size();
   cache_.set_length(int64_t(length) - 1);
   ahead.row = 0;
   ahead.guesses.clear();
-  if (most > 0) ahead.guesses = ahead.drafter.guess(ahead.text, most);
+  if (most > 0) OCELLI_TRY(guess(most, ahead, out));
   const auto count = int64_t(ahead.guesses.size()) + 1;
   out.drafted_tokens += count - 1;
   held_.ids.insert(held_.ids.end(), ahead.guesses.begin(), ahead.guesses.end());
@@ -173,6 +199,7 @@ Status Session::advance(int32_t id, int64_t most, Ahead& ahead, Generated& out) 
       engine_->forward(held_, {}, cache_.length(), count, cache_, &ahead.logits, count);
   held_.ids.resize(length);
   held_.image_rows.resize(length);
+  ahead.seconds = watch.seconds();
   return done;
 }
 
@@ -191,7 +218,8 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
     out.text += text;
     return text.empty() || !options.on_text || options.on_text(text);
   };
-  Ahead ahead(prompt, logits);
+  Ahead ahead(prompt, options, logits);
+  const uint64_t first = options.first_position.value_or(uint64_t(out.prompt_tokens));
   bool wanted = true;
   out.finish = FinishReason::kLength;
   while (wanted && int64_t(out.ids.size()) < most) {
@@ -199,7 +227,7 @@ Status Session::decode(const Prompt& prompt, const GenerateOptions& options, Gen
       out.finish = FinishReason::kCancelled;
       break;
     }
-    const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
+    const uint64_t position = first + out.ids.size();
     OCELLI_ASSIGN(Sampled sampled,
                   sampler.sample(ahead.next(engine_->info().vocab), prompt.ids, out.ids, position)
                       .in(engine_->name()));

@@ -8,6 +8,8 @@
 
 namespace ocelli::engine {
 
+class ModelDrafter;
+
 struct GenerateOptions {
   SamplingOptions sampling;
   int64_t max_tokens = 0;         // of the answer; 0: until the context is full
@@ -16,6 +18,10 @@ struct GenerateOptions {
   // Tokens that are guessed ahead, at most kMostDraftedTokens (drafter.h); 0: none. The answer does
   // not depend on it, but for rounding beyond kDraftedTokens.
   int64_t drafted = kDraftedTokens;
+  // Guesses where the text so far gives none, as long as that saves time. begin() was called.
+  ModelDrafter* drafter = nullptr;
+  // The place in the sequence that random draws take for that of the first token; unset: its own.
+  std::optional<uint64_t> first_position;
   bool trim_start = false;  // leave out white space before the first word (after "Assistant:")
   // Called with each piece of text that is certain; whole characters only. Return false to stop.
   std::function<bool(std::string_view)> on_text;
@@ -63,6 +69,7 @@ class Session {
   // Makes the next logits, behind token `id` of the answer, with guesses of at most `most` tokens.
   struct Ahead;
   base::Status advance(int32_t id, int64_t most, Ahead& ahead, Generated& out);
+  base::Status guess(int64_t most, Ahead& ahead, const Generated& out) const;
 
   Engine* engine_;
   nn::KvCache cache_;
