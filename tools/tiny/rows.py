@@ -23,6 +23,16 @@ RECIPES = {
         "same": 3, "odd": 2, "which": 3, "more": 4, "change": 5,
         "motion": 5, "growth": 2, "order": 4, "parade": 3,
     },
+    "words": {
+        "easy word": 55, "word": 10, "number": 4, "emoji": 5, "shape": 5, "count": 6,
+        "relation": 6, "bars": 2, "receipt": 2, "which": 2, "motion": 2, "order": 1,
+    },
+    "settle": {
+        "emoji": 10, "shape": 9, "count": 13, "relation": 14, "word": 20, "easy word": 6,
+        "number": 4, "grid": 2, "lines": 2, "bars": 6, "pie": 4, "receipt": 8,
+        "same": 3, "odd": 2, "which": 3, "more": 4, "change": 5,
+        "motion": 5, "growth": 2, "order": 4, "parade": 3,
+    },
     "first": {"emoji": 34, "shape": 14, "count": 18, "relation": 14, "old word": 20},
 }  # fmt: skip
 MOST_TURNS = 6

@@ -236,6 +236,32 @@ def new_text(rng, scene, kind, fonts=len(FONTS)):
     return text
 
 
+def fill_easy_word(rng, scene):
+    """A word as hard to read as chance says: from a large black one in one font in the middle of
+    white to nearly what fill_text draws. What is learned on the easy ones opens the others.
+    """
+    hard = rng.random()
+    if hard < 0.5:
+        scene.background = Background("plain", "white", (250, 250, 250), (250, 250, 250))
+        scene.noise = 0.0
+    text = new_text(rng, scene, "word", max(1, round(hard * len(FONTS))))
+    if text is None:
+        return False
+    if hard < 0.35:
+        text.colour, text.rgb = "black", jitter(rng, COLOURS["black"])
+    text.case = int(rng.random() < 0.4 * hard)
+    text.angle *= hard
+    letters = letters_of(text) + 0.5
+    size = scene.width * rng.uniform(0.95 - 0.35 * hard, 0.95) / (0.66 * letters)
+    text.size = max(12.0, min(size, scene.height * 0.5))
+    slack = [max(scene.width / 2 - text.size * 0.36 * letters, 0.0),
+             max(scene.height / 2 - text.size * 0.75, 0.0)]  # fmt: skip
+    text.x, text.y = (side / 2 + hard * rng.uniform(-room, room)
+                      for side, room in zip((scene.width, scene.height), slack))  # fmt: skip
+    scene.things = [text]
+    return True
+
+
 def fill_text(rng, scene, kind, fonts=len(FONTS)):
     text = new_text(rng, scene, kind, fonts)
     if text is None:
@@ -260,6 +286,7 @@ FILL = {
     "relation": fill_relation,
     "word": lambda r, s: fill_text(r, s, "word"),
     "old word": lambda r, s: fill_text(r, s, "word", FIRST_EDITION_FONTS),
+    "easy word": fill_easy_word,
     "number": lambda r, s: fill_text(r, s, "number"),
 }
 
@@ -278,4 +305,5 @@ def new_scene(rng, split, kind, fill, squarer=0.62, sizes=SIZES):
 
 def single_scene(rng, split, kind, sizes=SIZES):
     """A picture of one of the kinds of FILL."""
-    return new_scene(rng, split, kind.removeprefix("old "), FILL[kind], sizes=sizes)
+    asked = kind.removeprefix("old ").removeprefix("easy ")
+    return new_scene(rng, split, asked, FILL[kind], sizes=sizes)

@@ -3,16 +3,19 @@
 #   tools/tiny/train.sh WORK     one part; status 0: the model is ready, 7: there is more to do
 #   while tools/tiny/train.sh WORK; [ $? -eq 7 ]; do :; done     the whole night
 # A part that is cut off at any moment goes on from its last checkpoint when it is started again. The
-# model is WORK/3-settle/model in the end; those of the stages before it are kept. WORK takes up to
+# model is WORK/4-settle/model in the end; those of the stages before it are kept. WORK takes up to
 # 7 GB; everything is logged in WORK/train.log. In the environment: PROGRAM (build/release/bin/ocelli),
-# PYTHON (python3), and for trials CELLS and MIXED (rows), ASKED (held-out rows) and OPTIONS of train.
+# PYTHON (python3), and for trials CELLS, MIXED, WORDS and SETTLE
+# (rows), ASKED (held-out rows) and OPTIONS of train.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$1
 program=${PROGRAM:-build/release/bin/ocelli}
 python=${PYTHON:-python3}
 cells=${CELLS:-120000} # rows of stage 1
-mixed=${MIXED:-100000} # rows of stages 2 and 3
+mixed=${MIXED:-100000} # of stage 2
+words=${WORDS:-80000} # of stage 3
+settle=${SETTLE:-100000} # of stage 4
 mkdir -p "$work"
 log() { echo "$(date -u +%FT%TZ) $*" | tee -a "$work/train.log"; }
 
@@ -57,12 +60,19 @@ if [ ! -e "$work/1-cells/finished" ]; then
   rm -rf "$work/data-cells"
   exit 7
 fi
-data mixed "$mixed" 2
 if [ ! -e "$work/2-mixed/finished" ]; then
+  data mixed "$mixed" 2
   stage 2-mixed "$work/1-cells/model" mixed
   exit 7
 fi
-if [ ! -e "$work/3-settle/finished" ]; then
-  stage 3-settle "$work/2-mixed/model" mixed
+if [ ! -e "$work/3-words/finished" ]; then
+  data words "$words" 3
+  stage 3-words "$work/2-mixed/model" words
+  rm -rf "$work/data-words"
+  exit 7
 fi
-log "the model is $work/3-settle/model"
+if [ ! -e "$work/4-settle/finished" ]; then
+  data settle "$settle" 4
+  stage 4-settle "$work/3-words/model" settle
+fi
+log "the model is $work/4-settle/model"
