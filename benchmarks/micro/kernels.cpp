@@ -80,9 +80,8 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form
   job.out = Tensor::view(out.data(), {h.tokens, h.heads, h.width});
   job.ranges = ranges;
   job.scale = 0.125f;
-  const bool codes = form == Form::kLowBits;
-  if (codes) job.codes = h.causal ? tensor::KeyCodes::kBlocks : tensor::KeyCodes::kAll;
-  const auto limit = codes ? &Limits::int8_operations : &Limits::f32_operations;
+  job.low_bits = form == Form::kLowBits;
+  const auto limit = job.low_bits ? &Limits::int8_operations : &Limits::f32_operations;
   f.measure(state, 4.0 * pairs * double(h.heads * h.width), limit, "GFLOP/s",
             [&] { f.backend->attention(f.pool, job); });
 }
@@ -149,7 +148,7 @@ void add_all(const InstructionSetInfo& info) {
     };
     one("f32", Form::kF32);
     one("f16", Form::kF16);
-    if (h.tokens > 1) one("8bit", Form::kLowBits);
+    if (!h.causal && h.tokens > 1) one("8bit", Form::kLowBits);
   }
   add_rows(isa, set);
 }

@@ -23,11 +23,6 @@
 //   out[i] = fma(o[i] * (1 / l), vs[i], centre[i])       (weights add up to one by definition)
 // All sums of codes are whole numbers below 2^24. A query without keys gives zeros.
 //
-// Where other keys are float32 (tensor::KeyCodes::kBlocks), both results come together with the
-// weights of their sums of exponentials, here ln(sum) = M * factor ln 2 + ln(l / 255), -infinity
-// without keys:
-//   out = (out_1 exp(ln_1 - ln) + out_2 exp(ln_2 - ln)),  ln the logarithm of the sum of both
-//
 //   exp2_255(u, lowest): u' = max(u, lowest), n = u' rounded to nearest even, f = u' - n,
 //   (((kExp3 f + kExp2) f + kExp1) f + 255) 2^n with each step one fma: 255 * 2^u', relative error
 //   1.0e-4 (minimax on [-1/2, 1/2] with the last coefficient given)
@@ -38,8 +33,6 @@
 namespace ocelli::encoding::attention_codes {
 
 inline constexpr int64_t kBlock = 128;
-inline constexpr int64_t kFewQueries = 4;
-inline constexpr float kLn2 = 0.693147181f;
 inline constexpr float kMostNumber = 1e18f;
 inline constexpr float kNoScore = -3e38f;
 inline constexpr float kMostInverse = 1e38f;

@@ -4,13 +4,6 @@
 #include "ops/add.h"
 
 namespace ocelli::nn {
-
-bool in_few_bits(const Linear& l) {
-  using encoding::Encoding;
-  const Encoding e = l.w.encoding;
-  return e == Encoding::kQ8 || e == Encoding::kQ4 || e == Encoding::kQ80 || e == Encoding::kQ40;
-}
-
 Tensor Linear::operator()(Context& c, const Tensor& x, Activation activation,
                           const Tensor& residual) const {
   if (lora.empty()) return ops::linear(c, x, w, {bias, activation, residual});

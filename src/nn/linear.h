@@ -2,7 +2,6 @@
 // embeddings.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -33,14 +32,6 @@ struct LinearGroup {
 
 namespace detail {
 void run_group(Context& c, const Tensor& x, std::span<const Linear> members, std::span<Tensor> ys);
-}
-
-// Whether a weight has so few bits that what is multiplied beside it may have 8 (attention).
-bool in_few_bits(const Linear& l);
-template <size_t N>
-bool in_few_bits(const LinearGroup<N>& group) {
-  return std::all_of(group.members.begin(), group.members.end(),
-                     [](const Linear& l) { return in_few_bits(l); });
 }
 
 template <size_t N>

@@ -22,15 +22,15 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Ke
   OCELLI_CHECK(inside, "attention: ranges lie inside the keys");
 }
 
-}  // namespace
-
-Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
-                 std::span<const KeyRange> ranges, float scale, tensor::KeyCodes codes) {
+tensor::AttentionJob job_of(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                            std::span<const KeyRange> ranges, float scale) {
   check(q, k, v, ranges);
-  const Tensor out = c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v});
-  tensor::AttentionJob job{q, k, v, out, ranges, scale};
+  return {q, k, v, c.output({q.dim(0), q.dim(1), q.dim(2)}, {q, k, v}), ranges, scale};
+}
+
+Tensor run(Context& c, tensor::AttentionJob job) {
+  const Tensor &q = job.q, &k = job.k;
   if (!job.out.grad) {
-    if (!c.exact) job.codes = codes;
     if (!c.cancelled()) c.backend.attention(c.pool, job);
     return job.out;
   }
@@ -46,6 +46,20 @@ Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
     b.backend.attention_grad(b.pool, grad);
   });
   return job.out;
+}
+
+}  // namespace
+
+Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                 std::span<const KeyRange> ranges, float scale) {
+  return run(c, job_of(c, q, k, v, ranges, scale));
+}
+
+Tensor attention_low_bits(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
+                          std::span<const KeyRange> ranges, float scale) {
+  tensor::AttentionJob job = job_of(c, q, k, v, ranges, scale);
+  job.low_bits = !c.exact && !job.out.grad;
+  return run(c, job);
 }
 
 }  // namespace ocelli::ops

@@ -58,13 +58,6 @@ struct KeyRange {
 
 // out[t, h, :] = sum_s softmax_s(scale * q[t, h, :] . k[s, h / (H / Hkv), :]) v[s, ...], s in
 // ranges[t]. A query with an empty range gives zeros.
-// Which keys attention takes as 8-bit codes (encoding/attention_codes.h); the others are float32.
-//   kAll     for many queries that see the same keys: they share these keys' codes
-//   kBlocks  for prompts: of the n keys that a query sees the first n / kBlock * kBlock, which are
-//            float32 too in jobs of up to kFewQueries. What a query gives depends on no key that it
-//            does not see, and not on the queries beside it.
-enum class KeyCodes : uint8_t { kNone, kAll, kBlocks };
-
 struct AttentionJob {
   Tensor q;    // [T, H, Dh], any token and head stride, Dh contiguous
   Tensor k;    // [S, Hkv, Dh], f32, f16 or q8_0, any token and head stride, Dh contiguous
@@ -72,8 +65,10 @@ struct AttentionJob {
   Tensor out;  // [T, H, Dh]
   std::span<const KeyRange> ranges;  // T of them
   float scale = 1;
-  float* log_sum_exp = nullptr;      // [T, H], written if not null: what attention_grad needs
-  KeyCodes codes = KeyCodes::kNone;  // with another, log_sum_exp must be null
+  float* log_sum_exp = nullptr;  // [T, H], written if not null: what attention_grad needs
+  // As encoding/attention_codes.h defines it. Runs of queries with one range share their keys'
+  // 8-bit form, so it is for queries that see the same keys. log_sum_exp must be null.
+  bool low_bits = false;
 };
 
 struct AttentionGradJob {

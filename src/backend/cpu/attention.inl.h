@@ -167,33 +167,15 @@ inline void add_values(const AttentionRun& run, int64_t block, int64_t first, in
   }
 }
 
-// Brings one row together with what other keys gave.
-inline void join_row(const AttentionRun& run, int64_t row, float other, float* out,
-                     const AttentionScratch& s) {
-  const float most = s.most[row], larger = most > other ? most : other;
-  float lanes[kLanes] = {most - larger, other - larger};
-  store(lanes, exp(load(lanes)));
-  const float inverse = 1.0f / __builtin_fmaf(s.total[row], lanes[0], lanes[1]);
-  const F mine = set(lanes[0] * inverse), theirs = set(lanes[1] * inverse);
-  const float* const from = s.out + row * kAStride;
-  map_row(run.p.head_dim, out, [=](int64_t i, int64_t n) {
-    return fma(theirs, load_first(out + i, n), mul(load(from + i), mine));
-  });
-}
-
 inline void finish_attention(const AttentionRun& run, const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
   for (int64_t row = 0; row < run.rows(); ++row) {
     const int64_t t = run.t0 + row / run.heads, h = run.head + row % run.heads;
-    float* const out = p.out + t * p.out_stride + h * p.out_head_stride;
-    if (p.earlier && p.earlier[t * p.heads + h] != -__builtin_inff()) {
-      join_row(run, row, p.earlier[t * p.heads + h], out, s);
-      continue;
-    }
     const float total = s.total[row];
     const F factor = set(total > 0 ? 1.0f / total : total);  // zero for no keys, NaN stays
     const float* const from = s.out + row * kAStride;
-    map_row(p.head_dim, out, [=](int64_t i, int64_t) { return mul(load(from + i), factor); });
+    map_row(p.head_dim, p.out + t * p.out_stride + h * p.out_head_stride,
+            [=](int64_t i, int64_t) { return mul(load(from + i), factor); });
     if (p.log_sum_exp) p.log_sum_exp[t * p.heads + h] = s.most[row] + __builtin_logf(total);
   }
 }

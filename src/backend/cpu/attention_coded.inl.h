@@ -246,12 +246,6 @@ inline void attention_coded(const AttentionArgs& p, const CodedKeys& keys, const
   const float* const scales = reinterpret_cast<const float*>(keys.memory + shape.value_scales);
   const float* const centres = reinterpret_cast<const float*>(keys.memory + shape.centres);
   for (int64_t row = 0; row < rows; ++row) {
-    if (p.log_sum_exp) {
-      p.log_sum_exp[(b.t0 + row / b.heads) * p.heads + b.head + row % b.heads] =
-          count == 0 ? -__builtin_inff()
-                     : s.most[row] * s.factor[row] * codes::kLn2 +
-                           __builtin_logf(s.total[row] / codes::kMostCode);
-    }
     const F inverse = set(1.0f / s.total[row]);
     const float* const from = s.out + row * shape.width;
     map_row(p.head_dim,

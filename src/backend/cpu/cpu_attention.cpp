@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "backend/cpu/cpu_backend_impl.h"
-#include "base/check.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -58,28 +57,18 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
 }
 
 void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
-  using tensor::KeyCodes;
   if (!has_attention_kernel(job)) return ReferenceBackend::attention(pool, job);
   const AttentionArgs a = attention_args(job);
-  OCELLI_CHECK(job.codes == KeyCodes::kNone || !job.log_sum_exp,
-               "attention in 8 bits keeps nothing for a gradient");
-  if (job.codes == KeyCodes::kAll) return attention_in_codes(pool, kernels_, a);
-  if (job.codes == KeyCodes::kBlocks && a.tokens > encoding::attention_codes::kFewQueries) {
-    return attention_of_prompt(pool, kernels_, a);
-  }
-  attention_in_float32(pool, kernels_, a);
-}
-
-void attention_in_float32(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
+  if (job.low_bits) return attention_in_codes(pool, kernels_, a);
   if (a.tokens == 0 || a.heads == 0) return;
   int64_t work = 0;
-  for (int64_t t = 0; t < a.tokens; ++t) work += std::max(0, a.ranges[t].end - a.ranges[t].begin);
+  for (const tensor::KeyRange& r : job.ranges) work += std::max(0, r.end - r.begin);
   work *= a.heads * a.head_dim * 2;
 
   // Heads that share keys go together, unless threads would go without.
   const int64_t group = a.heads / a.kv_heads;
-  int64_t rows = kernels.attention_rows;
-  int64_t heads = heads_within(group, kernels.attention_heads);
+  int64_t rows = kernels_.attention_rows;
+  int64_t heads = heads_within(group, kernels_.attention_heads);
   const auto token_parts = [&] {
     const int64_t tokens = std::max<int64_t>(rows / heads, 1);
     return (a.tokens + tokens - 1) / tokens;
@@ -93,8 +82,8 @@ void attention_in_float32(ThreadPool& pool, const Kernels& kernels, const Attent
     float* const scratch = thread_scratch();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t head = i / parts * heads, part = i % parts;
-      kernels.attention_block(a, head, heads, a.tokens * part / parts,
-                              a.tokens * (part + 1) / parts, scratch);
+      kernels_.attention_block(a, head, heads, a.tokens * part / parts,
+                               a.tokens * (part + 1) / parts, scratch);
     }
   };
   pool.parallel_for(pieces, body, threads == 1 ? pieces : 1);

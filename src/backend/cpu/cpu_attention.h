@@ -15,11 +15,7 @@ AttentionArgs attention_args(const tensor::AttentionJob& job);
 // Heads that one piece takes: a divisor of `group`, at most `limit`.
 int64_t heads_within(int64_t group, int64_t limit);
 
-// All keys in codes, or the first whole blocks of each query's keys (cpu_attention_coded.cpp).
+// A job with low_bits (cpu_attention_coded.cpp).
 void attention_in_codes(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
-void attention_of_prompt(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
-
-// All keys in float32.
-void attention_in_float32(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
 
 }  // namespace ocelli::cpu

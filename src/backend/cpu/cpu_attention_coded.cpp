@@ -6,6 +6,7 @@
 
 #include "backend/cpu/cpu_attention.h"
 #include "backend/cpu/cpu_backend_impl.h"
+#include "base/check.h"
 
 namespace ocelli::cpu {
 namespace {
@@ -67,6 +68,7 @@ void run_pairs(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a,
 }  // namespace
 
 void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
+  OCELLI_CHECK(!a.log_sum_exp, "attention in 8 bits keeps nothing for a gradient");
   if (a.tokens == 0 || a.heads == 0) return;
   const int64_t group = a.heads / a.kv_heads, heads = heads_within(group, kernels.coded_rows);
   const Cut cut{heads, std::max<int64_t>(kernels.coded_rows / heads, 1), group / heads};
@@ -94,31 +96,6 @@ void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const Attentio
     }
   }
   flush();
-}
-
-void attention_of_prompt(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
-  std::vector<KeySpan> whole, rest;
-  bool any = false;
-  for (int64_t t = 0; t < a.tokens; ++t) {
-    constexpr auto kBlock = int32_t(encoding::attention_codes::kBlock);
-    const KeySpan r = a.ranges[t];
-    const int32_t cut = r.begin + std::max(r.end - r.begin, 0) / kBlock * kBlock;
-    whole.push_back({r.begin, cut});
-    rest.push_back({cut, r.end});
-    any = any || cut > r.begin;
-  }
-  AttentionArgs last = a;
-  std::vector<float> sums;
-  if (any) {
-    sums.resize(size_t(a.tokens * a.heads));
-    AttentionArgs first = a;
-    first.ranges = whole.data();
-    first.log_sum_exp = sums.data();
-    attention_in_codes(pool, kernels, first);
-    last.ranges = rest.data();
-    last.earlier = sums.data();
-  }
-  attention_in_float32(pool, kernels, last);
 }
 
 }  // namespace ocelli::cpu

@@ -10,7 +10,6 @@ namespace {
 
 using CpuAttentionCodedTest = SetTest;
 using tensor::AttentionJob;
-using tensor::KeyCodes;
 using tensor::KeyRange;
 
 struct Case {
@@ -43,10 +42,10 @@ struct Inputs {
     job.ranges = ranges;
     job.scale = 4.0f / std::sqrt(float(c.width));
   }
-  Matrix run(tensor::Backend& on, ThreadPool& pool, KeyCodes codes) {
+  Matrix run(tensor::Backend& on, ThreadPool& pool, bool low_bits) {
     Matrix out(q.rows(), q.width(), 4);
     job.out = out.tensor().split_last(c.width);
-    job.codes = codes;
+    job.low_bits = low_bits;
     on.attention(pool, job);
     return out;
   }
@@ -70,10 +69,10 @@ TEST_P(CpuAttentionCodedTest, EqualsTheDefinition) {
   for (const Case& c : kCases) {
     Inputs in(c, random);
     if (skips(index++)) continue;
-    const Matrix want = in.run(reference, pool, KeyCodes::kAll);
+    const Matrix want = in.run(reference, pool, true);
     for (const int threads : {1, 2, 3}) {
       ThreadPool some(threads);
-      expect_same(GetParam(), in.run(backend, some, KeyCodes::kAll), want,
+      expect_same(GetParam(), in.run(backend, some, true), want,
                   "case " + std::to_string(index) + ", threads " + std::to_string(threads));
     }
   }
@@ -90,9 +89,8 @@ TEST_P(CpuAttentionCodedTest, AnyRangesAndTypes) {
                    : i < 30 ? KeyRange{i, i + 1}
                             : KeyRange{0, i * 5};
   }
-  expect_same(GetParam(), in.run(backend, pool, KeyCodes::kAll),
-              in.run(reference, pool, KeyCodes::kAll), "ranges");
-  const Matrix out = in.run(backend, pool, KeyCodes::kAll);
+  expect_same(GetParam(), in.run(backend, pool, true), in.run(reference, pool, true), "ranges");
+  const Matrix out = in.run(backend, pool, true);
   for (int64_t i = 0; i < out.width(); ++i) EXPECT_EQ(out.at(0, i), 0.0f);
   for (const tensor::DType dtype : {tensor::DType::kF16, tensor::DType::kQ80}) {
     std::vector<std::byte> stored_k, stored_v;
@@ -109,8 +107,8 @@ TEST_P(CpuAttentionCodedTest, AnyRangesAndTypes) {
     };
     in.job.k = store(in.k, stored_k).split_last(64);
     in.job.v = store(in.v, stored_v).split_last(64);
-    expect_same(GetParam(), in.run(backend, pool, KeyCodes::kAll),
-                in.run(reference, pool, KeyCodes::kAll), "stored " + std::to_string(int(dtype)));
+    expect_same(GetParam(), in.run(backend, pool, true), in.run(reference, pool, true),
+                "stored " + std::to_string(int(dtype)));
   }
 }
 
@@ -129,84 +127,11 @@ TEST_P(CpuAttentionCodedTest, ExtremeNumbers) {
           if (where < 3 ? r % 2 == 0 : (r * 7 + i) % 60 == 0) m.at(r, i) = extreme;
         }
       }
-      const Matrix got = in.run(backend, pool, KeyCodes::kAll),
-                   want = in.run(reference, pool, KeyCodes::kAll);
+      const Matrix got = in.run(backend, pool, true), want = in.run(reference, pool, true);
       EXPECT_TRUE(got.same_bits(want)) << extreme << ' ' << where;
       for (int64_t i = 0; i < got.width(); ++i) EXPECT_TRUE(std::isfinite(got.at(0, i))) << extreme;
     }
   }
-}
-
-// --- prompts: whole blocks in codes, the others in float32 ---
-struct Prompt {
-  Inputs in;
-  Prompt(int64_t tokens, int64_t before, int64_t heads, int64_t kv_heads, int64_t width,
-         Random& random)
-      : in({1, tokens, before + tokens, heads, kv_heads, width}, random) {
-    for (int64_t t = 0; t < tokens; ++t) in.ranges[size_t(t)] = {0, int32_t(before + t + 1)};
-  }
-};
-
-// The codes are the same as the reference's; the float32 part and the joining of both are sums of
-// up to 128 + Dh products with weights that add up to one.
-TEST_P(CpuAttentionCodedTest, PromptsEqualTheDefinition) {
-  constexpr Case kPrompts[] = {{1, 300, 0, 6, 2, 64},  {1, 5, 124, 3, 1, 64},
-                               {1, 40, 600, 2, 2, 72}, {1, 9, 119, 1, 1, 16},
-                               {1, 256, 256, 1, 1, 8}, {1, 130, 0, 40, 1, 4}};
-  Random random(5);
-  size_t index = 0;
-  for (const Case& c : kPrompts) {
-    Prompt p(c.tokens, c.keys, c.heads, c.kv_heads, c.width, random);
-    if (skips(index++)) continue;
-    const Matrix want = p.in.run(reference, pool, KeyCodes::kBlocks);
-    const Matrix plain = p.in.run(reference, pool, KeyCodes::kNone);
-    for (const int threads : {1, 3}) {
-      ThreadPool some(threads);
-      const Matrix got = p.in.run(backend, some, KeyCodes::kBlocks);
-      const std::string what = "case " + std::to_string(index);
-      EXPECT_TRUE(got.gaps_untouched()) << what;
-      const double emulated = GetParam().emulated ? 1.0 / 255 : 0;
-      expect_near(
-          got, want, [&](int64_t, int64_t) { return 2e-5 + emulated; }, what);
-      // Only queries that see a whole block are affected.
-      if (c.keys == 0 && !GetParam().emulated) {
-        expect_near(
-            got, plain, [&](int64_t t, int64_t) { return t < 127 ? 2e-5 : 2.0; }, what + ", plain");
-      }
-    }
-    EXPECT_FALSE(want.same_bits(plain)) << "codes were used";
-  }
-}
-
-// A query's result depends neither on the other queries of the call nor on keys behind its own, so
-// that a prompt may be computed in parts.
-TEST_P(CpuAttentionCodedTest, PromptsInPartsAreTheSame) {
-  Random random(6);
-  Prompt whole(300, 0, 4, 2, 64, random);
-  const Matrix all = whole.in.run(backend, pool, KeyCodes::kBlocks);
-  for (const auto& [first, count] : {std::pair<int64_t, int64_t>{0, 140}, {140, 5}, {145, 155}}) {
-    AttentionJob part = whole.in.job;
-    Matrix out(count, whole.in.q.width(), 4);
-    part.q = part.q.slice(0, first, count);
-    part.k = part.k.slice(0, 0, first + count);
-    part.v = part.v.slice(0, 0, first + count);
-    part.ranges = std::span(whole.in.ranges).subspan(size_t(first), size_t(count));
-    part.out = out.tensor().split_last(64);
-    backend.attention(pool, part);
-    for (int64_t t = 0; t < count; ++t) {
-      for (int64_t i = 0; i < out.width(); ++i) {
-        ASSERT_EQ(out.at(t, i), all.at(first + t, i)) << first << ' ' << t << ' ' << i;
-      }
-    }
-  }
-}
-
-// One token at a time is float32 whatever is asked for.
-TEST_P(CpuAttentionCodedTest, FewQueriesAreFloat32) {
-  Random random(7);
-  Prompt p(4, 300, 4, 2, 64, random);
-  EXPECT_TRUE(p.in.run(backend, pool, KeyCodes::kBlocks)
-                  .same_bits(p.in.run(backend, pool, KeyCodes::kNone)));
 }
 
 // --- how far from attention in float32 ---
@@ -276,7 +201,7 @@ struct Distance {
 Distance distance(Inputs& in, const std::string& what) {
   ThreadPool pool(1);
   reference::ReferenceBackend on;
-  const Matrix coded = in.run(on, pool, KeyCodes::kAll), exact = in.run(on, pool, KeyCodes::kNone);
+  const Matrix coded = in.run(on, pool, true), exact = in.run(on, pool, false);
   const ErrorOf error(in);
   Distance d;
   std::vector<double> spread, half;

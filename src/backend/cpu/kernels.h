@@ -104,9 +104,6 @@ struct AttentionArgs {
   float* log_sum_exp;     // [tokens, heads] or null
   int64_t tokens, heads, kv_heads, head_dim;
   float scale;
-  // [tokens, heads] or null: `out` holds what other keys gave, with this log_sum_exp
-  // (attention_block alone; log_sum_exp is null)
-  const float* earlier = nullptr;
 };
 
 // The keys and values of a range and one key head in 8 bits, in a form of the set's own

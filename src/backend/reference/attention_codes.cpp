@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <vector>
 
 #include "backend/reference/attention_codes.h"
 #include "backend/reference/keys.h"
 #include "backend/reference/loops.h"
+#include "base/check.h"
 
 namespace ocelli::reference {
 namespace {
@@ -127,15 +127,12 @@ void attend(const tensor::AttentionJob& job, const CodedKeys& coded, int64_t t, 
     const size_t c = size_t(i);
     out[i] = n == 0 ? 0.0f : std::fma(o[c] * inverse, coded.value_scales[c], coded.centres[c]);
   }
-  if (!job.log_sum_exp) return;
-  job.log_sum_exp[t * job.q.dim(1) + h] = n == 0
-                                              ? -std::numeric_limits<float>::infinity()
-                                              : most * factor * kLn2 + std::log(total / kMostCode);
 }
 
 }  // namespace
 
 void attention_in_codes(base::ThreadPool& pool, const tensor::AttentionJob& job) {
+  OCELLI_CHECK(!job.log_sum_exp, "attention in 8 bits keeps nothing for a gradient");
   const int64_t tokens = job.q.dim(0), heads = job.q.dim(1), group = heads / job.k.dim(1);
   const auto same = [&](int64_t a, int64_t b) {
     const tensor::KeyRange x = job.ranges[size_t(a)], y = job.ranges[size_t(b)];

@@ -4,7 +4,7 @@
 
 namespace ocelli::reference {
 
-// All keys in codes; log_sum_exp may be given.
+// A job with low_bits.
 void attention_in_codes(base::ThreadPool& pool, const tensor::AttentionJob& job);
 
 }  // namespace ocelli::reference
