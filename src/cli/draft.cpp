@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "cli/report.h"
+#include "cli/target.h"
 
 namespace ocelli::cli {
 
@@ -37,7 +38,9 @@ Result<Draft> Draft::open(const DraftFlags& flags, const EngineFlags& engine,
   own.alpha = engine.alpha;
   own.fps = engine.fps;
   own.max_frames = engine.max_frames;
-  OCELLI_ASSIGN(out.open_, open_engine(flags.model, own));
+  OCELLI_ASSIGN(const std::string path, resolve_model(flags.model));
+  own.quiet = own.quiet || path.empty();  // who answers is said once
+  OCELLI_ASSIGN(out.open_, open_engine(path, own));
   OCELLI_ASSIGN(out.drafter_, engine::ModelDrafter::create(*out.open_.engine, target));
   return out;
 }

@@ -182,6 +182,30 @@ TEST(Run, StopStringsAndLimits) {
             "length");
 }
 
+// The built-in model drafts for itself: always right.
+TEST(Run, ASmallModelGuessesAheadAndTheAnswerStays) {
+  const std::vector<std::string> words{
+      "run",    "-q",           kPicture,       "What shape do you see?",
+      "--json", "--ignore-eos", "--max-tokens", "60"};
+  auto drafted = words;
+  drafted.insert(drafted.end(), {"--model-draft", "ocelli-tiny"});
+  const Json plain = run(words).json(), ahead = run(drafted).json();
+  EXPECT_EQ(ahead.find("answer")->as_string(), plain.find("answer")->as_string());
+  EXPECT_GT(ahead.find("accepted_tokens")->as_int(), 0);
+  expect_error(run({"run", "-q", kPicture, "What?", "--model-draft", kModel}), 2, "tokenizer");
+  expect_error(
+      run({"run", "-q", "-", "-p", "What?", "--model-draft", "ocelli-tiny"}, {.in = kPicture}), 2,
+      "standard input");
+}
+
+TEST(Run, KeysAndValuesInEightBits) {
+  const Finished f = run({"run", "-q", kPicture, "What shape do you see?", "--cache-type", "q8_0"});
+  EXPECT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(f.out, MatchesRegex("[^ \n].*\n"));
+  expect_error(run({"run", "-m", kModel, "Hello", "--cache-type", "q8_0"}), 2, "multiple of 32");
+  expect_error(run({"run", "Hello", "--cache-type", "q5"}), 2, "q8_0");
+}
+
 TEST(Run, UsageErrorsAreStatus2) {
   expect_error(run({"run"}), 2, "nothing to do");
   expect_error(run({"run", "oceli-tiny", kPicture, "What?"}), 2, "nearest name is ocelli-tiny");
