@@ -35,9 +35,6 @@ class ThreadPool {
 
   int threads() const { return int(workers_.size()) + 1; }
 
-  // Loops stay on their caller from now on, or are handed out again.
-  void stay_alone(bool alone) { alone_.store(alone, std::memory_order_relaxed); }
-
   // Calls body(begin, end) or body(begin, end, worker) on pieces that together cover [0, count)
   // once, in any order; returns when all are done. Every begin is a multiple of `grain`, pieces are
   // not smaller than it (but the last), and results must not depend on where they are cut.
@@ -74,7 +71,7 @@ class ThreadPool {
   alignas(64) std::atomic<int32_t> remaining_{0};  // pieces nobody has taken; below 0 means none
   alignas(64) std::atomic<int32_t> done_{0};       // pieces finished and reported
   alignas(64) std::atomic<uint32_t> loops_{0};     // sleeping workers wait for it to change
-  std::atomic<bool> stop_{false}, alone_{false};
+  std::atomic<bool> stop_{false};
 };
 
 template <class Body>
@@ -91,9 +88,7 @@ void ThreadPool::parallel_for(int64_t count, Body&& body, int64_t grain) {
   };
   void* const erased = const_cast<void*>(static_cast<const void*>(std::addressof(body)));
   if (const int here = worker_here(); here >= 0) return run(erased, 0, count, here);
-  if (count > grain && threads() > 1 && !alone_.load(std::memory_order_relaxed)) {
-    return run_shared(run, erased, count, grain);
-  }
+  if (count > grain && threads() > 1) return run_shared(run, erased, count, grain);
   // Without a worker number there is nothing to keep apart, so a small loop need not take its turn.
   if constexpr (kWantsWorker) {
     run_alone(run, erased, count);

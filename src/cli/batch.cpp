@@ -127,13 +127,15 @@ Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const s
   engine::ImageTimes times;
   const std::vector<std::string> files =
       file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
-  OCELLI_ASSIGN(
-      const engine::Prompt prompt,
-      question_prompt(engine, options.system, options.question, files, &times, options.arguments));
+  const auto read = [&](engine::Engine& e) {
+    return question_prompt(e, options.system, options.question, files,
+                           &e == &engine ? &times : nullptr, options.arguments);
+  };
+  OCELLI_ASSIGN(const engine::Prompt prompt, read(engine));
   OCELLI_ASSIGN(engine::GenerateOptions g, options.generate.options());
   g.cancel = &session.cancel;
   g.trim_start = true;
-  OCELLI_TRY(draft.begin(options.system, options.question, files, options.arguments, g));
+  OCELLI_TRY(draft.begin(files, read, g));
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
   out.images.decode += times.decode;

@@ -3,12 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
-#include "cli/report.h"
 #include "cli/target.h"
 
 namespace ocelli::cli {
 
-using base::Json;
+using base::Code;
 using base::Result;
 using base::Status;
 
@@ -25,6 +24,12 @@ Result<Draft> Draft::open(const DraftFlags& flags, const EngineFlags& engine,
                           const engine::Engine& target) {
   Draft out;
   if (flags.model.empty()) return out;
+  if (engine.memory) {
+    return base::fail(
+        Code::kUsage,
+        "does not go with --memory, which is kept for one model; leave one of them out",
+        "--model-draft");
+  }
   EngineFlags own;
   own.model = flags.model;
   own.threads = engine.threads;
@@ -45,25 +50,15 @@ Result<Draft> Draft::open(const DraftFlags& flags, const EngineFlags& engine,
   return out;
 }
 
-Status Draft::begin(const std::string& system, const std::string& question,
-                    const std::vector<std::string>& files, const Json& arguments,
+Status Draft::begin(const std::vector<std::string>& files, const Read& read,
                     engine::GenerateOptions& options) {
   if (!drafter_) return {};
   if (std::find(files.begin(), files.end(), "-") != files.end()) {
-    return base::fail(base::Code::kUsage,
+    return base::fail(Code::kUsage,
                       "reads pictures a second time, which standard input cannot be; name a file",
                       "--model-draft");
   }
-  OCELLI_ASSIGN(engine::Prompt prompt,
-                question_prompt(*open_.engine, system, question, files, nullptr, arguments));
-  drafter_->begin(std::move(prompt));
-  options.drafter = &*drafter_;
-  return {};
-}
-
-Status Draft::begin_raw(const std::string& text, engine::GenerateOptions& options) {
-  if (!drafter_) return {};
-  OCELLI_ASSIGN(engine::Prompt prompt, open_.engine->raw_prompt(text));
+  OCELLI_ASSIGN(engine::Prompt prompt, read(*open_.engine));
   drafter_->begin(std::move(prompt));
   options.drafter = &*drafter_;
   return {};

@@ -1,6 +1,8 @@
 // --model-draft: a second, smaller model that guesses ahead.
 #pragma once
 
+#include <functional>
+
 #include "cli/engine_options.h"
 #include "engine/model_drafter.h"
 
@@ -15,15 +17,15 @@ struct DraftFlags {
 // only the speed depends on what it guesses.
 class Draft {
  public:
-  // Nothing where `flags` names no model.
+  // Nothing where `flags` names no model. Error: a limit on memory, which is kept for one model.
   static base::Result<Draft> open(const DraftFlags& flags, const EngineFlags& engine,
                                   const engine::Engine& target);
 
-  // Reads the same request; `options` drafts with it from then on.
-  base::Status begin(const std::string& system, const std::string& question,
-                     const std::vector<std::string>& files, const base::Json& arguments,
+  // `options` drafts from then on, with what `read` makes of the same request for this model.
+  // `files` are those of the request.
+  using Read = std::function<base::Result<engine::Prompt>(engine::Engine&)>;
+  base::Status begin(const std::vector<std::string>& files, const Read& read,
                      engine::GenerateOptions& options);
-  base::Status begin_raw(const std::string& text, engine::GenerateOptions& options);
 
  private:
   OpenEngine open_;

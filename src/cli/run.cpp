@@ -81,9 +81,10 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
       return written.ok();
     };
   }
-  const std::string question = target.question.value_or("");
-  OCELLI_TRY(flags.raw ? draft.begin_raw(question, options)
-                       : draft.begin(flags.system, question, target.files, arguments, options));
+  const auto read = [&](engine::Engine& e) {
+    return make_prompt(e, flags, target, arguments, nullptr);
+  };
+  OCELLI_TRY(draft.begin(target.files, read, options));
   OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, options));
   bar.clear();
@@ -92,6 +93,7 @@ Status print_answer(engine::Engine& engine, const RunFlags& flags, const Target&
   out.images.resize += times.resize;
   if (out.finish == engine::FinishReason::kCancelled) status = int(Code::kInterrupted);
   if (json) {
+    const std::string question = target.question.value_or("");
     return print(answer_json(engine, question, target.files, out, format).dump(2) + "\n");
   }
   OCELLI_TRY(printer.finish());

@@ -42,6 +42,10 @@ void DraftGain::plain(double seconds) {
 }
 
 void DraftGain::drafted(double seconds, int64_t tokens) {
+  if (rounds_ < 0) {
+    rounds_ = 0;
+    return;
+  }
   seconds_ += seconds;
   tokens_ += tokens;
   if (++rounds_ < kRounds) return;

@@ -36,7 +36,8 @@ class PromptLookup {
 class DraftGain {
  public:
   bool wanted() const { return rest_ == 0; }
-  // A pass of one token without guesses, or one with guesses that led to so many tokens.
+  // A pass of one token without guesses, or one with guesses that led to so many tokens. The first
+  // of those does not count: the small model reads the prompt for it.
   void plain(double seconds);
   void drafted(double seconds, int64_t tokens);
 
@@ -47,7 +48,7 @@ class DraftGain {
   int rest_ = kPlain, length_ = kShortest;
   double plain_seconds_ = 0, seconds_ = 0;
   int64_t plain_ = 0, tokens_ = 0;
-  int rounds_ = 0;
+  int rounds_ = -1;  // that are being judged; -1: none yet
 };
 
 }  // namespace ocelli::engine

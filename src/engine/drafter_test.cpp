@@ -84,6 +84,13 @@ TEST(DraftGain, RestsWhereGuessingLosesTime) {
   EXPECT_LT(guessed(good, 1.6, 1, 1000), 60);
 }
 
+TEST(DraftGain, ReadingThePromptIsNotHeldAgainstTheGuesses) {
+  DraftGain gain;
+  EXPECT_EQ(guessed(gain, 1.6, 3, 2), 0);  // first how long it takes without
+  gain.drafted(1000, 1);
+  EXPECT_EQ(guessed(gain, 1.6, 3, 100), 100);
+}
+
 // The built-in model with its own weights, or with those in 8 bits, packed.
 std::unique_ptr<Engine> tiny(bool packed) {
   EngineOptions options;

@@ -134,7 +134,7 @@ Result<std::vector<std::shared_ptr<const Embeddings>>> Engine::encode_images(
       return base::fail(Code::kInterrupted, "stopped while encoding pictures");
     const size_t count = std::min(todo.size() - first, size_t(tiles_together()));
     const Scratch scratch(arena_);
-    Context c = context_of_run();
+    Context c = context_of_run(pool_);
     const Tensor pixels = c.output({int64_t(count), 3, side, side}, {});
     for (size_t i = 0; i < count; ++i) {
       const Tile tile = todo[first + i];
@@ -190,29 +190,6 @@ Tensor Engine::embed(Context& c, const Prompt& prompt,
   return x;
 }
 
-namespace {
-
-// A pass of one token, on as many threads as `choice` says.
-class OneTokenPass {
- public:
-  OneTokenPass(base::ThreadPool& pool, ThreadChoice& choice) : pool_(pool), choice_(choice) {
-    pool.stay_alone(choice.alone());
-  }
-  ~OneTokenPass() {
-    choice_.passed(watch_.seconds());
-    pool_.stay_alone(false);
-  }
-  OneTokenPass(const OneTokenPass&) = delete;
-  OneTokenPass& operator=(const OneTokenPass&) = delete;
-
- private:
-  base::ThreadPool& pool_;
-  ThreadChoice& choice_;
-  base::Stopwatch watch_;
-};
-
-}  // namespace
-
 Status Engine::forward(const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count, nn::KvCache& cache, std::vector<float>* logits,
@@ -221,9 +198,9 @@ Status Engine::forward(const Prompt& prompt,
   OCELLI_CHECK(0 < rows && rows <= count, "logits of tokens of this pass");
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
-  std::optional<OneTokenPass> one;
-  if (count == 1 && pool_.threads() > 1) one.emplace(pool_, one_token_);
-  Context c = context_of_run();
+  const bool may_choose = count == 1 && pool_.threads() > 1;
+  const base::Stopwatch watch;
+  Context c = context_of_run(may_choose && one_token_.alone() ? one_thread_ : pool_);
   const nn::Sequence sequence = nn::Sequence::causal(count, &cache);
   const Tensor hidden = loaded_.model->forward(c, embed(c, prompt, images, first, count), sequence);
   cache.set_length(first + count);
@@ -231,6 +208,7 @@ Status Engine::forward(const Prompt& prompt,
     const Tensor last = loaded_.model->logits(c, hidden.slice(0, count - rows, rows));
     logits->assign(last.f32(), last.f32() + last.count());
   }
+  if (may_choose) one_token_.passed(watch.seconds());
   return {};
 }
 
@@ -241,7 +219,7 @@ Result<std::vector<float>> Engine::score(const Prompt& prompt) {
   }
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
-  Context c = context_of_run();
+  Context c = context_of_run(pool_);
   const auto count = int64_t(prompt.ids.size());
   const nn::Sequence sequence = nn::Sequence::causal(count, nullptr);
   const Tensor hidden = loaded_.model->forward(c, embed(c, prompt, images, 0, count), sequence);

@@ -204,8 +204,8 @@ class Engine {
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);
   PromptBuilder prompt_builder(const base::Json& template_arguments) const;
-  tensor::Context context_of_run() {
-    return {*backend_, arena_, pool_, nullptr, {}, options_.exact};
+  tensor::Context context_of_run(base::ThreadPool& pool) {
+    return {*backend_, arena_, pool, nullptr, {}, options_.exact};
   }
   // An opened adapter, from `opened_` or its folder.
   base::Result<models::Adapter*> open_adapter(const AdapterUse& use);
@@ -233,7 +233,7 @@ class Engine {
 
   EngineOptions options_;
   std::string name_;
-  base::ThreadPool pool_;
+  base::ThreadPool pool_, one_thread_{1};
   std::unique_ptr<tensor::Backend> backend_;
   tensor::Arena arena_;
   models::LoadedModel loaded_;

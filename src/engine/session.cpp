@@ -170,8 +170,10 @@ Status Session::guess(int64_t most, Ahead& ahead, const Generated& out) const {
   ahead.by_model = ahead.guesses.empty() && ahead.options.drafter && ahead.gain.wanted();
   if (!ahead.by_model) return {};
   const auto position = uint64_t(out.prompt_tokens) + out.ids.size();
-  OCELLI_ASSIGN(ahead.guesses,
-                ahead.options.drafter->guess(out.ids, most, position, ahead.options));
+  auto guesses = ahead.options.drafter->guess(out.ids, most, position, ahead.options);
+  // Who is asked to stop while the small model reads keeps the answer so far.
+  if (!guesses.ok() && guesses.error().code == Code::kInterrupted) return {};
+  OCELLI_ASSIGN(ahead.guesses, std::move(guesses));
   return {};
 }
 

@@ -36,7 +36,7 @@ class KvCache {
     return 2 * shape.layers * shape.kv_heads * tensor::bytes_of(dtype, shape.head_dim);
   }
   // Whether the heads are whole blocks.
-  static bool holds_q8_0(const KvShape& shape) { return shape.head_dim % tensor::kQ80Block == 0; }
+  static bool holds_q8_0(const KvShape& shape) { return shape.head_dim % encoding::kBlock == 0; }
 
  private:
   explicit KvCache(tensor::Arena memory) : memory_(std::move(memory)) {}

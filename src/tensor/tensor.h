@@ -11,6 +11,7 @@
 #include <initializer_list>
 
 #include "base/check.h"
+#include "encoding/encoding.h"
 
 namespace ocelli::tensor {
 
@@ -18,11 +19,22 @@ namespace ocelli::tensor {
 // heads and slices are whole blocks.
 enum class DType : uint8_t { kF32, kF16, kBF16, kQ80 };
 
-inline constexpr int64_t kQ80Block = 32, kQ80BlockBytes = 34;
+constexpr encoding::Encoding encoding_of(DType t) {
+  switch (t) {
+    case DType::kF16:
+      return encoding::Encoding::kF16;
+    case DType::kBF16:
+      return encoding::Encoding::kBF16;
+    case DType::kQ80:
+      return encoding::Encoding::kQ80;
+    case DType::kF32:
+      break;
+  }
+  return encoding::Encoding::kF32;
+}
 
-constexpr int64_t bytes_of(DType t, int64_t numbers) {
-  return t == DType::kQ80 ? numbers / kQ80Block * kQ80BlockBytes
-                          : numbers * (t == DType::kF32 ? 4 : 2);
+inline int64_t bytes_of(DType t, int64_t numbers) {
+  return encoding::row_bytes(encoding_of(t), numbers);
 }
 
 // Where the gradient of one tensor is gathered. Shared by all views of that tensor. The numbers are

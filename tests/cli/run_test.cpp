@@ -194,6 +194,9 @@ TEST(Run, ASmallModelGuessesAheadAndTheAnswerStays) {
   EXPECT_GT(ahead.find("accepted_tokens")->as_int(), 0);
   expect_error(run({"run", "-q", kPicture, "What?", "--model-draft", kModel}), 2, "tokenizer");
   expect_error(
+      run({"run", "-q", kPicture, "What?", "--model-draft", "ocelli-tiny", "--memory", "2"}), 2,
+      "--memory");
+  expect_error(
       run({"run", "-q", "-", "-p", "What?", "--model-draft", "ocelli-tiny"}, {.in = kPicture}), 2,
       "standard input");
 }

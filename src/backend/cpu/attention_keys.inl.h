@@ -234,12 +234,5 @@ inline void encode_keys_of(const AttentionArgs& p, const CodedKeys& keys) {
 
 inline void encode_keys(const AttentionArgs& p, const CodedKeys& keys) {
   if (keys.span.end <= keys.span.begin) return;
-  switch (p.keys) {
-    case Encoding::kF16:
-      return encode_keys_of<StoredF16>(p, keys);
-    case Encoding::kQ80:
-      return encode_keys_of<StoredQ80>(p, keys);
-    default:
-      return encode_keys_of<StoredF32>(p, keys);
-  }
+  with_stored(p.keys, [&](auto stored) { encode_keys_of<decltype(stored)>(p, keys); });
 }

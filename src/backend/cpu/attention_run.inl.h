@@ -59,16 +59,7 @@ inline void attention_block(const AttentionArgs& p, int64_t head, int64_t heads,
       end = r.end > end ? r.end : end;
     }
     const AttentionRun run{p, head, heads, t, stop};
-    switch (p.keys) {
-      case Encoding::kF16:
-        run_attention<StoredF16>(run, s);
-        break;
-      case Encoding::kQ80:
-        run_attention<StoredQ80>(run, s);
-        break;
-      default:
-        run_attention<StoredF32>(run, s);
-    }
+    with_stored(p.keys, [&](auto stored) { run_attention<decltype(stored)>(run, s); });
     t = stop;
   }
 }

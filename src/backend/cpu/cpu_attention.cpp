@@ -36,9 +36,7 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
   a.q_head_stride = job.q.stride[1];
   a.k = job.k.data;
   a.v = job.v.data;
-  a.keys = job.k.dtype == tensor::DType::kF16   ? Encoding::kF16
-           : job.k.dtype == tensor::DType::kQ80 ? Encoding::kQ80
-                                                : Encoding::kF32;
+  a.keys = tensor::encoding_of(job.k.dtype);
   a.k_stride = job.k.stride[0];
   a.k_head_stride = job.k.stride[1];
   a.v_stride = job.v.stride[0];

@@ -100,8 +100,8 @@ TEST_P(CpuAttentionCodedTest, AnyRangesAndTypes) {
       for (int64_t r = 0; r < from.rows(); ++r) {
         std::vector<float> row;
         for (int64_t i = 0; i < from.width(); ++i) row.push_back(from.at(r, i));
-        encoding::encode_row(dtype == tensor::DType::kF16 ? Encoding::kF16 : Encoding::kQ80,
-                             row.data(), from.width(), &to[size_t(r * bytes)]);
+        encoding::encode_row(tensor::encoding_of(dtype), row.data(), from.width(),
+                             &to[size_t(r * bytes)]);
       }
       return Tensor::view(to.data(), {from.rows(), from.width()}, dtype);
     };

@@ -84,8 +84,8 @@ struct Inputs {
     const int64_t row = tensor::bytes_of(dtype, from.width());
     to.resize(size_t(from.rows() * row));
     for (int64_t r = 0; r < from.rows(); ++r) {
-      encoding::encode_row(dtype == DType::kF16 ? Encoding::kF16 : Encoding::kQ80, &from.at(r, 0),
-                           from.width(), &to[size_t(r * row)]);
+      encoding::encode_row(tensor::encoding_of(dtype), &from.at(r, 0), from.width(),
+                           &to[size_t(r * row)]);
     }
     return Tensor::view(to.data(), {from.rows(), from.width()}, dtype);
   }

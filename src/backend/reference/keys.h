@@ -20,10 +20,10 @@ class KeyRow {
       return base::f16_to_float(reinterpret_cast<const uint16_t*>(data_)[i]);
     }
     if (dtype_ == tensor::DType::kF32) return reinterpret_cast<const float*>(data_)[i];
-    const char* const block = data_ + i / tensor::kQ80Block * tensor::kQ80BlockBytes;
+    const char* const block = data_ + i / encoding::kBlock * encoding::kQ80Bytes;
     uint16_t scale = 0;
     std::memcpy(&scale, block, sizeof(scale));
-    const auto code = static_cast<signed char>(block[2 + i % tensor::kQ80Block]);
+    const auto code = static_cast<signed char>(block[2 + i % encoding::kBlock]);
     return double(base::f16_to_float(scale) * float(code));
   }
 
