@@ -101,9 +101,10 @@ struct Choice {
 };
 
 // The best scales of all blocks with a given S: for each the nearest to its own and its neighbours.
-Choice choose(const UnitRow& row, float scale, const std::vector<float>& own) {
+// Left half done where the error reaches `limit`.
+Choice choose(const UnitRow& row, float scale, const std::vector<float>& own, float limit) {
   Choice choice{scale, 0, std::vector<int8_t>(own.size())};
-  for (size_t b = 0; b < own.size(); ++b) {
+  for (size_t b = 0; b < own.size() && choice.error < limit; ++b) {
     if (own[b] == 0) continue;
     const float sign = own[b] < 0 ? -1.0f : 1.0f;
     const int first = std::clamp(int(std::abs(own[b]) / scale + 0.5f), 1, int(kMaxScale));
@@ -139,10 +140,11 @@ float refined_scale(const UnitRow& row, const Choice& choice) {
   return square > 0 ? float(across / square) : choice.scale;
 }
 
-// S is tried at the largest block's own need and a little below, where that block is cut a little
-// for the sake of the others; then fitted to the codes, twice.
+// S is tried such that the largest block has the scale 15, or a smaller one, where the others may
+// fall nearer to whole multiples of S, or would need 16 and is cut for the sake of the others; then
+// fitted to the codes, twice.
 Choice search(const UnitRow& row) {
-  constexpr float kTried[] = {1.0f, 0.9f};
+  constexpr float kTried[] = {15, 16, 14, 13, 12};
   const size_t blocks = row.x.size() / kBlock;
   std::vector<float> own(blocks);
   float most = 0;
@@ -153,11 +155,11 @@ Choice search(const UnitRow& row) {
   Choice best;
   best.s.resize(blocks);
   if (most == 0) return best;
-  for (const float part : kTried) {
-    Choice choice = choose(row, part * most / float(kMaxScale), own);
+  for (const float largest : kTried) {
+    Choice choice = choose(row, most / largest, own, best.error);
     if (choice.error < best.error) best = std::move(choice);
   }
-  Choice fitted = choose(row, refined_scale(row, best), own);
+  Choice fitted = choose(row, refined_scale(row, best), own, best.error);
   if (fitted.error < best.error) best = std::move(fitted);
   return best;
 }
