@@ -24,7 +24,7 @@ void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   job.x = Tensor::view(x.data(), {t, k});
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
-  const bool whole = encoding == Encoding::kQ80 || w.weight.layout == encoding::Layout::kPacked;
+  const bool whole = encoding::has_groups(encoding) || w.weight.layout == encoding::Layout::kPacked;
   const auto limit = whole ? &Limits::int8_operations : &Limits::f32_operations;
   f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] {
     f.backend->linear(f.pool, {&job, 1});
@@ -120,8 +120,9 @@ void add_all(const InstructionSetInfo& info) {
     return "/" + std::string(encoding::name(e)) + "/T" + std::to_string(t) + "/K" +
            std::to_string(k) + (n > 0 ? "/N" + std::to_string(n) : "");
   };
-  for (const Encoding e : {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80,
-                           Encoding::kQ8, Encoding::kQ4}) {
+  for (const Encoding e :
+       {Encoding::kF32, Encoding::kF16, Encoding::kBF16, Encoding::kQ80, Encoding::kQ40,
+        Encoding::kQ4K, Encoding::kQ6K, Encoding::kQ8, Encoding::kQ4}) {
     for (const auto& [t, k, n] : kShapes) {
       const int64_t tt = t, kk = k, nn = n;
       add("linear/" + isa + label(e, t, k, n),

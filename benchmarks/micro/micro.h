@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backend/cpu/limits.h"
+#include "encoding/test_support.h"
 
 namespace ocelli::cpu::micro {
 
@@ -68,7 +69,7 @@ struct Matrix {
     const std::vector<float> pool = numbers(64 * cols);
     for (int64_t r = 0; r < rows; ++r) {
       std::byte* const to = &memory[size_t(r * row)];
-      if (r < 64) encoding::encode_row(encoding, &pool[size_t(r * cols)], cols, to);
+      if (r < 64) encoding::store_row(encoding, &pool[size_t(r * cols)], cols, to);
       if (r >= 64) std::copy_n(to - 64 * row, row, to);
     }
     weight = {encoding, encoding::Layout::kPlain, rows, cols, memory.data(), nullptr};

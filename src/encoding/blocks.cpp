@@ -39,6 +39,13 @@ int8_t to_rounded_code(float x) {
   return int8_t((whole ^ sign) - sign);
 }
 
+void set_scale(float d, Group& out) {
+  out.scale[0] = out.scale[1] = d;
+}
+void set_min(float m, Group& out) {
+  out.min[0] = out.min[1] = m;
+}
+
 void store_scale(float d, uint8_t* block) {
   const uint16_t scale = base::float_to_f16(std::clamp(d, -kMaxF16, kMaxF16));
   std::memcpy(block, &scale, kScaleBytes);
@@ -54,10 +61,9 @@ void encode_q8_0(const float* in, uint8_t* block) {
   for (int64_t i = 0; i < kBlock; ++i) codes[i] = to_rounded_code(in[i] * inverse);
 }
 
-void decode_q8_0(const uint8_t* block, int64_t, float* out) {
-  const float d = f16_at(block);
-  const auto* codes = reinterpret_cast<const int8_t*>(block + kScaleBytes);
-  for (int64_t i = 0; i < kBlock; ++i) out[i] = d * float(codes[i]);
+void read_q8_0(const uint8_t* block, int64_t, Group& out) {
+  set_scale(f16_at(block), out);
+  std::memcpy(out.codes, block + kScaleBytes, kBlock);
 }
 
 // --- 4 bits ---
@@ -85,68 +91,59 @@ void encode_q4_0(const float* in, uint8_t* block) {
   }
 }
 
-void decode_q4_0(const uint8_t* block, int64_t, float* out) {
-  const float d = f16_at(block);
-  const uint8_t* const q = block + kScaleBytes;
+void codes_of_4(const uint8_t* q, int centre, Group& out) {
   for (int64_t i = 0; i < kHalf; ++i) {
-    out[i] = d * float((q[i] & 15) - 8);
-    out[i + kHalf] = d * float((q[i] >> 4) - 8);
+    out.codes[i] = int8_t((q[i] & 15) - centre);
+    out.codes[i + kHalf] = int8_t((q[i] >> 4) - centre);
   }
 }
 
-void decode_q4_1(const uint8_t* block, int64_t, float* out) {
-  const float d = f16_at(block), m = f16_at(block + kScaleBytes);
-  const uint8_t* const q = block + 2 * kScaleBytes;
-  for (int64_t i = 0; i < kHalf; ++i) {
-    out[i] = d * float(q[i] & 15) + m;
-    out[i + kHalf] = d * float(q[i] >> 4) + m;
-  }
+void read_q4_0(const uint8_t* block, int64_t, Group& out) {
+  set_scale(f16_at(block), out);
+  codes_of_4(block + kScaleBytes, 8, out);
 }
 
-void decode_iq4_nl(const uint8_t* block, int64_t, float* out) {
+void read_q4_1(const uint8_t* block, int64_t, Group& out) {
+  set_scale(f16_at(block), out);
+  set_min(-f16_at(block + kScaleBytes), out);
+  codes_of_4(block + 2 * kScaleBytes, 0, out);
+}
+
+void read_iq4_nl(const uint8_t* block, int64_t, Group& out) {
   static constexpr int8_t kTable[] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
-  const float d = f16_at(block);
-  const uint8_t* const q = block + kScaleBytes;
-  for (int64_t i = 0; i < kHalf; ++i) {
-    out[i] = d * float(kTable[q[i] & 15]);
-    out[i + kHalf] = d * float(kTable[q[i] >> 4]);
-  }
+  set_scale(f16_at(block), out);
+  codes_of_4(block + kScaleBytes, 0, out);
+  for (int8_t& code : out.codes) code = kTable[code];
 }
 
 // --- 5 bits ---
 
 // Codes with their fifth bits: `high` is where the 32 bits lie, the codes follow.
-void codes_of_5(const uint8_t* high, int* codes) {
+void codes_of_5(const uint8_t* high, int centre, Group& out) {
   uint32_t bits;
   std::memcpy(&bits, high, sizeof bits);
-  const uint8_t* const q = high + sizeof bits;
-  for (int64_t i = 0; i < kHalf; ++i) {
-    codes[i] = (q[i] & 15) | int(bits >> i & 1) << 4;
-    codes[i + kHalf] = (q[i] >> 4) | int(bits >> (i + kHalf) & 1) << 4;
-  }
+  codes_of_4(high + sizeof bits, centre, out);
+  for (int64_t i = 0; i < kBlock; ++i) out.codes[i] = int8_t(out.codes[i] + 16 * (bits >> i & 1));
 }
 
-void decode_q5_0(const uint8_t* block, int64_t, float* out) {
-  int codes[kBlock];
-  codes_of_5(block + kScaleBytes, codes);
-  const float d = f16_at(block);
-  for (int64_t i = 0; i < kBlock; ++i) out[i] = d * float(codes[i] - 16);
+void read_q5_0(const uint8_t* block, int64_t, Group& out) {
+  set_scale(f16_at(block), out);
+  codes_of_5(block + kScaleBytes, 16, out);
 }
 
-void decode_q5_1(const uint8_t* block, int64_t, float* out) {
-  int codes[kBlock];
-  codes_of_5(block + 2 * kScaleBytes, codes);
-  const float d = f16_at(block), m = f16_at(block + kScaleBytes);
-  for (int64_t i = 0; i < kBlock; ++i) out[i] = d * float(codes[i]) + m;
+void read_q5_1(const uint8_t* block, int64_t, Group& out) {
+  set_scale(f16_at(block), out);
+  set_min(-f16_at(block + kScaleBytes), out);
+  codes_of_5(block + 2 * kScaleBytes, 0, out);
 }
 
 }  // namespace
 
-const BlockForm kQ80Form{kBlock, kQ80Bytes, decode_q8_0, encode_q8_0},
-    kQ40Form{kBlock, kQ40Bytes, decode_q4_0, encode_q4_0}, kQ41Form{kBlock, 20, decode_q4_1},
-    kQ50Form{kBlock, 22, decode_q5_0}, kQ51Form{kBlock, 24, decode_q5_1},
-    kIq4NlForm{kBlock, 18, decode_iq4_nl};
+const BlockForm kQ80Form{kBlock, kQ80Bytes, read_q8_0, encode_q8_0},
+    kQ40Form{kBlock, kQ40Bytes, read_q4_0, encode_q4_0}, kQ41Form{kBlock, 20, read_q4_1},
+    kQ50Form{kBlock, 22, read_q5_0}, kQ51Form{kBlock, 24, read_q5_1},
+    kIq4NlForm{kBlock, 18, read_iq4_nl};
 
 // In lanes: one maximum would be a chain.
 float max_magnitude(const float* in) {

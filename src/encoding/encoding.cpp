@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "base/check.h"
 #include "encoding/forms.h"
@@ -50,20 +51,20 @@ const float* whole_block(const float* in, int64_t count, float* padded) {
   return padded;
 }
 
-void decode_blocks(const BlockForm& form, const std::byte* row, int64_t first, int64_t count,
+void decode_blocks(Encoding encoding, const std::byte* row, int64_t first, int64_t count,
                    float* out) {
   OCELLI_CHECK(first % kBlock == 0, "blocks are decoded from the start of a block of 32");
-  const int64_t groups = form.cols / kBlock;
+  constexpr int64_t kHalf = kBlock / 2;
   for (int64_t at = 0; at < count; at += kBlock) {
-    const int64_t group = (first + at) / kBlock;
-    const auto* block = reinterpret_cast<const uint8_t*>(row) + group / groups * form.bytes;
-    if (count - at >= kBlock) {
-      form.decode(block, group % groups, out + at);
-      continue;
+    const Group group = group_of(encoding, row, (first + at) / kBlock);
+    float numbers[kBlock];
+    for (int64_t half = 0; half < 2; ++half) {
+      const float scale = group.scale[half], min = group.min[half];
+      for (int64_t i = half * kHalf; i < (half + 1) * kHalf; ++i) {
+        numbers[i] = scale * float(group.codes[i]) - min;
+      }
     }
-    float last[kBlock];
-    form.decode(block, group % groups, last);
-    std::copy_n(last, count - at, out + at);
+    std::copy_n(numbers, std::min(kBlock, count - at), out + at);
   }
 }
 
@@ -122,10 +123,17 @@ int64_t block_cols(Encoding encoding) {
   return form ? form->cols : row_form(encoding) ? kBlock : 1;
 }
 
-Q80Block q80_block(const std::byte* row, int64_t b) {
-  const std::byte* block = row + b * kQ80Bytes;
-  return {f16_at(reinterpret_cast<const uint8_t*>(block)),
-          reinterpret_cast<const int8_t*>(block + 2)};
+bool has_groups(Encoding encoding) {
+  return block_form(encoding) != nullptr;
+}
+
+Group group_of(Encoding encoding, const std::byte* row, int64_t g) {
+  const BlockForm& form = *block_form(encoding);
+  const int64_t groups = form.cols / kBlock;
+  Group out;
+  out.min[0] = out.min[1] = 0;
+  form.read(reinterpret_cast<const uint8_t*>(row) + g / groups * form.bytes, g % groups, out);
+  return out;
 }
 
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out) {
@@ -141,7 +149,7 @@ void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t 
     case Encoding::kQ4:
       return decode_row_form(encoding, row, first, count, out);
     default:
-      return decode_blocks(*block_form(encoding), row, first, count, out);
+      return decode_blocks(encoding, row, first, count, out);
   }
 }
 
@@ -173,12 +181,13 @@ void quantize_row(const float* in, int64_t cols, int8_t* codes, float* scales, i
   OCELLI_CHECK(group > 0 && group % kBlock == 0, "groups are whole blocks");
   for (int64_t at = 0; at < cols; at += group) {
     const int64_t count = std::min(group, cols - at);
-    float most = 0, padded[kBlock];
+    float most = 0, odd = 0, padded[kBlock];
+    for (int64_t i = 0; i < count; ++i) odd += in[at + i] - in[at + i];  // 0 or NaN
     for (int64_t i = 0; i < count; i += kBlock) {
       most = std::max(most, max_magnitude(whole_block(in + at + i, count - i, padded)));
     }
     const float inverse = most > 0 ? 127.0f / most : 0.0f;
-    scales[at / group] = most / 127.0f;
+    scales[at / group] = odd == 0 ? most / 127.0f : std::numeric_limits<float>::quiet_NaN();
     std::fill_n(codes + at, group, int8_t{0});
     // nearbyint rounds to nearest even: nobody here changes the rounding mode.
     for (int64_t i = 0; i < count; ++i)

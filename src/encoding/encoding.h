@@ -65,12 +65,15 @@ int64_t block_cols(Encoding encoding);
 // there are blocks.
 void decode_row(Encoding encoding, const std::byte* row, int64_t first, int64_t count, float* out);
 
-// Block `b` of a stored q8_0 row.
-struct Q80Block {
-  float scale;          // d
-  const int8_t* codes;  // 32 of them
+// 32 columns of a row whose encoding has blocks (has_groups()): column i is
+// scale[i / 16] * codes[i] - min[i / 16].
+struct Group {
+  float scale[2], min[2];
+  int8_t codes[kBlock];
 };
-Q80Block q80_block(const std::byte* row, int64_t b);
+bool has_groups(Encoding encoding);  // q8_0 .. q6_k
+// Columns [32 g, 32 g + 32) of a stored row.
+Group group_of(Encoding encoding, const std::byte* row, int64_t g);
 
 // A stored q8 or q4 row as a scale S and whole numbers: the value of a column is S * code. Columns
 // [first, first + count), `first` a multiple of 32.
@@ -101,10 +104,11 @@ void encode_row(Encoding encoding, const float* in, int64_t cols, std::byte* row
 // The 8-bit form of one row of activations, used by products with weights of 8 and 4 bits when
 // float32 arithmetic is not asked for: per group of columns a float32 scale max|x|/127 and codes
 // round-to-nearest-even of x * (127 / max|x|), clamped to [-127, 127]; an all-zero group has scale
-// 0. `codes` has room for cols rounded up to whole groups (spare codes are zero), `scales` for one
-// number per group.
+// 0, one with a number that is not finite NaN. `codes` has room for cols rounded up to whole groups
+// (spare codes are zero), `scales` for one number per group.
 //
-// Groups are blocks of 32 columns beside q8_0, and of kGroup beside q8 and q4, where a product is
+// Groups are 32 columns beside encodings with blocks, and kGroup beside q8 and q4, where a product
+// is
 //   y[t, n] = S[n] * sum over groups g, in order, of fma(scale[t, g], float(I[t, n, g]))
 // in float32, with I the whole number sum_k code[t, k] * whole_code[n, k] over the group's columns:
 // the same bits on every instruction set.

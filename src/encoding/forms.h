@@ -1,5 +1,5 @@
-// The block encodings of this room: how many columns and bytes a block has, and how 32 columns of
-// it are decoded. blocks.cpp holds those with blocks of 32 columns, k_quants.cpp those of 256,
+// The block encodings of this room: how many columns and bytes a block has, and what 32 columns of
+// it hold. blocks.cpp holds those with blocks of 32 columns, k_quants.cpp those of 256,
 // row_forms.cpp those with a scale for a whole row.
 #pragma once
 
@@ -10,14 +10,14 @@
 
 namespace ocelli::encoding {
 
-// Writes columns [32 group, 32 group + 32) of a block.
-using DecodeGroup = void (*)(const uint8_t* block, int64_t group, float* out);
+// Columns [32 group, 32 group + 32) of a block; minima are zero before.
+using ReadGroup = void (*)(const uint8_t* block, int64_t group, Group& out);
 // Stores 32 columns.
 using EncodeBlock = void (*)(const float* in, uint8_t* block);
 
 struct BlockForm {
   int64_t cols, bytes;
-  DecodeGroup decode;
+  ReadGroup read;
   EncodeBlock encode = nullptr;  // null: read from files only
 };
 

@@ -16,26 +16,25 @@
 namespace ocelli::encoding {
 namespace {
 
-constexpr int64_t kGroup = 32, kHalf = 16;
-
 // Bytes of two bits a column: 128 columns share 32 bytes.
 struct TwoBits {
   const uint8_t* bytes;
   int shift;
   TwoBits(const uint8_t* q, int64_t group)
-      : bytes(q + group / 4 * kGroup), shift(int(group % 4) * 2) {}
+      : bytes(q + group / 4 * kBlock), shift(int(group % 4) * 2) {}
   int at(int64_t i) const { return bytes[i] >> shift & 3; }
 };
 
-void decode_q2_k(const uint8_t* block, int64_t group, float* out) {
+void read_q2_k(const uint8_t* block, int64_t group, Group& out) {
   constexpr int64_t kCodes = 16, kD = 80, kM = 82;
   const float d = f16_at(block + kD), m = f16_at(block + kM);
   const TwoBits q(block + kCodes, group);
   for (int64_t half = 0; half < 2; ++half) {
     const uint8_t both = block[2 * group + half];
-    const float a = d * float(both & 15), b = m * float(both >> 4);
-    for (int64_t i = half * kHalf; i < (half + 1) * kHalf; ++i) out[i] = a * float(q.at(i)) - b;
+    out.scale[half] = d * float(both & 15);
+    out.min[half] = m * float(both >> 4);
   }
+  for (int64_t i = 0; i < kBlock; ++i) out.codes[i] = int8_t(q.at(i));
 }
 
 // Scale i of 16: the low 4 bits lie in bytes 0 to 7 (the second eight in the upper halves), the
@@ -46,16 +45,16 @@ int q3_k_scale(const uint8_t* s, int64_t i) {
   return (low | high << 4) - 32;
 }
 
-void decode_q3_k(const uint8_t* block, int64_t group, float* out) {
+void read_q3_k(const uint8_t* block, int64_t group, Group& out) {
   constexpr int64_t kCodes = 32, kScales = 96, kD = 108;
   const float d = f16_at(block + kD);
   const TwoBits q(block + kCodes, group);
   for (int64_t half = 0; half < 2; ++half) {
-    const float a = d * float(q3_k_scale(block + kScales, 2 * group + half));
-    for (int64_t i = half * kHalf; i < (half + 1) * kHalf; ++i) {
-      const int high = block[i] >> group & 1;
-      out[i] = a * float(q.at(i) - (high ? 0 : 4));
-    }
+    out.scale[half] = d * float(q3_k_scale(block + kScales, 2 * group + half));
+  }
+  for (int64_t i = 0; i < kBlock; ++i) {
+    const int high = block[i] >> group & 1;
+    out.codes[i] = int8_t(q.at(i) - (high ? 0 : 4));
   }
 }
 
@@ -69,46 +68,50 @@ ScaleMin scale_min(const uint8_t* s, int64_t i) {
   return {(s[i + 4] & 15) | (s[i - 4] >> 6) << 4, (s[i + 4] >> 4) | (s[i] >> 6) << 4};
 }
 
-void decode_q4_k(const uint8_t* block, int64_t group, float* out) {
-  constexpr int64_t kM = 2, kScales = 4, kCodes = 16;
+void set_scale_min(const uint8_t* block, int64_t group, Group& out) {
+  constexpr int64_t kM = 2, kScales = 4;
   const ScaleMin s = scale_min(block + kScales, group);
-  const float a = f16_at(block) * float(s.scale), b = f16_at(block + kM) * float(s.min);
-  const uint8_t* const q = block + kCodes + group / 2 * kGroup;
-  const int shift = int(group % 2) * 4;
-  for (int64_t i = 0; i < kGroup; ++i) out[i] = a * float(q[i] >> shift & 15) - b;
+  out.scale[0] = out.scale[1] = f16_at(block) * float(s.scale);
+  out.min[0] = out.min[1] = f16_at(block + kM) * float(s.min);
 }
 
-void decode_q5_k(const uint8_t* block, int64_t group, float* out) {
-  constexpr int64_t kM = 2, kScales = 4, kHigh = 16, kCodes = 48;
-  const ScaleMin s = scale_min(block + kScales, group);
-  const float a = f16_at(block) * float(s.scale), b = f16_at(block + kM) * float(s.min);
-  const uint8_t* const q = block + kCodes + group / 2 * kGroup;
+void read_q4_k(const uint8_t* block, int64_t group, Group& out) {
+  constexpr int64_t kCodes = 16;
+  set_scale_min(block, group, out);
+  const uint8_t* const q = block + kCodes + group / 2 * kBlock;
+  const int shift = int(group % 2) * 4;
+  for (int64_t i = 0; i < kBlock; ++i) out.codes[i] = int8_t(q[i] >> shift & 15);
+}
+
+void read_q5_k(const uint8_t* block, int64_t group, Group& out) {
+  constexpr int64_t kHigh = 16, kCodes = 48;
+  set_scale_min(block, group, out);
+  const uint8_t* const q = block + kCodes + group / 2 * kBlock;
   const uint8_t* const high = block + kHigh;
   const int shift = int(group % 2) * 4;
-  for (int64_t i = 0; i < kGroup; ++i) {
-    out[i] = a * float((q[i] >> shift & 15) | (high[i] >> group & 1) << 4) - b;
+  for (int64_t i = 0; i < kBlock; ++i) {
+    out.codes[i] = int8_t((q[i] >> shift & 15) | (high[i] >> group & 1) << 4);
   }
 }
 
-void decode_q6_k(const uint8_t* block, int64_t group, float* out) {
+void read_q6_k(const uint8_t* block, int64_t group, Group& out) {
   constexpr int64_t kHigh = 128, kScales = 192, kD = 208;
   const float d = f16_at(block + kD);
   const int64_t quarter = group % 4;
-  const uint8_t* const low = block + group / 4 * 64 + quarter % 2 * kGroup;
+  const uint8_t* const low = block + group / 4 * 64 + quarter % 2 * kBlock;
   const TwoBits high(block + kHigh, group);
   const int shift = int(quarter / 2) * 4;
   for (int64_t half = 0; half < 2; ++half) {
-    const float a = d * float(int8_t(block[kScales + 2 * group + half]));
-    for (int64_t i = half * kHalf; i < (half + 1) * kHalf; ++i) {
-      out[i] = a * float(((low[i] >> shift & 15) | high.at(i) << 4) - 32);
-    }
+    out.scale[half] = d * float(int8_t(block[kScales + 2 * group + half]));
+  }
+  for (int64_t i = 0; i < kBlock; ++i) {
+    out.codes[i] = int8_t(((low[i] >> shift & 15) | high.at(i) << 4) - 32);
   }
 }
 
 }  // namespace
 
-const BlockForm kQ2KForm{256, 84, decode_q2_k}, kQ3KForm{256, 110, decode_q3_k},
-    kQ4KForm{256, 144, decode_q4_k}, kQ5KForm{256, 176, decode_q5_k},
-    kQ6KForm{256, 210, decode_q6_k};
+const BlockForm kQ2KForm{256, 84, read_q2_k}, kQ3KForm{256, 110, read_q3_k},
+    kQ4KForm{256, 144, read_q4_k}, kQ5KForm{256, 176, read_q5_k}, kQ6KForm{256, 210, read_q6_k};
 
 }  // namespace ocelli::encoding

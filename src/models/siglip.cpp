@@ -85,7 +85,7 @@ bool in_few_bits(const nn::LinearGroup<3>& qkv) {
   using encoding::Encoding;
   return std::all_of(qkv.members.begin(), qkv.members.end(), [](const nn::Linear& l) {
     const Encoding e = l.w.encoding;
-    return e == Encoding::kQ8 || e == Encoding::kQ4 || e == Encoding::kQ80 || e == Encoding::kQ40;
+    return e == Encoding::kQ8 || e == Encoding::kQ4 || encoding::has_groups(e);
   });
 }
 

@@ -12,8 +12,9 @@
 namespace ocelli::cpu {
 namespace {
 
-// Bytes of weights in one piece of a product with few rows.
-constexpr int64_t kFewBytes = 1 << 16;
+// Bytes of weights in one piece of a product with few rows, and the least outputs of one whose rows
+// of x are brought into 8 bits for each piece.
+constexpr int64_t kFewBytes = 1 << 16, kFewOutputs = 128;
 
 // Rows of a float32 product that are worth packing weights for another thread, and the step of its
 // columns.
@@ -83,7 +84,8 @@ Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) 
   const bool packed = is_packed(*job.w);
   plan.few = a.tokens <= kFewRows && (packed || a.k <= kMaxFewCols);
   if (plan.few) {
-    const int64_t outputs = std::max<int64_t>(kFewBytes / std::max<int64_t>(a.w_row_bytes, 1), 8);
+    const int64_t outputs = std::max<int64_t>(kFewBytes / std::max<int64_t>(a.w_row_bytes, 1),
+                                              a.integer ? kFewOutputs : 8);
     const int64_t unit = packed ? kStrip : 4;
     plan.grid = Grid(a.tokens, a.n, kFewRows, (outputs + unit - 1) / unit * unit);
   } else if (packed || a.integer) {

@@ -72,7 +72,7 @@ inline LinearArgs args_of(const tensor::LinearJob& job) {
   a.k = job.w->cols;
   a.n = job.w->rows;
   a.encoding = job.w->encoding;
-  a.integer = a.encoding == Encoding::kQ80 && !job.exact;
+  a.integer = encoding::has_groups(a.encoding) && !job.exact;
   a.w = job.w->data;
   a.w_row_bytes = encoding::row_bytes(a.encoding, a.k);
   if (is_packed(*job.w)) {

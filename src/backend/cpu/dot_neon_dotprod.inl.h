@@ -26,11 +26,12 @@ inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
       vdotq_u32(vreinterpretq_u32_s32(sums), vreinterpretq_u8_s8(p), vreinterpretq_u8_s8(v)));
 }
 
-inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
-  const int32x4_t dots = vdotq_s32(vdotq_s32(dots_zero(), vld1q_s8(w), vld1q_s8(x)),
-                                   vld1q_s8(w + 16), vld1q_s8(x + 16));
-  return vfmaq_n_f32(total, vcvtq_f32_s32(dots), scale);
-}
-inline float block_total(BlockSum total) {
-  return sum(total);
+// Products of 32 codes of a weight and of x, each half added up in four lanes.
+template <bool kSigned>
+inline Floats8 group_dots(const void* w, const int8_t* x) {
+  const auto half = [=](int at) {
+    const int8x16_t codes = vld1q_s8(static_cast<const int8_t*>(w) + at);
+    return vcvtq_f32_s32(vdotq_s32(dots_zero(), codes, vld1q_s8(x + at)));
+  };
+  return {half(0), half(16)};
 }

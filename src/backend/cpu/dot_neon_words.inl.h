@@ -26,14 +26,13 @@ inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
   return dot(sums, p, v);
 }
 
-inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
-  const int8x16_t w0 = vld1q_s8(w), w1 = vld1q_s8(w + 16), x0 = vld1q_s8(x), x1 = vld1q_s8(x + 16);
-  // Two products of at most 2^14 fit in 16 bits.
-  const int16x8_t low =
-      vmlal_s8(vmull_s8(vget_low_s8(w0), vget_low_s8(x0)), vget_low_s8(w1), vget_low_s8(x1));
-  const int16x8_t high = vmlal_high_s8(vmull_high_s8(w0, x0), w1, x1);
-  return vfmaq_n_f32(total, vcvtq_f32_s32(vpadalq_s16(vpaddlq_s16(low), high)), scale);
-}
-inline float block_total(BlockSum total) {
-  return sum(total);
+// Products of 32 codes of a weight and of x, each half added up in four lanes.
+template <bool kSigned>
+inline Floats8 group_dots(const void* w, const int8_t* x) {
+  const auto half = [=](int at) {
+    const int8x16_t a = vld1q_s8(static_cast<const int8_t*>(w) + at), b = vld1q_s8(x + at);
+    const int32x4_t low = vpaddlq_s16(vmull_s8(vget_low_s8(a), vget_low_s8(b)));
+    return vcvtq_f32_s32(vpadalq_s16(low, vmull_high_s8(a, b)));
+  };
+  return {half(0), half(16)};
 }

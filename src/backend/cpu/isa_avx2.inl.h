@@ -146,7 +146,7 @@ inline Wide wide_product(Wide a, Wide b) {
   return _mm256_mul_epu32(a, b);
 }
 
-// --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
+// --- 32-bit lanes of 8-bit products, see linear_groups.inl.h ---
 inline constexpr int kDotRows = 3;
 inline constexpr int kPackedRows = 4, kPackedVectors = 2;
 inline Dots dots_set(int32_t a) {

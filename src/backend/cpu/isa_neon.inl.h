@@ -153,7 +153,7 @@ inline Wide wide_product(Wide a, Wide b) {
   return vmull_u32(vmovn_u64(a), vmovn_u64(b));
 }
 
-// --- 32-bit lanes of 8-bit products, see linear_q8.inl.h ---
+// --- 32-bit lanes of 8-bit products, see linear_groups.inl.h ---
 using Dots = int32x4_t;
 inline constexpr int kDotRows = 2;
 inline constexpr int kPackedRows = 4, kPackedVectors = 4;
@@ -181,8 +181,42 @@ inline int32_t block_sum(const int8_t* p) {
   return vaddlvq_s8(vld1q_s8(p)) + vaddlvq_s8(vld1q_s8(p + 16));
 }
 
-// --- 8-bit dot products along a row, a block of 32 at a time (decode) ---
-using BlockSum = float32x4_t;
-inline BlockSum block_zero() {
-  return vdupq_n_f32(0);
+// --- 8-bit dot products along a row, a group of 32 at a time (decode) ---
+struct Floats8 {
+  float32x4_t low, high;
+};
+inline Floats8 set8(float a) {
+  return {vdupq_n_f32(a), vdupq_n_f32(a)};
+}
+inline Floats8 zero8() {
+  return set8(0);
+}
+inline Floats8 halves8(float low, float high) {
+  return {vdupq_n_f32(low), vdupq_n_f32(high)};
+}
+inline Floats8 load8(const float* p) {
+  return {vld1q_f32(p), vld1q_f32(p + 4)};
+}
+inline void store8(float* p, Floats8 a) {
+  vst1q_f32(p, a.low);
+  vst1q_f32(p + 4, a.high);
+}
+inline Floats8 bytes8(const uint8_t* p) {
+  const uint16x8_t words = vmovl_u8(vld1_u8(p));
+  return {vcvtq_f32_u32(vmovl_u16(vget_low_u16(words))), vcvtq_f32_u32(vmovl_high_u16(words))};
+}
+inline Floats8 f16s8(const uint16_t* p) {
+  return {load_f16(p), load_f16(p + 4)};
+}
+inline Floats8 mul8(Floats8 a, Floats8 b) {
+  return {vmulq_f32(a.low, b.low), vmulq_f32(a.high, b.high)};
+}
+inline Floats8 add8(Floats8 a, Floats8 b) {
+  return {vaddq_f32(a.low, b.low), vaddq_f32(a.high, b.high)};
+}
+inline Floats8 fma8(Floats8 a, Floats8 b, Floats8 c) {
+  return {vfmaq_f32(c.low, a.low, b.low), vfmaq_f32(c.high, a.high, b.high)};
+}
+inline float sum8(Floats8 a) {
+  return sum(vaddq_f32(a.low, a.high));
 }

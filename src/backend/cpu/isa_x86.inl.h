@@ -45,18 +45,45 @@ inline float half_to_float(const void* p) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
 
-// --- 8-bit dot products along a row, a block of 32 at a time (decode) ---
-// dot32 gives 8 partial sums of w . x as 32-bit integers: |w| as unsigned times x with w's sign.
-using BlockSum = __m256;
-inline BlockSum block_zero() {
+// --- 8-bit dot products along a row, a group of 32 at a time (decode) ---
+using Floats8 = __m256;
+inline Floats8 zero8() {
   return _mm256_setzero_ps();
 }
-inline BlockSum block_step(BlockSum total, const int8_t* w, const int8_t* x, float scale) {
-  const __m256i a = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(w));
-  const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
-  const __m256i dots = dot32(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a));
-  return _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), _mm256_set1_ps(scale), total);
+inline Floats8 set8(float a) {
+  return _mm256_set1_ps(a);
 }
-inline float block_total(BlockSum total) {
-  return sum8(total);
+inline Floats8 halves8(float low, float high) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_set1_ps(low)), _mm_set1_ps(high), 1);
+}
+inline Floats8 load8(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+inline void store8(float* p, Floats8 a) {
+  _mm256_storeu_ps(p, a);
+}
+inline Floats8 bytes8(const uint8_t* p) {
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+}
+inline Floats8 f16s8(const uint16_t* p) {
+  return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+}
+inline Floats8 mul8(Floats8 a, Floats8 b) {
+  return _mm256_mul_ps(a, b);
+}
+inline Floats8 add8(Floats8 a, Floats8 b) {
+  return _mm256_add_ps(a, b);
+}
+inline Floats8 fma8(Floats8 a, Floats8 b, Floats8 c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+// Products of 32 codes of a weight and of x, added four at a time in their order. A signed weight
+// is taken as |w| times x with w's sign.
+template <bool kSigned>
+inline Floats8 group_dots(const void* w, const int8_t* x) {
+  const __m256i a = _mm256_loadu_si256(static_cast<const __m256i*>(w));
+  const __m256i b = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x));
+  return _mm256_cvtepi32_ps(kSigned ? dot32(_mm256_abs_epi8(a), _mm256_sign_epi8(b, a))
+                                    : dot32(a, b));
 }

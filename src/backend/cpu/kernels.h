@@ -45,7 +45,7 @@ struct LinearArgs {
   const float* x;  // [tokens, k]
   int64_t x_stride, tokens, k, n;
   Encoding encoding;
-  bool integer;        // q8_0 with 8-bit activations
+  bool integer;        // an encoding with blocks, with 8-bit activations
   const std::byte* w;  // [n, k], rows w_row_bytes apart
   int64_t w_row_bytes;
   const float* bias;  // [n] or null

@@ -2,7 +2,7 @@
 // groups of 128 columns, then one conversion and one fma. encoding.h defines the result bit for
 // bit. Included inside the set's namespace.
 //
-// Of its dot products (linear_q8.inl.h) a set says further: PanelW is a weight as dot() takes it,
+// Of its dot products (linear_groups.inl.h) a set says further: PanelW is a weight as dot() takes it,
 // CodeX a code of x, kPackedBias what PanelW adds to a code, and expand_q8() and expand_q4() write
 // up to a group of a strip as such steps of 16 columns x kDotDepth.
 

@@ -3,7 +3,7 @@
 inline void linear_block(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                          float* scratch) {
   p.rows ? linear_block_packed(p, t0, t1, n0, n1, scratch)
-         : linear_block_q8(p, t0, t1, n0, n1, scratch);
+         : linear_block_groups(p, t0, t1, n0, n1, scratch);
 }
 
 inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scratch) {
@@ -17,7 +17,7 @@ inline void linear_few(const LinearArgs& p, int64_t n0, int64_t n1, float* scrat
   const FewRows x = p.integer ? quantize_few(p, scratch + kFewRows * kMaxPieceCols) : FewRows{};
   for (int64_t n = n0; n < n1; n += kMaxPieceCols) {
     const int64_t end = n1 - n < kMaxPieceCols ? n1 : n + kMaxPieceCols;
-    p.integer ? linear_few_q8(p, x, n, end, sums) : linear_few_f32(p, n, end, sums);
+    p.integer ? linear_few_groups(p, x, n, end, sums) : linear_few_f32(p, n, end, sums);
     for (int64_t t = 0; t < p.tokens; ++t) finish_row(p, sums + t * kMaxPieceCols, t, n, end);
   }
 }

@@ -2,9 +2,10 @@
 //
 // y = activation(s + bias) + residual, where s is, rounded to float32 once,
 //   f32, f16, bf16, or exact   sum_k x[k] * decoded w[k], in float64
-//   q8_0                       sum over blocks of (sum of code products, a whole number)
-//                              * (weight scale * activation scale), in float64; the activations are
-//                              those of encoding::quantize_row
+//   encodings with blocks      sum over groups of 32 of (sum of code products, a whole number)
+//                              * (weight scale * activation scale), less the group's minimum times
+//                              the sum of its activations, in float64 (halves of 16 apart); the
+//                              activations are those of encoding::quantize_row
 //   q8, q4                     as encoding.h defines it, operation by operation in float32
 #include <cmath>
 #include <vector>
@@ -47,14 +48,22 @@ double dot(const float* a, const float* b, int64_t count) {
   return sum;
 }
 
-double dot_q8_0(const Quantized& x, int64_t t, const Weight& w, int64_t n) {
+double dot_groups(const Quantized& x, int64_t t, const std::vector<encoding::Group>& w) {
+  constexpr int64_t kHalf = kBlock / 2;
   double sum = 0;
   for (int64_t b = 0; b < x.groups; ++b) {
-    const auto [scale, codes] = encoding::q80_block(w.row(n), b);
+    const encoding::Group& group = w[size_t(b)];
     const int8_t* xs = &x.codes[size_t((t * x.groups + b) * kBlock)];
-    int32_t whole = 0;
-    for (int64_t i = 0; i < kBlock; ++i) whole += int32_t(xs[i]) * int32_t(codes[i]);
-    sum += double(whole) * (double(scale) * double(x.scales[size_t(t * x.groups + b)]));
+    const double scale = x.scales[size_t(t * x.groups + b)];
+    for (int64_t half = 0; half < 2; ++half) {
+      int32_t whole = 0, of_x = 0;
+      for (int64_t i = half * kHalf; i < (half + 1) * kHalf; ++i) {
+        whole += int32_t(xs[i]) * int32_t(group.codes[i]);
+        of_x += int32_t(xs[i]);
+      }
+      sum += double(whole) * (double(group.scale[half]) * scale);
+      sum -= double(of_x) * (double(group.min[half]) * scale);
+    }
   }
   return sum;
 }
@@ -86,10 +95,14 @@ void run(ThreadPool& pool, const LinearJob& job) {
   OCELLI_CHECK(w.layout == encoding::Layout::kPlain,
                "the reference reads weights as files hold them");
   const int64_t rows = job.x.rows();
-  if (w.encoding == Encoding::kQ80 && !job.exact) {
+  if (encoding::has_groups(w.encoding) && !job.exact) {
     const Quantized x = quantize(pool, job.x, kBlock);
     for_each(pool, w.rows, [&](int64_t n) {
-      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_q8_0(x, t, w, n));
+      std::vector<encoding::Group> groups;
+      for (int64_t b = 0; b < x.groups; ++b) {
+        groups.push_back(encoding::group_of(w.encoding, w.row(n), b));
+      }
+      for (int64_t t = 0; t < rows; ++t) finish(job, t, n, dot_groups(x, t, groups));
     });
     return;
   }
