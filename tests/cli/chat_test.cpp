@@ -56,7 +56,7 @@ TEST(Chat, AnswersRightAboutTheDemonstrationPictures) {
     right += answer == entry.find("answer")->as_string() + "\n";
     EXPECT_EQ(t.ask("/clear"), "A new conversation.\n");
   }
-  EXPECT_GE(right, 9);
+  EXPECT_GE(right, 11);
 }
 
 TEST(Chat, PicturesOfTheCommandLineBelongToTheFirstQuestion) {
