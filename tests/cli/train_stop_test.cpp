@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 
@@ -30,10 +31,11 @@ class TrainStops : public Train {
   };
   // A run into `out` that gets `signals`, one after the other, at moments drawn from the time that
   // it still takes, and goes on after each, until it ends by itself. At most `most` hits. `seconds`
-  // of a whole run become fewer where one ends before its signal: the machine was busier before.
+  // of a whole run become those of this one where it was faster: the machine was busier before.
   Chain interrupt(const std::string& out, const std::vector<std::string>& options, double& seconds,
                   int most, const std::vector<int>& signals) {
     Chain chain;
+    const base::Stopwatch watch;
     double left = seconds;
     for (int round = 0; round < 100 && !chain.ended; ++round) {
       Process process(has_checkpoint(out)
@@ -43,7 +45,7 @@ class TrainStops : public Train {
       if (chain.hits < most) {
         const double at = std::uniform_real_distribution(0.0, left)(random_);
         eventually([&] { return !process.running(); }, at);
-        process.running() ? process.signal(number) : void(seconds *= 0.8);
+        if (process.running()) process.signal(number);
         left = std::max(seconds / 4, left - at);
       }
       const Finished f = process.wait();
@@ -53,6 +55,7 @@ class TrainStops : public Train {
       EXPECT_TRUE(chain.ended || hit) << f.status << ": " << f.err;
       if (!chain.ended && !hit) return chain;
     }
+    seconds = std::min(seconds, watch.seconds());
     return chain;
   }
 

@@ -70,12 +70,14 @@ struct SmallBlock {
 struct FormQ80 : SmallBlock<34, 0, false, true> {
   static Codes32 codes(const uint8_t* block, int64_t) { return bytes32(block + kHeadBytes); }
 };
-struct FormQ40 : SmallBlock<18, 8, false> {
-  static Codes32 codes(const uint8_t* block, int64_t) { return Nibbles(block + kHeadBytes).all(); }
+template <int kBlockBytes, int kCodeCentre, bool kHasMins>
+struct FourBits : SmallBlock<kBlockBytes, kCodeCentre, kHasMins> {
+  static Codes32 codes(const uint8_t* block, int64_t) {
+    return Nibbles(block + FourBits::kHeadBytes).all();
+  }
 };
-struct FormQ41 : SmallBlock<20, 0, true> {
-  static Codes32 codes(const uint8_t* block, int64_t) { return Nibbles(block + kHeadBytes).all(); }
-};
+using FormQ40 = FourBits<18, 8, false>;
+using FormQ41 = FourBits<20, 0, true>;
 template <int kBlockBytes, int kCodeCentre, bool kHasMins>
 struct FiveBits : SmallBlock<kBlockBytes, kCodeCentre, kHasMins> {
   static Codes32 codes(const uint8_t* block, int64_t) {
