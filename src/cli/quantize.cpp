@@ -23,6 +23,9 @@ struct QuantizeFlags {
   std::optional<int64_t> tokens;
   uint64_t seed = 0;
   std::optional<double> target_kl;
+  bool calibrate = false;
+  std::string calibration_data;
+  std::optional<int64_t> calibration_tokens;
   int threads = 0;
   bool no_certificate = false, per_tensor = false, json = false, force = false, quiet = false;
 };
@@ -52,6 +55,7 @@ Json result_json(const quantize::Quantized& out, const QuantizeFlags& flags) {
                        {"stored_as_f16", out.fallbacks},
                        {"warnings", std::move(warnings)},
                        {"mixed_precision", std::move(mixed)},
+                       {"calibrated_weights", out.calibrated},
                        {"certificate", out.certificate.json(true)}});
 }
 
@@ -66,6 +70,8 @@ void tell(const quantize::Quantized& out, const QuantizeFlags& flags) {
     note(std::to_string(raised) + " of " + std::to_string(out.mixed.groups.size()) +
          " parts of layers have eight bits (KL divergence on other texts " + change + ")");
   }
+  if (out.calibrated > 0)
+    note("the codes of " + std::to_string(out.calibrated) + " weights were chosen by calibration");
   if (out.resumed) note("went on where an earlier run was cut off");
   if (out.fallbacks > 0) {
     note(std::to_string(out.fallbacks) +
@@ -73,15 +79,19 @@ void tell(const quantize::Quantized& out, const QuantizeFlags& flags) {
   }
 }
 
+base::Status check_tokens(const std::optional<int64_t>& tokens, const char* option) {
+  if (!tokens || (*tokens >= 1 && *tokens <= kMostTokens)) return {};
+  return base::fail(
+      Code::kUsage,
+      "must be from 1 to " + std::to_string(kMostTokens) + " (" + std::to_string(*tokens) + ")",
+      option);
+}
+
 Result<int> quantize_model(QuantizeFlags& flags, const Session& session) {
   if (!flags.word.empty() && !flags.model.empty())
     return base::fail(Code::kUsage, "the model is given twice", "-m");
-  if (flags.tokens && (*flags.tokens < 1 || *flags.tokens > kMostTokens)) {
-    return base::fail(Code::kUsage,
-                      "must be from 1 to " + std::to_string(kMostTokens) + " (" +
-                          std::to_string(*flags.tokens) + ")",
-                      "--tokens");
-  }
+  OCELLI_TRY(check_tokens(flags.tokens, "--tokens"));
+  OCELLI_TRY(check_tokens(flags.calibration_tokens, "--calibration-tokens"));
   if (flags.target_kl && !(*flags.target_kl > 0 && *flags.target_kl < 100))
     return base::fail(Code::kUsage, "must be above 0 and below 100", "--target-kl");
   OCELLI_ASSIGN(const quantize::Format format, format_of(flags));
@@ -97,6 +107,8 @@ Result<int> quantize_model(QuantizeFlags& flags, const Session& session) {
   options.per_tensor = flags.per_tensor;
   options.layout = flags.layout == "plain" ? encoding::Layout::kPlain : encoding::Layout::kPacked;
   options.target_kl = flags.target_kl;
+  if (flags.calibrate || !flags.calibration_data.empty() || flags.calibration_tokens)
+    options.calibrate = {flags.calibration_data, flags.calibration_tokens.value_or(0), flags.seed};
   options.held_out = {flags.data, flags.tokens.value_or(0), flags.seed};
   options.engine.threads = flags.threads;
   options.engine.decode = [&decoder](std::span<const std::byte> bytes,
@@ -133,6 +145,7 @@ Run make_quantize(CLI::App& app) {
       "  ocelli quantize ./SmolVLM2-2.2B-Instruct -o SmolVLM2-2.2B-q4\n"
       "  ocelli quantize MODEL -o model.gguf --type Q4_0\n"
       "  ocelli quantize MODEL -o mixed --type q4 --tensor down_proj=q8 --per-tensor\n"
+      "  ocelli quantize MODEL -o q4 --calibrate\n"
       "  ocelli quantize MODEL -o q8 --type q8 --data my-texts.jsonl");
   app.add_option("model", flags->word, "[MODEL]");
   app.add_option("-m,--model", flags->model, "the model, for those who prefer an option");
@@ -151,6 +164,17 @@ Run make_quantize(CLI::App& app) {
                  "give as many text weights eight bits as it takes to lose no more than this (mean "
                  "KL divergence, nats); measures each part of each layer first")
       ->type_name("X");
+  app.add_flag(
+      "--calibrate", flags->calibrate,
+      "choose the codes of 4- and 8-bit weights by what they are multiplied with: runs the "
+      "model on answers of its own first; takes longer, loses less");
+  app.add_option("--calibration-data", flags->calibration_data,
+                 "the same with these texts and pictures: a .txt or .jsonl file, or a folder of "
+                 "pictures")
+      ->type_name("PATH");
+  app.add_option("--calibration-tokens", flags->calibration_tokens,
+                 "how many tokens to calibrate on (default: four times those that are measured)")
+      ->type_name("N");
   app.add_option("--format", flags->format,
                  "safetensors or gguf (default: what the output's name says)")
       ->type_name("FORMAT")

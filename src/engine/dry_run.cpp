@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "backend/cpu/cpu_backend.h"
+
 namespace ocelli::engine {
 
 using base::Result;
@@ -9,14 +11,6 @@ using base::Status;
 using tensor::Context;
 using tensor::Scratch;
 using tensor::Tensor;
-
-namespace {
-
-// The most that kernels keep for each thread: panels of unpacked weights and of activations. A
-// panel is never larger than the matrix it comes from.
-constexpr int64_t kKernelScratchPerThread = int64_t{6} << 20;
-
-}  // namespace
 
 Result<DryRun> DryRun::create(Engine& engine) {
   OCELLI_ASSIGN(tensor::Arena arena, tensor::Arena::create());
@@ -62,15 +56,17 @@ Result<int64_t> vision_bytes_per_tile(Engine& engine) {
   return two.peak() - one.peak();
 }
 
-int64_t kernel_bytes(const Engine& engine) {
+int64_t kernel_bytes(const Engine& engine, int64_t activations) {
   int64_t largest = 0;  // numbers
   for (const formats::TensorInfo& t : engine.loaded().checkpoint.tensors()) {
     int64_t count = 1;
     for (const int64_t n : t.shape) count *= n;
     largest = std::max(largest, count);
   }
+  // A panel is never larger than the matrix it comes from, nor 8 bits than the numbers themselves.
+  const cpu::Workspace most = cpu::workspace();
   const auto bytes = largest * int64_t(sizeof(float));
-  return engine.threads() * std::min(kKernelScratchPerThread, bytes);
+  return engine.threads() * std::min(most.thread, bytes) + std::min(most.call, activations);
 }
 
 }  // namespace ocelli::engine

@@ -32,8 +32,8 @@ class DryRun {
   nn::KvCache cache_;
 };
 
-// Bytes that kernels keep at most.
-int64_t kernel_bytes(const Engine& engine);
+// Bytes that kernels keep at most beside `activations`, DryRun::peak() of what they compute.
+int64_t kernel_bytes(const Engine& engine, int64_t activations);
 
 // Bytes of activations that each further tile needs.
 base::Result<int64_t> vision_bytes_per_tile(Engine& engine);

@@ -195,6 +195,8 @@ class Engine {
   const models::Model& model() const { return *loaded_.model; }
   // For whoever trains it or attaches adapters; no request may run meanwhile.
   models::LoadedModel& mutable_loaded() { return loaded_; }
+  // From now on every pass tells it of its products; an empty one ends that.
+  void observe_products(tensor::ProductObserver observer) { observer_ = std::move(observer); }
   // The backend whose layout the weights have; null where they are plain rows.
   const tensor::Backend* pack_for() const {
     const bool pack = options_.packed && !options_.exact;
@@ -205,7 +207,9 @@ class Engine {
   Engine(const EngineOptions& options, tensor::Arena arena);
   PromptBuilder prompt_builder(const base::Json& template_arguments) const;
   tensor::Context context_of_run(base::ThreadPool& pool) {
-    return {*backend_, arena_, pool, nullptr, {}, options_.exact};
+    tensor::Context c{*backend_, arena_, pool, nullptr, {}, options_.exact};
+    c.observer = observer_ ? &observer_ : nullptr;
+    return c;
   }
   // An opened adapter, from `opened_` or its folder.
   base::Result<models::Adapter*> open_adapter(const AdapterUse& use);
@@ -236,6 +240,7 @@ class Engine {
   base::ThreadPool pool_, one_thread_{1};
   std::unique_ptr<tensor::Backend> backend_;
   tensor::Arena arena_;
+  tensor::ProductObserver observer_;
   models::LoadedModel loaded_;
   // With their folders: the one used last first, attached or not.
   std::vector<std::pair<std::unique_ptr<models::Adapter>, std::string>> opened_;

@@ -1,5 +1,6 @@
 // Engine::fit_memory: how a limit on memory is kept.
 #include <algorithm>
+#include <limits>
 
 #include "base/memory.h"
 #include "engine/dry_run.h"
@@ -48,7 +49,8 @@ Status Engine::fit_memory() {
     return base::fail(base::Code::kUsage, "the limit on memory must be positive");
   }
   const int64_t weights = loaded_.mapped_bytes + loaded_.storage_bytes;
-  const int64_t program = base::process_memory().now - loaded_.storage_bytes + kernel_bytes(*this);
+  const int64_t program = base::process_memory().now - loaded_.storage_bytes +
+                          kernel_bytes(*this, std::numeric_limits<int64_t>::max());
   const int64_t room = options_.memory - weights - program;
   const nn::KvShape& kv = info().kv;
   Needs n;

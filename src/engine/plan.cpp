@@ -158,7 +158,7 @@ Result<Forecast> forecast(Engine& engine, std::span<const PictureSize> pictures,
       whole_pages((last + 1) * kv.kv_heads * tensor::bytes_of(engine.cache_dtype(), kv.head_dim));
   f.weights = engine.loaded().mapped_bytes + engine.loaded().storage_bytes;
   f.activations = dry.peak();
-  f.kernels = kernel_bytes(engine);
+  f.kernels = kernel_bytes(engine, f.activations);
 
   const Speed speed = measure(engine);
   const auto work_seconds = [&](const Work& w) {

@@ -26,6 +26,13 @@ tensor::LinearJob job_of(const Context& c, const Tensor& x, const Weight& w, con
   return {x, &w, y, e.bias ? e.bias.f32() : nullptr, e.activation, e.residual, c.exact};
 }
 
+void run(Context& c, std::span<const tensor::LinearJob> jobs) {
+  if (c.cancelled()) return;
+  if (c.observer)
+    for (const tensor::LinearJob& job : jobs) (*c.observer)(*job.w, job.x);
+  c.backend.linear(c.pool, jobs);
+}
+
 void add_gradients(Context& c, const Tensor& dy, const Tensor& x, const Weight& w) {
   if (x.grad) c.backend.linear_grad_input(c.pool, dy, w, detail::gradient(c, x));  // dx += dy w
   if (w.grad) c.backend.linear_grad_weight(c.pool, dy, x, w);                      // dw += dy^T x
@@ -35,7 +42,7 @@ void add_gradients(Context& c, const Tensor& dy, const Tensor& x, const Weight& 
 Tensor product(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
   const Tensor y = c.output({x.dim(0), w.rows}, {x, detail::parameter(w), e.bias, e.residual});
   const tensor::LinearJob job = job_of(c, x, w, e, y);
-  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
+  run(c, {&job, 1});
   detail::on_backward(c, y, [x, w, e](Context& b, const Tensor& dy) {
     for (const Tensor& t : {e.bias, e.residual}) {
       if (t.grad) b.backend.accumulate(b.pool, dy, 1, detail::gradient(b, t));
@@ -65,7 +72,7 @@ Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
   }
   const Tensor y = c.output({x.dim(0), w.rows}, {});
   const tensor::LinearJob job = job_of(c, x, w, e, y);
-  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
+  run(c, {&job, 1});
   return y;
 }
 
@@ -87,7 +94,7 @@ void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws
     ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
     jobs[fused++] = job_of(c, x, *ws[i], e, ys[i]);
   }
-  if (fused > 0 && !c.cancelled()) c.backend.linear(c.pool, std::span(jobs).first(fused));
+  if (fused > 0) run(c, std::span(jobs).first(fused));
 }
 
 Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale) {
@@ -97,7 +104,7 @@ Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w
   if (own) result.grad = new (c.arena.take<tensor::Grad>(1)) tensor::Grad{nullptr, y.count()};
   const Tensor scaled = scale == 1 ? x : detail::scaled_copy(c, x, scale);
   const tensor::LinearJob job = job_of(c, scaled, w, {{}, Activation::kNone, y}, y);
-  if (!c.cancelled()) c.backend.linear(c.pool, {&job, 1});
+  run(c, {&job, 1});
   if (!detail::wants_gradient(c, {result})) return result;
   c.tape->push_back([x, scaled, w, result, scale, own](Context& b) {
     if (!detail::reached(result)) return;

@@ -63,6 +63,25 @@ TEST_F(CertificateTest, FewerBitsLoseMoreAndItIsBounded) {
   EXPECT_LT(four.bits_per_weight(), eight.bits_per_weight());
 }
 
+// Measured on other answers and pictures than the codes were chosen for.
+TEST_F(CertificateTest, CodesByCalibrationLoseLess) {
+  options_.held_out.tokens = 300;
+  for (const char* type : {"q4", "q4_0"}) {
+    for (const char* end : {"", ".gguf"}) {
+      options_.calibrate.reset();
+      const Certificate nearest = write(type + ("-plain" + std::string(end)), type).certificate;
+      options_.calibrate.emplace();
+      options_.calibrate->tokens = 600;
+      const Quantized chosen = write(type + ("-chosen" + std::string(end)), type);
+      EXPECT_LT(chosen.certificate.kl.mean, 0.75 * nearest.kl.mean) << type << end;
+      EXPECT_LT(chosen.certificate.feature_error, nearest.feature_error) << type << end;
+      EXPECT_EQ(chosen.certificate.bytes, nearest.bytes);
+      EXPECT_GT(chosen.calibrated, 50);
+      EXPECT_THAT(chosen.certificate.recipe, HasSubstr("codes for answers"));
+    }
+  }
+}
+
 TEST_F(CertificateTest, IsStoredWithTheModel) {
   options_.per_tensor = true;
   const Quantized folder = write("q8", "q8"), gguf = write("m.gguf", "q8_0");

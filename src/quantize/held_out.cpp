@@ -34,9 +34,8 @@ constexpr const char* kQuestions[] = {"Why is the sky blue?",
 constexpr const char* kAboutPictures[] = {"What is in the picture?", "Describe this picture.",
                                           "How many things do you see?",
                                           "What colours are in the image?"};
-constexpr const char* kBeginnings[] = {"The", "In the beginning", "Once upon a time", "We",
-                                       "According to the report,", "1."};
-constexpr size_t kMostRounds = 8;      // of the questions, each with other seeds
+constexpr const char* kBeginnings[] = {"The", "In the beginning",         "Once upon a time",
+                                       "We",  "According to the report,", "1."};
 constexpr size_t kDrawnPictures = 16;  // different ones
 constexpr int kDrawnSide = 384;
 constexpr size_t kPieceBytes = 1024;  // of a text file: about 256 tokens
@@ -116,11 +115,10 @@ class Collector {
 
   Status sample_texts(int64_t until) {
     const bool chat = engine_.has_template();
-    for (size_t round = 0; round < kMostRounds; ++round) {
+    for (size_t round = 0; round < options_.rounds; ++round) {
       for (size_t i = 0; i < (chat ? std::size(kQuestions) : std::size(kBeginnings)); ++i) {
         if (tokens_ >= until) return {};
-        const Json messages =
-            chat ? Json::array({message("user", kQuestions[i], 0)}) : Json();
+        const Json messages = chat ? Json::array({message("user", kQuestions[i], 0)}) : Json();
         OCELLI_ASSIGN(const Prompt prompt, chat ? engine_.build_prompt(messages, {})
                                                 : engine_.raw_prompt(kBeginnings[i]));
         OCELLI_TRY(sample(prompt, until - tokens_));
@@ -130,13 +128,12 @@ class Collector {
   }
 
   Status sample_pictures(const std::vector<Picture>& pictures, int64_t until) {
-    for (size_t i = 0; i < kMostRounds * std::max<size_t>(pictures.size(), 1); ++i) {
+    for (size_t i = 0; i < options_.rounds * std::max<size_t>(pictures.size(), 1); ++i) {
       if (tokens_ >= until || pictures.empty()) break;
       const Picture& picture = pictures[i % pictures.size()];
       const char* question = kAboutPictures[(i + i / pictures.size()) % std::size(kAboutPictures)];
-      OCELLI_ASSIGN(const Prompt prompt, engine_.build_prompt(
-                                             Json::array({message("user", question, 1)}),
-                                             {picture}));
+      OCELLI_ASSIGN(const Prompt prompt,
+                    engine_.build_prompt(Json::array({message("user", question, 1)}), {picture}));
       if (i < pictures.size()) ++out_.pictures;
       OCELLI_TRY(sample(prompt, until - tokens_));
     }
@@ -147,7 +144,8 @@ class Collector {
     std::vector<Picture> out;
     for (size_t i = 0; i < kDrawnPictures; ++i) {
       const std::string name = "drawn picture " + std::to_string(i);
-      OCELLI_ASSIGN(Picture p, engine_.prepare_image(draw_picture(i, kDrawnSide), name));
+      OCELLI_ASSIGN(Picture p,
+                    engine_.prepare_image(draw_picture(options_.seed + i, kDrawnSide), name));
       out.push_back(std::move(p));
     }
     return out;
@@ -261,8 +259,8 @@ class Collector {
         return fail(Code::kBadInput,
                     "a row has \"text\", \"messages\", or \"question\" and \"answer\"");
       }
-      messages = Json::array({message("user", question, pictures.size()),
-                              message("assistant", answer, 0)});
+      messages = Json::array(
+          {message("user", question, pictures.size()), message("assistant", answer, 0)});
     }
     OCELLI_ASSIGN(engine::TaggedPrompt tagged,
                   engine_.tagged_prompt(messages, std::move(pictures), {}, 0));
@@ -273,8 +271,8 @@ class Collector {
       if (from.message < 0 || size_t(from.message) >= messages.size()) continue;
       const Json* role = messages.items()[size_t(from.message)].find("role");
       const bool answers = role && *role == Json("assistant");
-      out.scored[i] = answers && (from.part == engine::Part::kContent ||
-                                  from.part == engine::Part::kEnd);
+      out.scored[i] =
+          answers && (from.part == engine::Part::kContent || from.part == engine::Part::kEnd);
     }
     out.prompt = std::move(tagged.prompt);
     return add(std::move(out));

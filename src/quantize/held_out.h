@@ -34,7 +34,8 @@ struct HeldOutSet {
 struct HeldOutOptions {
   std::string data;  // a .txt or .jsonl file, or a folder of pictures; "": the model's own answers
   int64_t tokens = 0;  // stop collecting here; 0: by the size of the model
-  uint64_t seed = 0;
+  uint64_t seed = 0;   // of answers and of drawn pictures
+  size_t rounds = 8;   // of the questions at most, each with other answers
   base::Progress* progress = nullptr;
   const base::CancelToken* cancel = nullptr;
 };

@@ -173,7 +173,7 @@ bool encode_rows(const OutTensor& t, int64_t first, int64_t count, base::ThreadP
                  std::byte* out) {
   const int64_t stride = encoding::row_bytes(t.encoding, t.cols);
   const nn::Weight* w = t.parameter.weight;
-  const bool copies = w && w->encoding == t.encoding && !is_plain(t.encoding);
+  const bool copies = t.made || (w && w->encoding == t.encoding && !is_plain(t.encoding));
   std::atomic<bool> good = true;
   pool.parallel_for(
       count,
@@ -185,7 +185,7 @@ bool encode_rows(const OutTensor& t, int64_t first, int64_t count, base::ThreadP
             const int64_t from = t.interleaved_heads ? formats::interleaved_row(first + r, t.rows,
                                                                                 t.interleaved_heads)
                                                      : first + r;
-            std::copy_n(w->row(from), stride, to);
+            std::copy_n(t.made ? t.made->data() + from * stride : w->row(from), stride, to);
             continue;
           }
           read_row(t, first + r, row);

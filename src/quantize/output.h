@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,11 +17,18 @@
 
 namespace ocelli::quantize {
 
+// Rows that are made already, in the plain layout.
+struct MadeRows {
+  encoding::Encoding encoding = encoding::Encoding::kF32;
+  std::shared_ptr<const std::vector<std::byte>> bytes;
+};
+
 struct OutTensor {
   std::string name;  // in the file
   encoding::Encoding encoding = encoding::Encoding::kF32;
-  std::vector<int64_t> shape;      // the fastest dimension last
-  models::ParameterRef parameter;  // where the numbers come from
+  std::vector<int64_t> shape;                          // the fastest dimension last
+  models::ParameterRef parameter;                      // where the numbers come from
+  std::shared_ptr<const std::vector<std::byte>> made;  // or its rows, MadeRows::bytes
   int64_t rows = 1, cols = 0;
   bool fallback = false;  // Choice::fallback
   int64_t interleaved_heads =

@@ -8,6 +8,7 @@
 #include "formats/quantization_config.h"
 #include "models/config.h"
 #include "models/save.h"
+#include "quantize/calibration.h"
 #include "quantize/gguf_metadata.h"
 #include "quantize/output.h"
 
@@ -70,13 +71,15 @@ class Run {
     OCELLI_TRY(check_output());
     OCELLI_TRY(load());
     if (options_.target_kl) OCELLI_TRY(mix());
+    if (options_.calibrate) OCELLI_TRY(round_by_calibration());
     OCELLI_TRY(gguf() ? plan_gguf_files() : plan_folder());
     OCELLI_ASSIGN(base::ResumableFolder work, base::ResumableFolder::open(output_, identity()));
     out_.resumed = work.resumed();
     out_.certificate.recipe = recipe_.text();
     out_.certificate.format = gguf() ? "GGUF" : "safetensors";
-    base::PartOfProgress writing(progress(), options_.target_kl ? 0.2 : 0,
-                                 options_.certificate ? 0.3 : 1);
+    if (!calibrated_.weights.empty())
+      out_.certificate.recipe += ", codes for " + calibrated_.description;
+    base::PartOfProgress writing(progress(), before_writing_, options_.certificate ? 0.6 : 1);
     OCELLI_TRY(
         write_files(files_, work, loaded_, pool_,
                     {&writing, options_.cancel, options_.checkpoint_bytes, options_.piece_bytes}));
@@ -149,6 +152,9 @@ class Run {
   // Seeds of texts that choose the precision; the certificate's are others.
   static constexpr uint64_t kOtherSeeds = 1'000'000;
   static constexpr int64_t kMixTokens = 256;
+  static constexpr uint64_t kCalibrationSeeds = 2'000'000;
+  static constexpr size_t kCalibrationRounds = 256;
+  static constexpr int64_t kCalibrationShare = 4;  // tokens for each that the certificate has
 
   engine::EngineOptions engine_options(bool exact) const {
     engine::EngineOptions how = options_.engine;
@@ -164,6 +170,7 @@ class Run {
     OCELLI_ASSIGN(const auto reference, engine::Engine::load(source_, engine_options(true)));
     OCELLI_ASSIGN(const Encoding eight, parse_type("q8", recipe_.format()));
     base::PartOfProgress measuring(progress(), 0, 0.2);
+    before_writing_ = 0.2;
     SensitivityOptions how;
     how.target_kl = *options_.target_kl;
     how.held_out = options_.held_out;
@@ -184,6 +191,28 @@ class Run {
     return {};
   }
 
+  Status round_by_calibration() {
+    OCELLI_ASSIGN(const auto reference, engine::Engine::load(source_, engine_options(true)));
+    base::PartOfProgress rounding(progress(), before_writing_, 0.5);
+    before_writing_ = 0.5;
+    CalibrationOptions how;
+    how.data = *options_.calibrate;
+    how.data.seed += kCalibrationSeeds;
+    how.data.rounds = kCalibrationRounds;
+    if (how.data.tokens <= 0)
+      how.data.tokens = kCalibrationShare * default_tokens(out_.certificate.parameters);
+    how.data.progress = &rounding;
+    how.data.cancel = options_.cancel;
+    OCELLI_ASSIGN(calibrated_, calibrate(*reference, choices_, how));
+    out_.calibrated = int64_t(calibrated_.weights.size());
+    return {};
+  }
+  void use_made_rows(OutTensor& t) const {
+    const auto found = calibrated_.weights.find(t.parameter.name);
+    if (found != calibrated_.weights.end() && found->second.encoding == t.encoding)
+      t.made = found->second.bytes;
+  }
+
   // Of the weights that all this began with.
   std::string fingerprint() const {
     for (const auto& [key, value] : loaded_.checkpoint.metadata())
@@ -192,9 +221,10 @@ class Run {
   }
 
   Status plan_folder() {
+    std::vector<OutTensor> tensors = plan_tensors(choices_, loaded_.checkpoint, options_.layout);
+    for (OutTensor& t : tensors) use_made_rows(t);
     OCELLI_ASSIGN(files_,
-                  plan_safetensors(plan_tensors(choices_, loaded_.checkpoint, options_.layout),
-                                   options_.shard_bytes, fingerprint()));
+                  plan_safetensors(std::move(tensors), options_.shard_bytes, fingerprint()));
     return {};
   }
 
@@ -210,6 +240,7 @@ class Run {
       // A convolution and learned positions are read as numbers by llama.cpp.
       if (name.starts_with("v.patch_embd") || name.starts_with("v.position_embd"))
         t.encoding = Encoding::kF32;
+      use_made_rows(t);
       out_.fallbacks += t.fallback && t.encoding == Encoding::kF16;
       if (parts.q_heads && name.starts_with("blk.") && name.ends_with("attn_q.weight"))
         t.interleaved_heads = parts.q_heads;
@@ -242,6 +273,8 @@ class Run {
         hash.update_u64(text.size());
         hash.update(text);
       }
+      for (const OutTensor& t : f.tensors)
+        if (t.made) hash.update(std::as_bytes(std::span(*t.made)));
       out_.certificate.bytes += tensor_bytes(f);
     }
     return hash.finish().hex();
@@ -289,7 +322,7 @@ class Run {
     {
       OCELLI_ASSIGN(const auto reference, engine::Engine::load(source_, engine_options(true)));
       OCELLI_ASSIGN(const auto result, engine::Engine::load(result_folder, engine_options(false)));
-      base::PartOfProgress collecting(progress(), 0.3, 0.6), measuring(progress(), 0.6, 0.95);
+      base::PartOfProgress collecting(progress(), 0.6, 0.75), measuring(progress(), 0.75, 0.95);
       HeldOutOptions held_out = options_.held_out;
       held_out.progress = &collecting;
       held_out.cancel = options_.cancel;
@@ -350,6 +383,8 @@ class Run {
   models::LoadedModel loaded_;
   std::optional<models::ModelMap> map_;
   std::vector<Choice> choices_;
+  Calibrated calibrated_;
+  double before_writing_ = 0;  // the part of the whole that is done then
   std::vector<OutFile> files_;
   Quantized out_;
 };

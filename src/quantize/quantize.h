@@ -18,6 +18,8 @@ struct QuantizeOptions {
   // Gives text weights eight bits, those first that lose most, until the mean KL divergence on
   // sampled text that the certificate does not use is at most this.
   std::optional<double> target_kl;
+  // Chooses codes by what the weights are multiplied with on these texts and pictures.
+  std::optional<HeldOutOptions> calibrate;
   HeldOutOptions held_out;       // its progress and cancel are those below
   engine::EngineOptions engine;  // threads, decoders: how both models run while measuring
   // Of q8 and q4 in a folder: rows, or packed as products read them, so that starts copy nothing.
@@ -35,6 +37,7 @@ struct Quantized {
   int64_t fallbacks = 0;           // tensors stored as f16 since their rows are no whole blocks
   std::vector<std::string> warnings;
   MixedPrecision mixed;     // of QuantizeOptions::target_kl
+  int64_t calibrated = 0;   // weights, by QuantizeOptions::calibrate
   Certificate certificate;  // sizes always; the rest where it was asked for
 };
 

@@ -234,8 +234,12 @@ class StopHalfway : public base::Progress {
 
 TEST_F(QuantizeTest, ACutOffRunGoesOn) {
   options_.piece_bytes = 10'000;
-  for (const char* type : {"q4", "q8_0", "q8_0.gguf"}) {
+  for (const char* type : {"q4", "q8_0", "q8_0.gguf", "q4_0 by calibration"}) {
     const std::string end = type;
+    if (end.ends_with("calibration")) {
+      options_.calibrate.emplace();
+      options_.calibrate->tokens = 40;
+    }
     const Format format = end.ends_with(".gguf") ? Format::kGguf : Format::kSafetensors;
     const std::string whole = "whole" + end, cut = "cut" + end, wanted = end.substr(0, 4);
     ASSERT_TRUE(write(whole, wanted, format).ok());

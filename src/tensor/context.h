@@ -8,6 +8,7 @@
 
 #include "base/cancel.h"
 #include "base/thread_pool.h"
+#include "encoding/weight.h"
 #include "tensor/arena.h"
 #include "tensor/tensor.h"
 
@@ -25,6 +26,9 @@ struct RngKey {
   uint64_t seed = 0;
   uint32_t step = 0, layer = 0, op = 0;
 };
+
+// Is told the input of each product with a weight, x [T, K].
+using ProductObserver = std::function<void(const encoding::Weight&, const Tensor& x)>;
 
 // Gradients that have been read for the last time, for others of the same size: a backward pass
 // then holds a few of them instead of one for each result of the forward pass.
@@ -60,6 +64,8 @@ struct Context {
   // the pass ends soon, with results of the right shapes and the wrong numbers, which whoever began
   // it throws away. May be null.
   const base::CancelToken* cancel = nullptr;
+  // What calibration measures; products are not fused then. May be null.
+  const ProductObserver* observer = nullptr;
   bool cancelled() const { return cancel && cancel->requested(); }
 
   // Memory for the result of an op, not cleared. A gradient flows to it if a tape is there and any

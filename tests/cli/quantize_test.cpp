@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "process.h"
 
 namespace ocelli::test {
@@ -17,13 +19,12 @@ Finished answer(const std::string& model) {
 
 TEST(Quantize, FoldersAndGgufAnswerAsTheModelDoes) {
   const TemporaryFolder folder;
-  const std::string plain = run({"run", fixture("tiny/turtle.png"), "What do you see?", "-q",
-                                 "--temperature", "0"})
-                                .out;
+  const std::string plain =
+      run({"run", fixture("tiny/turtle.png"), "What do you see?", "-q", "--temperature", "0"}).out;
   for (const char* name : {"q8", "m.gguf"}) {
     const std::string out = folder.file(name);
-    const Finished f = run({"quantize", "-o", out, "--type", "q8", "--tokens", "40", "--json",
-                            "-q", "-t", "1"});
+    const Finished f =
+        run({"quantize", "-o", out, "--type", "q8", "--tokens", "40", "--json", "-q", "-t", "1"});
     ASSERT_EQ(f.status, 0) << f.err;
     const Json certificate = *f.json().find("certificate");
     EXPECT_LT(certificate.get_double("kl_mean").value(), 0.05);
@@ -40,6 +41,20 @@ TEST(Quantize, FoldersAndGgufAnswerAsTheModelDoes) {
   // Of two towers that fit, the one with the model's name.
   fs::copy_file(folder.file("mmproj-m.gguf"), folder.file("mmproj-other.gguf"));
   EXPECT_EQ(answer(folder.file("m.gguf")).out, plain);
+}
+
+TEST(Quantize, CalibratesOnWhatItIsGiven) {
+  const TemporaryFolder folder;
+  std::ofstream(folder.file("mine.jsonl"))
+      << R"({"question": "What is 3 + 4?", "answer": "7"})" << '\n';
+  const std::string out = folder.file("q4");
+  const Finished f = run({"quantize", "-o", out, "--calibration-data", folder.file("mine.jsonl"),
+                          "--tokens", "20", "--json", "-t", "1"});
+  ASSERT_EQ(f.status, 0) << f.err;
+  EXPECT_THAT(f.err, HasSubstr("chosen by calibration"));
+  EXPECT_GT(f.json().get_int("calibrated_weights").value(), 20);
+  EXPECT_THAT(f.json().find("certificate")->get_string("recipe").value(), HasSubstr("mine.jsonl"));
+  EXPECT_EQ(answer(out).status, 0);
 }
 
 TEST(Quantize, PrintsForPeople) {
@@ -87,8 +102,13 @@ TEST(Quantize, RefusesWithASentence) {
   EXPECT_THAT(refused({"--type", "q3"}), HasSubstr("no type"));
   EXPECT_THAT(refused({"--tensor", "nothing_of_this_name=q8"}), HasSubstr("no weight"));
   EXPECT_THAT(refused({"--tokens", "0"}), HasSubstr("--tokens"));
+  EXPECT_THAT(refused({"--calibration-tokens", "0"}), HasSubstr("--calibration-tokens"));
   EXPECT_THAT(refused({"--format", "onnx"}), HasSubstr("onnx"));
   EXPECT_EQ(run({"quantize"}).status, 2);
+  const Finished none = run({"quantize", "-q", "-o", folder.file("out"), "--calibration-data",
+                             folder.file("none.jsonl")});
+  EXPECT_EQ(none.status, 3);
+  EXPECT_THAT(none.err, HasSubstr("none.jsonl"));
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "backend/count/counting_backend.h"
 
+#include <algorithm>
+#include <array>
+
 namespace ocelli::count {
 
 void CountingBackend::linear(ThreadPool&, std::span<const tensor::LinearJob> jobs) {
@@ -7,6 +10,18 @@ void CountingBackend::linear(ThreadPool&, std::span<const tensor::LinearJob> job
     work_.product_macs += job.x.rows() * job.w->rows * job.w->cols;
     work_.weight_bytes += encoding::bytes(*job.w);
   }
+}
+
+bool CountingBackend::feed_forward(ThreadPool&, const tensor::FeedForwardJob& job) {
+  const std::array<const Weight*, 3> weights = {job.up, job.down, job.gate};
+  const auto plain = [](const Weight* w) { return w && w->layout == encoding::Layout::kPlain; };
+  if (std::any_of(weights.begin(), weights.end(), plain)) return false;
+  for (const Weight* w : weights) {
+    if (!w) continue;
+    work_.product_macs += job.x.rows() * w->rows * w->cols;
+    work_.weight_bytes += encoding::bytes(*w);
+  }
+  return true;
 }
 
 void CountingBackend::embedding(ThreadPool&, std::span<const int32_t> ids, const Weight& w,

@@ -36,6 +36,8 @@ class CountingBackend : public tensor::Backend {
 
   std::string_view name() const override { return "count"; }
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
+  // Those of packed weights keep nothing inside, as in the CPU's backends.
+  bool feed_forward(ThreadPool& pool, const tensor::FeedForwardJob& job) override;
   void embedding(ThreadPool& pool, std::span<const int32_t> ids, const Weight& w,
                  const Tensor& y) override;
   void attention(ThreadPool& pool, const tensor::AttentionJob& job) override;

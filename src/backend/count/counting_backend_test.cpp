@@ -28,6 +28,28 @@ TEST(CountingBackend, Products) {
   EXPECT_EQ(backend.work(), Work{});
 }
 
+TEST(CountingBackend, FeedForwardOfPackedWeightsIsOneCall) {
+  CountingBackend backend;
+  ThreadPool pool(1);
+  Weight up{.encoding = Encoding::kQ8, .layout = encoding::Layout::kPacked, .rows = 64, .cols = 32};
+  Weight down{
+      .encoding = Encoding::kQ8, .layout = encoding::Layout::kPacked, .rows = 32, .cols = 64};
+  tensor::FeedForwardJob job;
+  job.x = job.y = Tensor::view(nullptr, {5, 32});
+  job.up = &up;
+  job.down = &down;
+  EXPECT_TRUE(backend.feed_forward(pool, job));
+  EXPECT_EQ(backend.work().product_macs, 5 * 2 * 64 * 32);
+  EXPECT_EQ(backend.work().weight_bytes, encoding::bytes(up) + encoding::bytes(down));
+  const Weight gate = up;
+  job.gate = &gate;
+  EXPECT_TRUE(backend.feed_forward(pool, job));
+  EXPECT_EQ(backend.work().product_macs, 5 * 5 * 64 * 32);
+  down.layout = encoding::Layout::kPlain;
+  EXPECT_FALSE(backend.feed_forward(pool, job));
+  EXPECT_EQ(backend.work().product_macs, 5 * 5 * 64 * 32);
+}
+
 TEST(CountingBackend, EmbeddingReadsItsRows) {
   CountingBackend backend;
   ThreadPool pool(1);

@@ -41,4 +41,11 @@ std::span<const InstructionSetInfo> instruction_sets();
 base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
     std::optional<InstructionSet> forced = {});
 
+// Bytes that kernels keep between calls, at most: `thread` for each thread (unpacked panels of
+// weights, scores of attention), `call` for whoever calls them (activations in 8 bits).
+struct Workspace {
+  int64_t thread = 0, call = 0;
+};
+Workspace workspace();
+
 }  // namespace ocelli::cpu

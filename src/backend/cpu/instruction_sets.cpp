@@ -162,6 +162,10 @@ std::byte* thread_records(int64_t bytes) {
   return records.memory;
 }
 
+Workspace workspace() {
+  return {kScratchFloats * int64_t(sizeof(float)), kRecordBytes};
+}
+
 const Kernels* native_kernels(InstructionSet set) {
   const Set& s = sets().all[size_t(set)];
   return s.info.executable ? s.native : nullptr;
