@@ -22,3 +22,6 @@ inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
 inline __m256i dot32(__m256i a, __m256i b) {
   return _mm256_dpbusd_epi32(_mm256_setzero_si256(), a, b);
 }
+inline __m512i dot64(__m512i a, __m512i b) {
+  return dpbusd(_mm512_setzero_si512(), a, b);
+}

@@ -7,6 +7,7 @@
 //   kCentre        what is taken off a code
 //   kSigned        whether codes are signed; kCentre is 0 then
 //   codes(block, g)                of group g
+//   two_codes<Two>(block, g)       of groups g (even) and g + 1, where that is less work
 //   scales(block, scales, mins)    of all groups; minima are written if there are any
 // so that a column is scale * (code - kCentre) - min. Unsigned codes are at most 63.
 //
@@ -75,6 +76,10 @@ struct FourBits : SmallBlock<kBlockBytes, kCodeCentre, kHasMins> {
   static Codes32 codes(const uint8_t* block, int64_t) {
     return Nibbles(block + FourBits::kHeadBytes).all();
   }
+  template <class Two>
+  static Two of_two_blocks(const uint8_t* even, const uint8_t* odd) {
+    return Two::nibbles(even + FourBits::kHeadBytes, odd + FourBits::kHeadBytes);
+  }
 };
 using FormQ40 = FourBits<18, 8, false>;
 using FormQ41 = FourBits<20, 0, true>;
@@ -113,6 +118,11 @@ inline void scale_bytes(const uint8_t* bytes, int count, float centre, float sca
 inline Codes32 two_bits(const uint8_t* p, int64_t g) {
   return bytes32(p + g / 4 * 32) >> uint8_t(g % 4 * 2) & 3;
 }
+template <class Two>
+inline Two two_bits_of_two(const uint8_t* p, int64_t g) {
+  const int shift = int(g % 4 * 2);
+  return Two::halves(p + g / 4 * 32, shift, shift + 2, 3);
+}
 // Bit g of 32 bytes, as `value`.
 inline Codes32 one_bit(const uint8_t* p, int64_t g, uint8_t value) {
   return (bytes32(p) >> uint8_t(g) & 1) * value;
@@ -124,6 +134,10 @@ inline Codes32 four_bits(const uint8_t* p, int64_t g) {
 
 struct FormQ2K : LargeBlock<84, 2, 0, true> {
   static Codes32 codes(const uint8_t* block, int64_t g) { return two_bits(block + 16, g); }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    return two_bits_of_two<Two>(block + 16, g);
+  }
   static void scales(const uint8_t* block, float* scales, float* mins) {
     const float d = half_to_float(block + 80), m = half_to_float(block + 82);
     uint8_t low[16], high[16];
@@ -136,6 +150,11 @@ struct FormQ2K : LargeBlock<84, 2, 0, true> {
 struct FormQ3K : LargeBlock<110, 2, 4, false> {
   static Codes32 codes(const uint8_t* block, int64_t g) {
     return two_bits(block + 32, g) | one_bit(block, g, 4);
+  }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    const Two high = Two::halves(block, int(g), int(g) + 1, 1).template left<2>();
+    return two_bits_of_two<Two>(block + 32, g) | high;
   }
   static void scales(const uint8_t* block, float* scales, float*) {
     const float d = half_to_float(block + 108);
@@ -167,16 +186,30 @@ struct BlockWithMins : LargeBlock<kBlockBytes, 1, 0, true> {
 };
 struct FormQ4K : BlockWithMins<144> {
   static Codes32 codes(const uint8_t* block, int64_t g) { return four_bits(block + 16, g); }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    return Two::halves(block + 16 + g / 2 * 32, 0, 4, 15);
+  }
 };
 struct FormQ5K : BlockWithMins<176> {
   static Codes32 codes(const uint8_t* block, int64_t g) {
     return four_bits(block + 48, g) | one_bit(block + 16, g, 16);
+  }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    const Two high = Two::halves(block + 16, int(g), int(g) + 1, 1).template left<4>();
+    return Two::halves(block + 48 + g / 2 * 32, 0, 4, 15) | high;
   }
 };
 struct FormQ6K : LargeBlock<210, 2, 32, false> {
   static Codes32 codes(const uint8_t* block, int64_t g) {
     const Codes32 low = bytes32(block + g / 4 * 64 + g % 2 * 32) >> uint8_t(g % 4 / 2 * 4) & 15;
     return low | two_bits(block + 128, g) << 4;
+  }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    const Two low = Two::whole(block + g / 4 * 64, int(g % 4 / 2 * 4), 15);
+    return low | two_bits_of_two<Two>(block + 128, g).template left<4>();
   }
   static void scales(const uint8_t* block, float* scales, float*) {
     const float d = half_to_float(block + 208);
@@ -195,6 +228,16 @@ struct EightOf : LargeBlock<8 * Small::kBytes, 1, Small::kCentre, Small::kMins, 
   static_assert(Small::kColumns == 32);
   static Codes32 codes(const uint8_t* block, int64_t g) {
     return Small::codes(block + g * Small::kBytes, 0);
+  }
+  template <class Two>
+  static Two two_codes(const uint8_t* block, int64_t g) {
+    const uint8_t* const even = block + g * Small::kBytes;
+    if constexpr (requires { Small::template of_two_blocks<Two>(even, even); }) {
+      return Small::template of_two_blocks<Two>(even, even + Small::kBytes);
+    } else {
+      const Codes32 low = Small::codes(even, 0), high = Small::codes(even + Small::kBytes, 0);
+      return Two::of(&low, &high);
+    }
   }
   static void scales(const uint8_t* block, float* scales, float* mins) {
     store8(scales, halves(block));

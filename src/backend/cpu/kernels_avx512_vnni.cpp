@@ -16,6 +16,7 @@ inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
 #include "backend/cpu/dot_avx512_vnni.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
+#include "backend/cpu/group_chains_avx512.inl.h"
 #include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("avx512-vnni");

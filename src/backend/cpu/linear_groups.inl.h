@@ -303,12 +303,13 @@ inline FewRows quantize_few(const LinearArgs& p, float* scratch) {
 // One row of W, T of x: an element is summed in two chains of groups, whatever T.
 template <int T>
 struct FewSums {
-  Floats8 total[2][T], offset[T];  // offset: of the minima, or of the scales
+  Chains total[T];
+  Floats8 offset[T];  // of the minima, or of the scales
   float offset_one[T];
 
   FewSums() {
     for (int t = 0; t < T; ++t) {
-      total[0][t] = total[1][t] = offset[t] = zero8();
+      offset[t] = zero8();
       offset_one[t] = 0;
     }
   }
@@ -336,6 +337,10 @@ struct FewSums {
         }
       }
     }
+    if constexpr (kTwoGroups && kGroups > 1) {
+      add_pairs<Form>(total, block, x.codes, first, both);
+      return;
+    }
     // Through memory, from where one number is spread for nothing; gcc would shuffle registers.
     asm("" : "+m"(both));
 #pragma GCC unroll 8
@@ -345,15 +350,15 @@ struct FewSums {
       for (int t = 0; t < T; ++t) {
         const Floats8 dots = group_dots<Form::kSigned>(&codes, x.codes[t] + (first + g) * kBlock);
         const float* const scale = both[t] + g * Form::kParts;
-        Floats8& to = total[(g + chain) % 2][t];
-        to = fma8(dots, Form::kParts == 1 ? set8(scale[0]) : halves8(scale[0], scale[1]), to);
+        total[t].add(dots, Form::kParts == 1 ? set8(scale[0]) : halves8(scale[0], scale[1]),
+                     int(g + chain) % 2);
       }
     }
   }
   template <class Form>
   float sum(int t) const {
     const float offsets = sum8(offset[t]) + offset_one[t];
-    return sum8(add8(total[0][t], total[1][t])) - (Form::kMins ? 1 : Form::kCentre) * offsets;
+    return total[t].sum() - (Form::kMins ? 1 : Form::kCentre) * offsets;
   }
 };
 
