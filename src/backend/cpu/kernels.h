@@ -21,7 +21,7 @@ using encoding::Encoding;
 enum class Act : uint8_t { kNone, kGeluTanh, kSilu };  // as tensor::Activation
 
 // The largest piece of a product in 8 bits.
-inline constexpr int64_t kMaxPieceRows = 224, kMaxPieceCols = 256;
+inline constexpr int64_t kMaxPieceRows = 512, kMaxPieceCols = 128;
 // The largest piece of a product in float32: any number of columns where the inner length is at
 // most kPassInner, otherwise kProductColumns.
 inline constexpr int64_t kProductRows = 1024, kProductColumns = 256, kPassInner = 1024;
