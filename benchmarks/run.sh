@@ -5,6 +5,7 @@
 #   LLAMA_CPP=FOLDER   where llama-bench and llama-mtmd-cli are, if not on PATH
 #   PYTHON=PROGRAM     with benchmarks/peers/requirements.txt installed, to write the GGUF files
 #   OPENVINO=PROGRAM   a Python with benchmarks/peers/openvino-requirements.txt, to compare with that
+#   TRANSFORMERS=PROGRAM   a Python with benchmarks/peers/transformers-requirements.txt, the same
 #   THREADS=1,2  ROUNDS=3  COMPARE="--bits 16"   of the comparison (compare.py --help)
 #   MICRO=REGEX        which micro-benchmarks (none: ^$)
 #   CURVES=no          leave out how cost grows, and two threads against one
@@ -83,10 +84,18 @@ for model in "$@"; do
       skip "comparison of $model with OpenVINO: the export failed, see above"
     fi
   fi
+  transformers=""
+  if [ -n "${TRANSFORMERS:-}" ]; then
+    if "$TRANSFORMERS" -c "import torch, transformers" 2>/dev/null; then
+      transformers="--transformers $TRANSFORMERS"
+    else
+      skip "comparison of $model with transformers: $TRANSFORMERS lacks transformers-requirements.txt"
+    fi
+  fi
   echo "== $model beside its peers"
   # shellcheck disable=SC2086  # several words
   "$python" benchmarks/peers/compare.py --ocelli "$ocelli" --model "$folder" --gguf "$folder/gguf" $openvino \
-    --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ${COMPARE:-} ||
+    $transformers --micro "$micro" --threads "$threads" --rounds "${ROUNDS:-3}" --json "$folder/compare.json" ${COMPARE:-} ||
     skip "parts of the comparison of $model: failed, see above"
 done
 

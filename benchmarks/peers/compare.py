@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Ocelli beside llama.cpp and OpenVINO on the same dimensions, machine and minutes; prints ratios.
+"""Ocelli beside llama.cpp, OpenVINO and transformers, same dimensions and minutes; prints ratios.
 
     python3 benchmarks/peers/compare.py --ocelli build/release/bin/ocelli --model CHECKPOINT \\
         --gguf FOLDER [--llama-cpp FOLDER] [--threads 1,2] [--rounds 3] [--json FILE]
@@ -7,7 +7,9 @@
 CHECKPOINT is a random one of the true dimensions (random_checkpoint), FOLDER what write_gguf.py
 made of it. llama-bench and llama-mtmd-cli are looked for in --llama-cpp or on PATH; none of
 llama.cpp is kept or built here. --openvino names a folder of openvino_export.py, and --python an
-interpreter with OpenVINO. Needs only Python's own library itself.
+interpreter with OpenVINO. --transformers names an interpreter with torch and transformers, which
+reads CHECKPOINT itself, in bf16 and f32. The times of these two leave the start of Python out.
+Needs only Python's own library itself.
 
 Programs take turns (ours, theirs, ours, theirs ...) with the same number of threads. Pairs are
 dropped where either run got fewer than 0.9 CPUs per thread (--min-cpus), because a ratio won while
@@ -25,7 +27,7 @@ from collections import defaultdict
 
 import machine
 import report
-from programs import (LlamaCpp, METRICS, Ocelli, OpenVino, ProgramError, Settings,
+from programs import (LlamaCpp, METRICS, Ocelli, OpenVino, ProgramError, Settings, Transformers,
                       find_llama_cpp, write_noise_png)
 
 STEPS = {  # which call of a program gives which metrics
@@ -60,6 +62,9 @@ def peers(options, tools):
         groups["16"][1].append(OpenVino(python, folder, "vision-f32", "text-f32", "f32"))
         groups["8"][1].append(OpenVino(python, folder, "vision-i8", "text-i8"))
         groups["4"][1].append(OpenVino(python, folder, "vision-i8", "text-i4"))
+    if options.transformers:
+        groups["16"][1].extend(Transformers(options.transformers, options.model, dtype)
+                               for dtype in ("bf16", "f32"))
     wanted = [groups[bits] for bits in options.bits.split(",")]
     return [(Ocelli(options.ocelli, options.model, weights), [o for o in others if o])
             for weights, others in wanted if any(others)]
@@ -91,8 +96,8 @@ class Comparison:
                     use = list({other.text: other for other in reversed(others)}.values())[::-1]
                     if step == "picture":
                         use = [other for other in others if other.mmproj]
-                    if step == "load":  # OpenVINO's would be Python's
-                        use = [other for other in use if not isinstance(other, OpenVino)]
+                    if step == "load":  # of OpenVINO and transformers it would be Python's
+                        use = [other for other in use if hasattr(other, "load")]
                     try:
                         for other in use:  # ours before each of theirs: A B A B
                             self.turn(ours, step, threads)
@@ -167,6 +172,8 @@ def arguments():
     parser.add_argument("--llama-cpp", help="folder of llama-bench and llama-mtmd-cli")
     parser.add_argument("--openvino", help="folder written by openvino_export.py")
     parser.add_argument("--python", default=sys.executable, help="an interpreter with openvino")
+    parser.add_argument("--transformers", metavar="PYTHON",
+                        help="an interpreter with torch and transformers")
     parser.add_argument("--micro", help="micro-benchmark program, for the machine's limits")
     parser.add_argument("--threads", type=numbers, default=[1], help="for example 1,2")
     parser.add_argument("--rounds", type=int, default=3)
@@ -187,8 +194,9 @@ def arguments():
     if unknown := set(options.steps) - set(STEPS):
         parser.error(f"no such step ({', '.join(unknown)})")
     if not options.again and not (options.ocelli and options.model and
-                                  (options.gguf or options.openvino)):
-        parser.error("--ocelli, --model and one of --gguf and --openvino are needed")
+                                  (options.gguf or options.openvino or options.transformers)):
+        parser.error("--ocelli, --model and one of --gguf, --openvino and --transformers "
+                     "are needed")
     return options
 
 
@@ -207,11 +215,12 @@ def main():
     if options.again:
         return again(options)
     tools = find_llama_cpp(options.llama_cpp)
-    if not tools and not options.openvino:
+    if not tools and not options.openvino and not options.transformers:
         sys.exit("llama-bench and llama-mtmd-cli not found; put them on PATH or give --llama-cpp")
     groups = peers(options, tools)
     if not groups:
-        sys.exit(f"no text-F16.gguf, text-BF16.gguf or text-Q8_0.gguf in {options.gguf}")
+        sys.exit(f"nothing to compare --bits {options.bits} with" +
+                 (f": no text-F16.gguf or the like in {options.gguf}" if options.gguf else ""))
     facts = machine.describe()
     facts["limits"] = machine.limits(options.micro)
     programs = {other.label.split()[0]: other for _, others in groups for other in others}
@@ -223,15 +232,17 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         picture = os.path.join(folder, "noise.png")
         write_noise_png(picture, width, height)
-        tiles = groups[0][0].tiles(width, height) if "vision_config" in config else 0
-        if not tiles and "picture" in options.steps:
+        plan = {"tiles": 0}
+        if "vision_config" in config:
+            plan = groups[0][0].plan(width, height, Settings.question)
+        if not plan["tiles"] and "picture" in options.steps:
             options.steps.remove("picture")
 
         def settings(threads):
-            return Settings(threads, options.repeat, options.n_gen, picture, tiles)
+            return Settings(threads, options.repeat, options.n_gen, picture, **plan)
 
         facts["dimensions"] = dimensions(config) + (
-            f"; picture {width}x{height} = {tiles} tiles" if tiles else "")
+            f"; picture {width}x{height} = {plan['tiles']} tiles" if plan["tiles"] else "")
         comparison = Comparison(options, groups, settings)
         try:
             for i in range(options.rounds):

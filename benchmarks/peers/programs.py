@@ -85,6 +85,8 @@ class Settings:
     generate: int = 32
     picture: str = ""
     tiles: int = 0
+    picture_tokens: int = 0  # of all tiles together
+    text_tokens: int = 0     # beside them: question and template
     context: int = 2048
     question: str = "What is in the picture?"
 
@@ -100,9 +102,12 @@ class Ocelli:
     def version(self):
         return execute([self.binary, "--version"])[0].strip()
 
-    def tiles(self, width, height):
-        command = [self.binary, "plan", self.model, "--picture", f"{width}x{height}", "--json"]
-        return json.loads(execute(command)[0])["tiles"]
+    def plan(self, width, height, question):
+        """Tiles and tokens of the question about a picture, as fields of Settings."""
+        command = [self.binary, "plan", self.model, "--picture", f"{width}x{height}",
+                   "-p", question, "--json"]
+        plan = json.loads(execute(command)[0])
+        return {name: plan[name] for name in ("tiles", "picture_tokens", "text_tokens")}
 
     def _bench(self, s, prompt, generate, repeat):
         command = [self.binary, "bench", self.model, "--json", "--no-picture", "-t", str(s.threads),
@@ -227,6 +232,46 @@ class OpenVino:
         out, share, memory = self._run(s, "--vision", self.mmproj, "--tiles", str(s.tiles))
         return Run({"tile": out["tile"], "first_token": out["first_token"],
                     "memory_picture": memory}, {"cpus": share})
+
+
+class Transformers:
+    """transformers on our own checkpoint, through transformers_peer.py and a Python that has it;
+    `dtype` bf16 or f32."""
+
+    def __init__(self, python, model, dtype):
+        self.python, self.model, self.dtype = python, model, dtype
+        self.text = self.mmproj = (model, dtype)  # one file has both
+        self.label = "transformers " + dtype
+
+    def _run(self, s, *arguments):
+        """Figures, notes and memory. CPUs are of the measured part alone: to import torch waits for
+        files, and whatever is not measured must not count in figures by processor time."""
+        command = [self.python, os.path.join(HERE, "transformers_peer.py"), "--model", self.model,
+                   "--dtype", self.dtype, "--threads", str(s.threads), *arguments]
+        text, _, _, _, memory = execute(command)
+        out = json.loads(text.strip().splitlines()[-1])
+        return out, {"cpus": out["cpus"]}, memory
+
+    def version(self):
+        code = ("import torch, transformers; "
+                "print('transformers', transformers.__version__, 'torch', torch.__version__)")
+        return execute([self.python, "-c", code])[0].strip()
+
+    def text_128(self, s):
+        out, notes, _ = self._run(s, "--prompt", "128", "--generate", str(s.generate),
+                                  "--repeat", str(s.repeat))
+        return Run({"prefill_128": out["prefill"], "decode": out["decode"]}, notes)
+
+    def text_512(self, s):
+        out, notes, memory = self._run(s, "--prompt", "512", "--repeat", str(s.repeat))
+        return Run({"prefill_512": out["prefill"], "memory_text": memory}, notes)
+
+    def picture(self, s):
+        out, notes, memory = self._run(s, "--tiles", str(s.tiles),
+                                       "--picture-tokens", str(s.picture_tokens),
+                                       "--text-tokens", str(s.text_tokens))
+        return Run({"tile": out["tile"], "first_token": out["first_token"],
+                    "memory_picture": memory}, notes)
 
 
 def slice_seconds(log):

@@ -1,8 +1,11 @@
 """python3 -m unittest discover benchmarks/peers: what is read from output, ratios and verdicts."""
 
+import json
 import os
+import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import compare
 import programs
@@ -107,6 +110,94 @@ class Pairs(unittest.TestCase):
         log = [self.run_of("ocelli", 1, 1), self.run_of("ocelli q8", 1, 1),
                self.run_of("llama.cpp Q8_0", 1, 1), self.run_of("llama.cpp Q8_0", 1, 1)]
         self.assertEqual([r.ours_label for r in compare.pairs(log, 0.9, False)], ["ocelli q8"] * 2)
+
+
+def fake_program(folder, code):
+    """A program of a few lines of Python; sys and json are there."""
+    path = os.path.join(folder, "fake")
+    with open(path, "w", encoding="utf-8", opener=lambda p, f: os.open(p, f, 0o755)) as file:
+        file.write(f"#!{sys.executable}\nimport json, sys\n{code}\n")
+    return path
+
+
+class TransformersPeer(unittest.TestCase):
+    FIGURES = {"prefill": 650.0, "decode": 25.0, "tile": 1.5, "first_token": 8.0, "cpus": 0.93}
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.called = os.path.join(folder.name, "called")
+        python = fake_program(folder.name, f"json.dump(sys.argv[1:], open({self.called!r}, 'w'))\n"
+                              f"print('a warning')\nprint({json.dumps(json.dumps(self.FIGURES))})")
+        self.peer = programs.Transformers(python, "checkpoint", "bf16")
+        self.settings = programs.Settings(2, 4, 16, "noise.png", 5, 320, 38)
+
+    def arguments(self):
+        with open(self.called, encoding="utf-8") as file:
+            script, *rest = json.load(file)
+        self.assertTrue(os.path.isfile(script), script)
+        return dict(zip(rest[::2], rest[1::2]))
+
+    def test_prompt_and_answer(self):
+        run = self.peer.text_128(self.settings)
+        self.assertEqual(run.values, {"prefill_128": 650.0, "decode": 25.0})
+        self.assertEqual(run.notes["cpus"], 0.93)  # as the peer says, not of the whole process
+        self.assertEqual(self.arguments(), {
+            "--model": "checkpoint", "--dtype": "bf16", "--threads": "2", "--prompt": "128",
+            "--generate": "16", "--repeat": "4"})
+
+    def test_long_prompt(self):
+        run = self.peer.text_512(self.settings)
+        self.assertEqual(run.values["prefill_512"], 650.0)
+        self.assertGreater(run.values["memory_text"], 1)
+        self.assertEqual(self.arguments()["--prompt"], "512")
+
+    def test_picture_of_as_many_tokens_as_ours(self):
+        run = self.peer.picture(self.settings)
+        self.assertEqual((run.values["tile"], run.values["first_token"]), (1.5, 8.0))
+        arguments = self.arguments()
+        self.assertEqual([arguments[f"--{name}"] for name in
+                          ("tiles", "picture-tokens", "text-tokens")], ["5", "320", "38"])
+
+    def test_metrics_are_those_of_the_steps(self):
+        for step in ("picture", "text_128", "text_512"):
+            values = getattr(self.peer, step)(self.settings).values
+            self.assertEqual(set(values), set(compare.STEPS[step]))
+
+
+class Plan(unittest.TestCase):
+    def test_fields_of_settings(self):
+        plan = {"tiles": 5, "picture_tokens": 320, "text_tokens": 38, "context": 8192}
+        with tempfile.TemporaryDirectory() as folder:
+            binary = fake_program(folder, f"print({json.dumps(json.dumps(plan))})")
+            found = programs.Ocelli(binary, "model").plan(1024, 256, "What?")
+        settings = programs.Settings(1, **found)
+        self.assertEqual((settings.tiles, settings.picture_tokens, settings.text_tokens),
+                         (5, 320, 38))
+
+
+class Groups(unittest.TestCase):
+    def options(self, *more):
+        with mock.patch.object(sys, "argv", ["compare.py", "--ocelli", "o", "--model", "m", *more]):
+            return compare.arguments()
+
+    def test_transformers_beside_16_bits_alone(self):
+        options = self.options("--transformers", "python")
+        (ours, others), = compare.peers(options, None)
+        self.assertEqual(ours.label, "ocelli as stored")
+        self.assertEqual([o.label for o in others], ["transformers bf16", "transformers f32"])
+
+    def test_none_without_the_option(self):
+        self.assertEqual(compare.peers(self.options("--gguf", "missing"), None), [])
+
+    def test_both_are_measured_and_no_start(self):
+        options = self.options("--transformers", "python", "--steps", "text_128,picture,load")
+        comparison = mock.Mock(options=options, groups=compare.peers(options, None))
+        compare.Comparison.round(comparison)
+        turns = [(program.label, step) for (program, step, _), _ in comparison.turn.call_args_list]
+        self.assertEqual(turns, [(label, step) for step in ("text_128", "picture")
+                                 for dtype in ("bf16", "f32")
+                                 for label in ("ocelli as stored", f"transformers {dtype}")])
 
 
 if __name__ == "__main__":
