@@ -65,6 +65,8 @@ def peers(options, tools):
     if options.transformers:
         groups["16"][1].extend(Transformers(options.transformers, options.model, dtype)
                                for dtype in ("bf16", "f32"))
+        for bits in "84":  # it has nothing smaller on a CPU
+            groups[bits][1].append(Transformers(options.transformers, options.model, "bf16"))
     wanted = [groups[bits] for bits in options.bits.split(",")]
     return [(Ocelli(options.ocelli, options.model, weights), [o for o in others if o])
             for weights, others in wanted if any(others)]

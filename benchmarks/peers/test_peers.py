@@ -181,17 +181,20 @@ class Groups(unittest.TestCase):
         with mock.patch.object(sys, "argv", ["compare.py", "--ocelli", "o", "--model", "m", *more]):
             return compare.arguments()
 
-    def test_transformers_beside_16_bits_alone(self):
-        options = self.options("--transformers", "python")
-        (ours, others), = compare.peers(options, None)
-        self.assertEqual(ours.label, "ocelli as stored")
-        self.assertEqual([o.label for o in others], ["transformers bf16", "transformers f32"])
+    def test_transformers_in_16_bits_beside_all(self):
+        options = self.options("--transformers", "python", "--bits", "16,8,4")
+        groups = [(ours.label, [o.label for o in others])
+                  for ours, others in compare.peers(options, None)]
+        self.assertEqual(groups, [("ocelli as stored", ["transformers bf16", "transformers f32"]),
+                                  ("ocelli q8", ["transformers bf16"]),
+                                  ("ocelli q4", ["transformers bf16"])])
 
     def test_none_without_the_option(self):
         self.assertEqual(compare.peers(self.options("--gguf", "missing"), None), [])
 
     def test_both_are_measured_and_no_start(self):
-        options = self.options("--transformers", "python", "--steps", "text_128,picture,load")
+        options = self.options("--transformers", "python", "--steps", "text_128,picture,load",
+                               "--bits", "16")
         comparison = mock.Mock(options=options, groups=compare.peers(options, None))
         compare.Comparison.round(comparison)
         turns = [(program.label, step) for (program, step, _), _ in comparison.turn.call_args_list]
