@@ -121,9 +121,10 @@ Json settings_of(const BatchOptions& options, const engine::Engine& engine) {
   return json;
 }
 
-// The line of an answer.
+// The line of an answer. `chat` holds what the file before began with: the same system prompt is
+// not computed again.
 Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const std::string& file,
-                    Draft& draft, Session& session) {
+                    Draft& draft, engine::Session& chat, Session& session) {
   engine::ImageTimes times;
   const std::vector<std::string> files =
       file.empty() ? std::vector<std::string>() : std::vector<std::string>{file};
@@ -136,7 +137,6 @@ Result<Json> answer(engine::Engine& engine, const BatchOptions& options, const s
   g.cancel = &session.cancel;
   g.trim_start = true;
   OCELLI_TRY(draft.begin(files, read, g));
-  OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   OCELLI_ASSIGN(engine::Generated out, chat.generate(prompt, g));
   out.images.decode += times.decode;
   out.images.resize += times.resize;
@@ -152,6 +152,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Draft
   const std::vector<std::string> files =
       options.files.empty() ? std::vector<std::string>{""} : options.files;
   const Json settings = settings_of(options, engine);
+  OCELLI_ASSIGN(engine::Session chat, engine::Session::create(engine));
   ProgressBar bar(!options.quiet);
   int status = 0;
   int64_t skipped = 0;
@@ -161,7 +162,7 @@ Result<int> run_batch(engine::Engine& engine, const BatchOptions& options, Draft
       continue;
     }
     bar.update(double(i) / double(files.size()), input_name(files[i]));
-    auto out = answer(engine, options, files[i], draft, session);
+    auto out = answer(engine, options, files[i], draft, chat, session);
     const bool stopped = session.cancel.requested();
     if (stopped) {  // a half answer is no answer
       bar.clear();

@@ -69,6 +69,29 @@ TEST(Batch, OneLineForEachFileOnStandardOutput) {
             run({"run", kPicture, "What?", "--json"}).json().find("answer")->as_string());
 }
 
+// What all prompts begin with is computed once, and the answers are those of runs of their own.
+TEST(Batch, PromptsThatBeginAlikeShareTheirBeginning) {
+  const std::string other = fixture("media/lossy.webp");
+  const std::vector<std::string> more = {"-p", "What do you see?", "--system",
+                                         "Answer in a few words, and name the colour first."};
+  const auto ask = [&](std::vector<std::string> words, const char* form) {
+    words.insert(words.begin(), {"run", "-q"});
+    words.insert(words.end(), more.begin(), more.end());
+    words.push_back(form);
+    return run(words).lines();
+  };
+  const auto lines = ask({kPicture, other, kPicture}, "--jsonl");
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[0].get_int("reused_tokens").value(), 0);
+  EXPECT_GE(lines[1].get_int("reused_tokens").value(), 10);
+  EXPECT_GT(lines[2].get_int("prompt_tokens").value(), lines[2].get_int("reused_tokens").value());
+  const auto alone = ask({other}, "--jsonl");
+  ASSERT_EQ(alone.size(), 1u);
+  EXPECT_EQ(alone[0].get_int("reused_tokens").value(), 0);
+  EXPECT_EQ(lines[1].get_string("answer").value(), alone[0].get_string("answer").value());
+  EXPECT_EQ(lines[2].get_string("answer").value(), lines[0].get_string("answer").value());
+}
+
 TEST(Batch, ABrokenPictureIsAnErrorAndTheOthersGoOn) {
   TemporaryFolder t;
   std::ofstream(t.file("bad.png")) << "no picture";
