@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/cpu_load.h"
 #include "base/hash.h"
 #include "models/config.h"
 #include "models/registry.h"
@@ -199,6 +200,10 @@ Status Engine::forward(const Prompt& prompt,
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
   const bool may_choose = count == 1 && pool_.threads() > 1;
+  if (may_choose && !one_token_.begun()) {
+    const int64_t others = base::running_threads().value_or(1) - 1;
+    if (others + pool_.threads() > base::default_threads()) one_token_.begin_alone();
+  }
   const base::Stopwatch watch;
   Context c = context_of_run(may_choose && one_token_.alone() ? one_thread_ : pool_);
   const nn::Sequence sequence = nn::Sequence::causal(count, &cache);

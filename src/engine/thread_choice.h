@@ -15,6 +15,12 @@ namespace ocelli::engine {
 
 class ThreadChoice {
  public:
+  // Before the first pass: others are using the CPUs, so that it begins on one thread.
+  void begin_alone() {
+    if (!begun()) alone_ = true;
+  }
+  bool begun() const { return usual_.count > 0; }
+
   // Of the next pass.
   bool alone() const { return alone_ != (left_ == 0); }
 

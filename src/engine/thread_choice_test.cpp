@@ -36,6 +36,18 @@ TEST(ThreadChoice, TryingCostsLittleWhereThreadsGain) {
   }
 }
 
+TEST(ThreadChoice, BeginsAloneWhereOthersAreAtWork) {
+  ThreadChoice lost, gained, late;
+  lost.begin_alone();
+  EXPECT_TRUE(lost.alone());
+  EXPECT_GE(run(lost, {1.2, 1}, 300).alone, 270);
+  gained.begin_alone();  // they have gone since
+  EXPECT_LE(run(gained, {1, 1.5}, 300).alone, 60);
+  run(late, {1, 1.5}, 1);
+  late.begin_alone();
+  EXPECT_FALSE(late.alone());
+}
+
 TEST(ThreadChoice, StaysAloneWhereThreadsLose) {
   ThreadChoice choice;
   const Tally tally = run(choice, {1.1, 1}, 5000);
