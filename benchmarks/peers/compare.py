@@ -54,9 +54,9 @@ def peers(options, tools):
 
     groups = {"16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
               "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16"),
-                     theirs("Q8_0", "BF16")]),
+                            theirs("Q8_0", "BF16")]),
               "4": ("q4", [theirs("Q4_0", "Q8_0"), theirs("Q4_0", "F16"),
-                     theirs("Q4_0", "BF16")])}
+                            theirs("Q4_0", "BF16")])}
     if options.openvino:
         python, folder = options.python, options.openvino
         groups["16"][1].append(OpenVino(python, folder, "vision-f32", "text-f32", "f32"))

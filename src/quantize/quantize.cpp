@@ -205,6 +205,11 @@ class Run {
     how.data.cancel = options_.cancel;
     OCELLI_ASSIGN(calibrated_, calibrate(*reference, choices_, how));
     out_.calibrated = int64_t(calibrated_.weights.size());
+    if (!how.data.data.empty() && how.data.data == options_.held_out.data) {
+      out_.warnings.push_back(
+          "what is lost is measured on the data that the codes were chosen for, "
+          "so other data may lose more; give --data something else");
+    }
     return {};
   }
   void use_made_rows(OutTensor& t) const {

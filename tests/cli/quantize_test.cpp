@@ -11,6 +11,7 @@ namespace {
 
 using base::Json;
 using testing::HasSubstr;
+using testing::Not;
 
 Finished answer(const std::string& model) {
   return run({"run", "-m", model, fixture("tiny/turtle.png"), "What do you see?", "-q",
@@ -54,7 +55,13 @@ TEST(Quantize, CalibratesOnWhatItIsGiven) {
   EXPECT_THAT(f.err, HasSubstr("chosen by calibration"));
   EXPECT_GT(f.json().get_int("calibrated_weights").value(), 20);
   EXPECT_THAT(f.json().find("certificate")->get_string("recipe").value(), HasSubstr("mine.jsonl"));
+  EXPECT_THAT(f.err, Not(HasSubstr("chosen for")));
   EXPECT_EQ(answer(out).status, 0);
+  const Finished same =
+      run({"quantize", "-o", folder.file("same"), "--calibration-data", folder.file("mine.jsonl"),
+           "--data", folder.file("mine.jsonl"), "-t", "1"});
+  ASSERT_EQ(same.status, 0) << same.err;
+  EXPECT_THAT(same.err, HasSubstr("data that the codes were chosen for"));
 }
 
 TEST(Quantize, PrintsForPeople) {

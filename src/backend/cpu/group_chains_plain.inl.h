@@ -9,6 +9,7 @@ struct Chains {
   }
   float sum() const { return sum8(add8(chains[0], chains[1])); }
 };
+// For kTwoGroups alone.
 template <class Form, int T, size_t kAll>
 inline void add_pairs(Chains (&)[T], const uint8_t*, const int8_t* const*, int64_t,
                       const float (&)[T][kAll]) {}
