@@ -17,11 +17,19 @@
 namespace ocelli::cpu {
 
 // From the plainest to the best of each processor family.
-enum class InstructionSet : uint8_t { kX86_64V3, kAvx512, kAvx512Vnni, kNeon, kNeonDotprod };
+enum class InstructionSet : uint8_t {
+  kX86_64V3,
+  kAvxVnni,
+  kAvx512,
+  kAvx512Vnni,
+  kNeon,
+  kNeonDotprod,
+};
 
 struct InstructionSetInfo {
   InstructionSet set;
-  std::string_view name;  // "x86-64-v3", "avx512", "avx512-vnni", "neon", "neon-dotprod"
+  // "x86-64-v3", "avx-vnni", "avx512", "avx512-vnni", "neon", "neon-dotprod"
+  std::string_view name;
   bool compiled;          // this build has its kernels
   bool executable;        // and this machine runs them
   bool emulated;          // it does not, but this (test) program has an emulation

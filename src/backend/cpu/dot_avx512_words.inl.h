@@ -6,7 +6,7 @@ inline Dots dot(Dots sums, Dots x, Dots w) {
   return _mm512_add_epi32(sums, _mm512_madd_epi16(x, w));
 }
 // 16 partial sums of a . b, a unsigned and at most 127, or 128 and b not -128.
-inline __m512i dot64(__m512i a, __m512i b) {
+inline __m512i dot_all(__m512i a, __m512i b) {
   return _mm512_madd_epi16(_mm512_maddubs_epi16(a, b), _mm512_set1_epi16(1));
 }
 // Attention's weights (0 .. 255) times values: as dot().

@@ -58,13 +58,13 @@ struct Chains {
   void add_two(Two w, const int8_t* x, F scales) {
     const __m512i b = _mm512_loadu_si512(x);
     if (!kSigned) {
-      both = fma(dots_float(dot64(w.codes, b)), scales, both);
+      both = fma(dots_float(dot_all(w.codes, b)), scales, both);
       return;
     }
     // |w| times x with w's sign
     const auto negative = _mm512_cmplt_epi8_mask(w.codes, _mm512_setzero_si512());
     const __m512i turned = _mm512_mask_sub_epi8(b, negative, _mm512_setzero_si512(), b);
-    both = fma(dots_float(dot64(_mm512_abs_epi8(w.codes), turned)), scales, both);
+    both = fma(dots_float(dot_all(_mm512_abs_epi8(w.codes), turned)), scales, both);
   }
   float sum() const { return sum8(add8(low_half(both), high_half(both))); }
 

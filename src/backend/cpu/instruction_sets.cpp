@@ -17,16 +17,17 @@ namespace ocelli::cpu {
 namespace {
 
 struct Abilities {
-  bool x86_64_v3 = false, avx512 = false, avx512_vnni = false, neon = false, neon_dotprod = false;
+  bool x86_64_v3 = false, avx_vnni = false, avx512 = false, avx512_vnni = false, neon = false,
+       neon_dotprod = false;
 };
 
 #if defined(__x86_64__)
 struct Registers {
   unsigned a = 0, b = 0, c = 0, d = 0;
 };
-Registers cpuid(unsigned leaf) {
+Registers cpuid(unsigned leaf, unsigned part = 0) {
   Registers r;
-  if (__get_cpuid_count(leaf, 0, &r.a, &r.b, &r.c, &r.d) == 0) return {};
+  if (__get_cpuid_count(leaf, part, &r.a, &r.b, &r.c, &r.d) == 0) return {};
   return r;
 }
 bool has(unsigned bits, std::initializer_list<int> wanted) {
@@ -50,6 +51,7 @@ Abilities detect() {
   const unsigned saved = saved_state();
   // BMI1 3, AVX2 5, BMI2 8; LZCNT 5; xmm and ymm
   can.x86_64_v3 = has(seven.b, {3, 5, 8}) && has(more.c, {5}) && has(saved, {1, 2});
+  can.avx_vnni = can.x86_64_v3 && seven.a >= 1 && has(cpuid(7, 1).a, {4});
   // F 16, DQ 17, CD 28, BW 30, VL 31; masks and zmm
   can.avx512 = can.x86_64_v3 && has(seven.b, {16, 17, 28, 30, 31}) && has(saved, {5, 6, 7});
   can.avx512_vnni = can.avx512 && has(seven.c, {11});
@@ -77,8 +79,8 @@ struct Set {
 };
 
 struct Sets {
-  std::array<Set, 5> all;
-  std::array<InstructionSetInfo, 5> infos;
+  std::array<Set, 6> all;
+  std::array<InstructionSetInfo, 6> infos;
 
   Sets() {
     const Abilities can = detect();
@@ -88,6 +90,7 @@ struct Sets {
       all[size_t(which)] = {{which, name, compiled, compiled && able, false}, native, nullptr};
     };
     set(InstructionSet::kX86_64V3, "x86-64-v3", kernels_x86_64_v3(), can.x86_64_v3);
+    set(InstructionSet::kAvxVnni, "avx-vnni", kernels_avx_vnni(), can.avx_vnni);
     set(InstructionSet::kAvx512, "avx512", kernels_avx512(), can.avx512);
     set(InstructionSet::kAvx512Vnni, "avx512-vnni", kernels_avx512_vnni(), can.avx512_vnni);
     set(InstructionSet::kNeon, "neon", kernels_neon(), can.neon);

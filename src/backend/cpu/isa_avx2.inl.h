@@ -99,6 +99,13 @@ inline void store_probs(int16_t* p, F a) {
       _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
 }
 
+inline void store_probs(uint8_t* p, F a) {
+  const __m256i whole = _mm256_cvtps_epi32(a);
+  const __m128i words =
+      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+}
+
 // Turns kLanes rows of kLanes numbers into columns.
 inline void transpose(F* r) {
   F a[8], b[8];
@@ -148,7 +155,6 @@ inline Wide wide_product(Wide a, Wide b) {
 
 // --- 32-bit lanes of 8-bit products, see linear_groups.inl.h ---
 inline constexpr int kDotRows = 3;
-inline constexpr int kPackedRows = 4, kPackedVectors = 2;
 inline Dots dots_set(int32_t a) {
   return _mm256_set1_epi32(a);
 }
@@ -175,14 +181,34 @@ inline Dots dot_splat(const void* p) {
   __builtin_memcpy(&lane, p, 4);
   return _mm256_set1_epi32(lane);
 }
-inline Dots dot_offset() {
-  return dots_zero();
+
+// --- the same for packed_vnni.inl.h ---
+inline Dots dots_add(Dots a, Dots b) {
+  return _mm256_add_epi32(a, b);
 }
-inline Dots dot(Dots sums, Dots x, Dots w) {
-  return _mm256_add_epi32(sums, _mm256_madd_epi16(x, w));
+inline Dots dots_and(Dots a, Dots b) {
+  return _mm256_and_si256(a, b);
 }
-// Attention's weights (0 .. 255) times values: as dot().
-inline constexpr int kValueBias = 0;
-inline Dots value_dot(Dots sums, DotVector p, DotVector v) {
-  return dot(sums, p, v);
+inline Dots dots_product(Dots a, Dots b) {
+  return _mm256_mullo_epi32(a, b);
+}
+inline Dots dots_words_product(Dots a, Dots b) {
+  return _mm256_mullo_epi16(a, b);
+}
+template <int kBits>
+inline Dots dots_right(Dots a) {
+  return _mm256_srli_epi32(a, kBits);
+}
+template <int kBits>
+inline Dots dots_left(Dots a) {
+  return _mm256_slli_epi32(a, kBits);
+}
+// a + b where the lane of `where` has this bit.
+template <int kBit>
+inline Dots dots_add_where(Dots where, Dots a, Dots b) {
+  const Dots all = _mm256_srai_epi32(_mm256_slli_epi32(where, 31 - kBit), 31);
+  return _mm256_add_epi32(a, _mm256_and_si256(all, b));
+}
+inline void dots_store_bytes(uint8_t* p, Dots a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a);
 }

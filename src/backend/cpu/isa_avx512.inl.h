@@ -192,3 +192,34 @@ inline Dots dot_splat(const void* p) {
   __builtin_memcpy(&lane, p, 4);
   return _mm512_set1_epi32(lane);
 }
+
+// --- the same for packed_vnni.inl.h ---
+inline Dots dots_add(Dots a, Dots b) {
+  return _mm512_add_epi32(a, b);
+}
+inline Dots dots_and(Dots a, Dots b) {
+  return _mm512_and_si512(a, b);
+}
+inline Dots dots_product(Dots a, Dots b) {
+  return _mm512_mullo_epi32(a, b);
+}
+inline Dots dots_words_product(Dots a, Dots b) {
+  return _mm512_mullo_epi16(a, b);
+}
+template <int kBits>
+inline Dots dots_right(Dots a) {
+  return _mm512_srli_epi32(a, kBits);
+}
+template <int kBits>
+inline Dots dots_left(Dots a) {
+  return _mm512_slli_epi32(a, kBits);
+}
+// a + b where the lane of `where` has this bit.
+template <int kBit>
+inline Dots dots_add_where(Dots where, Dots a, Dots b) {
+  return _mm512_mask_add_epi32(a, _mm512_test_epi32_mask(where, _mm512_set1_epi32(1 << kBit)), a,
+                               b);
+}
+inline void dots_store_bytes(uint8_t* p, Dots a) {
+  _mm512_storeu_si512(p, a);
+}

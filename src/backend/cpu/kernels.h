@@ -249,6 +249,7 @@ struct Kernels {
 
 // The table of a set; null where this build has no code for it.
 const Kernels* kernels_x86_64_v3();
+const Kernels* kernels_avx_vnni();
 const Kernels* kernels_avx512();
 const Kernels* kernels_avx512_vnni();
 const Kernels* kernels_neon();

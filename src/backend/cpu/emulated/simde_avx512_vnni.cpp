@@ -13,7 +13,13 @@ using Dots = __m512i;
 inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
   return _mm512_dpbusd_epi32(sums, u8, s8);
 }
-#include "backend/cpu/dot_avx512_vnni.inl.h"
+inline __m256i dpbusd_256(__m256i sums, __m256i u8, __m256i s8) {
+  return _mm256_dpbusd_epi32(sums, u8, s8);
+}
+inline Dots all_bytes(int a) {
+  return _mm512_set1_epi8(char(a));
+}
+#include "backend/cpu/dot_vnni.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
 #include "backend/cpu/group_chains_avx512.inl.h"

@@ -12,6 +12,7 @@ using Dots = __m256i;
 #include "backend/cpu/dot_words.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx2.inl.h"
+#include "backend/cpu/dot_avx2_words.inl.h"
 #include "backend/cpu/group_chains_plain.inl.h"
 #include "backend/cpu/packed_words_x86.inl.h"
 #include "backend/cpu/packed_plain.inl.h"
