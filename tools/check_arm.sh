@@ -1,6 +1,6 @@
 #!/bin/sh
 # Cross-compiles the CPU backend and its tests for AArch64 and runs them under qemu: with the dotprod
-# extension and without.
+# and i8mm extensions and without.
 #
 #   tools/check_arm.sh build/arm [arguments of the test program]
 #
@@ -28,6 +28,7 @@ for file in "$root"/src/base/check.cpp "$root"/src/base/error.cpp "$root"/src/ba
     */encoding/*_test.cpp | */tensor/*_test.cpp | */reference/*_test.cpp) continue ;;
     */kernels_neon.cpp) set_flags="-O3 -march=armv8-a" ;;
     */kernels_neon_dotprod.cpp) set_flags="-O3 -march=armv8.2-a+dotprod" ;;
+    */kernels_neon_i8mm.cpp) set_flags="-O3 -march=armv8.2-a+dotprod+i8mm" ;;
     *) set_flags="" ;;
   esac
   # One object per folder and name.

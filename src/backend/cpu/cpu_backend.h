@@ -24,15 +24,16 @@ enum class InstructionSet : uint8_t {
   kAvx512Vnni,
   kNeon,
   kNeonDotprod,
+  kNeonI8mm,
 };
 
 struct InstructionSetInfo {
   InstructionSet set;
-  // "x86-64-v3", "avx-vnni", "avx512", "avx512-vnni", "neon", "neon-dotprod"
+  // "x86-64-v3", "avx-vnni", "avx512", "avx512-vnni", "neon", "neon-dotprod", "neon-i8mm"
   std::string_view name;
-  bool compiled;          // this build has its kernels
-  bool executable;        // and this machine runs them
-  bool emulated;          // it does not, but this (test) program has an emulation
+  bool compiled;    // this build has its kernels
+  bool executable;  // and this machine runs them
+  bool emulated;    // it does not, but this (test) program has an emulation
 };
 
 // All of them, in the order of the enumeration.

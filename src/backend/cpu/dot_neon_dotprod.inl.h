@@ -35,3 +35,38 @@ inline Floats8 group_dots(const void* w, const int8_t* x) {
   };
   return {half(0), half(16)};
 }
+
+// --- for strips_few.inl.h ---
+inline Dots dots_add(Dots a, Dots b) {
+  return vaddq_s32(a, b);
+}
+inline Dots dots_and(Dots a, Dots b) {
+  return vandq_s32(a, b);
+}
+inline Dots dots_product(Dots a, Dots b) {
+  return vmulq_s32(a, b);
+}
+template <int kBits>
+inline Dots dots_right(Dots a) {
+  return vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(a), kBits));
+}
+// a + b where the lane of `where` has this bit.
+template <int kBit>
+inline Dots dots_add_where(Dots where, Dots a, Dots b) {
+  const uint32x4_t all = vtstq_s32(where, vdupq_n_s32(1 << kBit));
+  return vaddq_s32(a, vandq_s32(vreinterpretq_s32_u32(all), b));
+}
+inline DotVector stored_bytes(const uint8_t* p) {
+  return vreinterpretq_s8_u8(vld1q_u8(p));
+}
+// Code + 128 as the code itself.
+inline DotVector stored_q8(const uint8_t* p) {
+  return veorq_s8(stored_bytes(p), vdupq_n_s8(-128));
+}
+inline constexpr int kStoredBias = 0;
+inline DotVector low_halves(DotVector a) {
+  return vandq_s8(a, vdupq_n_s8(15));
+}
+inline DotVector high_halves(DotVector a) {
+  return vreinterpretq_s8_u8(vshrq_n_u8(vreinterpretq_u8_s8(a), 4));
+}

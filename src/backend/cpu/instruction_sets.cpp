@@ -17,8 +17,8 @@ namespace ocelli::cpu {
 namespace {
 
 struct Abilities {
-  bool x86_64_v3 = false, avx_vnni = false, avx512 = false, avx512_vnni = false, neon = false,
-       neon_dotprod = false;
+  bool x86_64_v3 = false, avx_vnni = false, avx512 = false, avx512_vnni = false;
+  bool neon = false, neon_dotprod = false, neon_i8mm = false;
 };
 
 #if defined(__x86_64__)
@@ -60,9 +60,11 @@ Abilities detect() {
 #elif defined(__aarch64__)
 Abilities detect() {
   constexpr unsigned long kDotProduct = 1ul << 20;  // HWCAP_ASIMDDP
+  constexpr unsigned long kMatrix = 1ul << 13;      // HWCAP2_I8MM
   Abilities can;
   can.neon = true;
   can.neon_dotprod = (getauxval(AT_HWCAP) & kDotProduct) != 0;
+  can.neon_i8mm = can.neon_dotprod && (getauxval(AT_HWCAP2) & kMatrix) != 0;
   return can;
 }
 #else
@@ -79,8 +81,8 @@ struct Set {
 };
 
 struct Sets {
-  std::array<Set, 6> all;
-  std::array<InstructionSetInfo, 6> infos;
+  std::array<Set, 7> all;
+  std::array<InstructionSetInfo, 7> infos;
 
   Sets() {
     const Abilities can = detect();
@@ -95,6 +97,7 @@ struct Sets {
     set(InstructionSet::kAvx512Vnni, "avx512-vnni", kernels_avx512_vnni(), can.avx512_vnni);
     set(InstructionSet::kNeon, "neon", kernels_neon(), can.neon);
     set(InstructionSet::kNeonDotprod, "neon-dotprod", kernels_neon_dotprod(), can.neon_dotprod);
+    set(InstructionSet::kNeonI8mm, "neon-i8mm", kernels_neon_i8mm(), can.neon_i8mm);
     list();
   }
   void list() {

@@ -182,7 +182,7 @@ inline Dots dot_splat(const void* p) {
   return _mm256_set1_epi32(lane);
 }
 
-// --- the same for packed_vnni.inl.h ---
+// --- the same for strips_few.inl.h and packed_vnni.inl.h ---
 inline Dots dots_add(Dots a, Dots b) {
   return _mm256_add_epi32(a, b);
 }
@@ -211,4 +211,17 @@ inline Dots dots_add_where(Dots where, Dots a, Dots b) {
 }
 inline void dots_store_bytes(uint8_t* p, Dots a) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a);
+}
+inline Dots stored_bytes(const uint8_t* p) {
+  return dot_columns(p);
+}
+inline Dots stored_q8(const uint8_t* p) {
+  return dot_columns(p);
+}
+inline constexpr int kStoredBias = kPackedOffset;
+inline Dots low_halves(Dots a) {
+  return _mm256_and_si256(a, _mm256_set1_epi8(15));
+}
+inline Dots high_halves(Dots a) {
+  return low_halves(_mm256_srli_epi16(a, 4));
 }

@@ -193,7 +193,7 @@ inline Dots dot_splat(const void* p) {
   return _mm512_set1_epi32(lane);
 }
 
-// --- the same for packed_vnni.inl.h ---
+// --- the same for strips_few.inl.h and packed_vnni.inl.h ---
 inline Dots dots_add(Dots a, Dots b) {
   return _mm512_add_epi32(a, b);
 }
@@ -222,4 +222,17 @@ inline Dots dots_add_where(Dots where, Dots a, Dots b) {
 }
 inline void dots_store_bytes(uint8_t* p, Dots a) {
   _mm512_storeu_si512(p, a);
+}
+inline Dots stored_bytes(const uint8_t* p) {
+  return dot_columns(p);
+}
+inline Dots stored_q8(const uint8_t* p) {
+  return dot_columns(p);
+}
+inline constexpr int kStoredBias = kPackedOffset;
+inline Dots low_halves(Dots a) {
+  return _mm512_and_si512(a, _mm512_set1_epi8(15));
+}
+inline Dots high_halves(Dots a) {
+  return low_halves(_mm512_srli_epi16(a, 4));
 }

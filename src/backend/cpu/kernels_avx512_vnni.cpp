@@ -23,6 +23,8 @@ inline Dots all_bytes(int a) {
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
 #include "backend/cpu/group_chains_avx512.inl.h"
+#include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("avx512-vnni");

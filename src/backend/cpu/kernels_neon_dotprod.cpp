@@ -9,7 +9,8 @@ namespace neon_dotprod {
 #include "backend/cpu/isa_neon.inl.h"
 #include "backend/cpu/dot_neon_dotprod.inl.h"
 #include "backend/cpu/group_chains_plain.inl.h"
-#include "backend/cpu/packed_few_none.inl.h"
+#include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_plain.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("neon-dotprod");

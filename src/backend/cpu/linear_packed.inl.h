@@ -2,13 +2,14 @@
 // groups of 128 columns, then one conversion and one fma. encoding.h defines the result bit for
 // bit. Included inside the set's namespace.
 //
-// Of its dot products (linear_groups.inl.h) a set says further: PanelW is a weight as dot() takes it,
-// CodeX a code of x, kPackedBias what PanelW adds to a code, and expand_q8() and expand_q4() write
-// up to a group of a strip as such steps of 16 columns x kDotDepth.
+// Of its dot products (linear_groups.inl.h) a set says further: PanelW is a weight as dot() takes
+// it, CodeX a code of x, kPackedBias what PanelW adds to a code, and expand_q8() and expand_q4()
+// write up to a group of a strip as such steps of 16 outputs x kPanelDepth columns. kPairs: tiles
+// multiply with pair_dots() instead of dot().
 
 inline constexpr int64_t kStripVectors = kStrip / kLanes;
 inline constexpr int64_t kWideStrips = kPackedVectors / kStripVectors;  // of one tile
-inline constexpr int64_t kPanelStep = kStrip * kDotDepth;
+inline constexpr int64_t kPanelStep = kStrip * kPanelDepth;
 // Columns of W that are expanded at a time.
 inline constexpr int64_t kPanelInner = 2048;
 inline constexpr int64_t kPanelStrip = kPanelInner * kStrip;
@@ -43,20 +44,25 @@ inline void packed_tile(const PackedTile& p, float* c) {
       for (int v = 0; v < V; ++v) dots[r][v] = start;
     }
     const int64_t steps =
-        (left < kGroupBlocks ? left : kGroupBlocks) * encoding::kBlock / kDotDepth;
+        (left < kGroupBlocks ? left : kGroupBlocks) * encoding::kBlock / kPanelDepth;
     const CodeX* x = codes;
-    for (int64_t s = 0; s < steps; ++s, panel += kPanelStep, x += kDotDepth) {
-      DotVector at[V];
+    if constexpr (kPairs) {
+      pair_dots<R, V>(x, code_row, panel, steps, dots);
+      panel += steps * kPanelStep;
+    } else {
+      for (int64_t s = 0; s < steps; ++s, panel += kPanelStep, x += kDotDepth) {
+        DotVector at[V];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        at[v] = dot_columns(panel + v / kStripVectors * p.strip +
-                            v % kStripVectors * kLanes * kDotDepth);
-      }
+        for (int v = 0; v < V; ++v) {
+          at[v] = dot_columns(panel + v / kStripVectors * p.strip +
+                              v % kStripVectors * kLanes * kDotDepth);
+        }
 #pragma GCC unroll 8
-      for (int r = 0; r < R; ++r) {
-        const DotVector splat = dot_splat(x + r * code_row);
+        for (int r = 0; r < R; ++r) {
+          const DotVector splat = dot_splat(x + r * code_row);
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) dots[r][v] = dot(dots[r][v], at[v], splat);
+          for (int v = 0; v < V; ++v) dots[r][v] = dot(dots[r][v], at[v], splat);
+        }
       }
     }
     codes += encoding::kGroup;
@@ -108,7 +114,7 @@ inline void expand_strip(const LinearArgs& p, const uint8_t* strip, int64_t bloc
 }
 
 // Whether stored q8 steps are what dot() takes.
-inline constexpr bool kStoredSteps = kPackedBias == kPackedOffset && kDotDepth == kStepColumns;
+inline constexpr bool kStoredSteps = kPackedBias == kPackedOffset && kPanelDepth == kStepColumns;
 
 inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, int64_t t0,
                           int64_t t1, float* c, PanelW* panel) {

@@ -1,5 +1,5 @@
 // Packed weights for sets whose dot products take signed codes (DotW): written out a step at a
-// time. Included inside the set's namespace, by its dot_*.inl.h.
+// time. Included inside the set's namespace.
 using PanelW = DotW;
 using CodeX = DotX;
 inline constexpr int kPackedBias = 0;
@@ -7,7 +7,7 @@ inline constexpr int kPackedBias = 0;
 // Where column i (0 to 3) of row r in stored step s goes.
 inline int64_t panel_place(int64_t s, int64_t r, int64_t i) {
   const int64_t column = s * kStepColumns + i;
-  return (column / kDotDepth * kStrip + r) * kDotDepth + column % kDotDepth;
+  return (column / kPanelDepth * kStrip + r) * kPanelDepth + column % kPanelDepth;
 }
 
 inline void expand_q8(const uint8_t* from, int64_t blocks, PanelW* out) {
