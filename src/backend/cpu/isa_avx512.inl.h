@@ -193,7 +193,7 @@ inline Dots dot_splat(const void* p) {
   return _mm512_set1_epi32(lane);
 }
 
-// --- the same for strips_few.inl.h and packed_vnni.inl.h ---
+// --- the same for strips_few.inl.h, packed_vnni.inl.h and packed_direct_x86.inl.h ---
 inline Dots dots_add(Dots a, Dots b) {
   return _mm512_add_epi32(a, b);
 }
@@ -235,4 +235,15 @@ inline Dots low_halves(Dots a) {
 }
 inline Dots high_halves(Dots a) {
   return low_halves(_mm512_srli_epi16(a, 4));
+}
+// Sums of pairs of products, u8 times s8, in 16 bits.
+inline Dots bytes_product(Dots u8, Dots s8) {
+  return _mm512_maddubs_epi16(u8, s8);
+}
+inline Dots words_add(Dots a, Dots b) {
+  return _mm512_add_epi16(a, b);
+}
+// Sums of pairs of products of words, in 32 bits.
+inline Dots words_dot(Dots a, Dots b) {
+  return _mm512_madd_epi16(a, b);
 }

@@ -13,6 +13,7 @@ using Dots = __m512i;
 #include "backend/cpu/dot_avx512_words.inl.h"
 #include "backend/cpu/group_chains_avx512.inl.h"
 #include "backend/cpu/packed_words_x86.inl.h"
+#include "backend/cpu/packed_direct_x86.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_plain.inl.h"
 #include "backend/cpu/all_kernels.inl.h"

@@ -25,6 +25,7 @@ inline Dots all_bytes(int a) {
 inline constexpr int kPackedRows = 6, kPackedVectors = 2;
 #include "backend/cpu/group_chains_plain.inl.h"
 #include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_no_direct.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"

@@ -10,6 +10,7 @@ namespace neon_dotprod {
 #include "backend/cpu/dot_neon_dotprod.inl.h"
 #include "backend/cpu/group_chains_plain.inl.h"
 #include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_no_direct.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_plain.inl.h"
 #include "backend/cpu/all_kernels.inl.h"

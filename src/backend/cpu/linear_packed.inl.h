@@ -5,7 +5,7 @@
 // Of its dot products (linear_groups.inl.h) a set says further: PanelW is a weight as dot() takes
 // it, CodeX a code of x, kPackedBias what PanelW adds to a code, and expand_q8() and expand_q4()
 // write up to a group of a strip as such steps of 16 outputs x kPanelDepth columns. kPairs: tiles
-// multiply with pair_dots() instead of dot().
+// multiply with pair_dots() instead of dot(). kDirectQ4: q4 has a panel and tiles of its own.
 
 inline constexpr int64_t kStripVectors = kStrip / kLanes;
 inline constexpr int64_t kWideStrips = kPackedVectors / kStripVectors;  // of one tile
@@ -13,6 +13,7 @@ inline constexpr int64_t kPanelStep = kStrip * kPanelDepth;
 // Columns of W that are expanded at a time.
 inline constexpr int64_t kPanelInner = 2048;
 inline constexpr int64_t kPanelStrip = kPanelInner * kStrip;
+static_assert(kDirectBlock <= kStrip * encoding::kBlock * int64_t(sizeof(PanelW)));
 static_assert(kMaxPieceRows * kMaxPieceCols +
                   kWideStrips * kPanelStrip * int64_t(sizeof(PanelW)) / int64_t(sizeof(float)) <=
               kScratchFloats);
@@ -78,22 +79,23 @@ inline void packed_tile(const PackedTile& p, float* c) {
   }
 }
 
-template <int V, int R = kPackedRows>
+template <int V, bool kDirect, int R = kPackedRows>
 inline void packed_tile_rows(int64_t rows, const PackedTile& p, float* c) {
   if constexpr (R > 0) {
-    if (rows == R) return packed_tile<R, V>(p, c);
-    packed_tile_rows<V, R - 1>(rows, p, c);
+    if (rows == R) return kDirect ? direct_tile<R, V>(p, c) : packed_tile<R, V>(p, c);
+    packed_tile_rows<V, kDirect, R - 1>(rows, p, c);
   }
 }
 
 // All rows of a piece against `strips` strips (kWideStrips or 1).
+template <bool kDirect>
 inline void packed_tiles(const PackedTile& tile, int64_t rows, int64_t strips, float* c) {
   const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
   PackedTile p = tile;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t count = rows * (part + 1) / parts - rows * part / parts;
-    strips == kWideStrips ? packed_tile_rows<kPackedVectors>(count, p, c)
-                          : packed_tile_rows<kStripVectors>(count, p, c);
+    strips == kWideStrips ? packed_tile_rows<kPackedVectors, kDirect>(count, p, c)
+                          : packed_tile_rows<kStripVectors, kDirect>(count, p, c);
     p.x += count * tile.rows->shape.bytes;
     c += count * kMaxPieceCols;
   }
@@ -107,9 +109,15 @@ inline void expand_strip(const LinearArgs& p, const uint8_t* strip, int64_t bloc
   const uint8_t* from = strip + (q4 ? block / kGroupBlocks * kGroupBytes : block * kQ8BlockBytes);
   for (; blocks > 0; blocks -= kGroupBlocks) {
     const int64_t here = blocks < kGroupBlocks ? blocks : kGroupBlocks;
-    q4 ? expand_q4(from, here, out) : expand_q8(from, here, out);
+    if (q4 && kDirectQ4) {
+      uint8_t* const bytes = reinterpret_cast<uint8_t*>(out);
+      expand_direct(from, here, bytes);
+      out = reinterpret_cast<PanelW*>(bytes + here * kDirectBlock);
+    } else {
+      q4 ? expand_q4(from, here, out) : expand_q8(from, here, out);
+      out += here * encoding::kBlock * kStrip;
+    }
     from += q4 ? kGroupBytes : here * kQ8BlockBytes;
-    out += here * encoding::kBlock * kStrip;
   }
 }
 
@@ -133,7 +141,8 @@ inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, in
         expand_strip(p, w + s * x.strip_bytes, b, here, panel + s * kPanelStrip);
       }
     }
-    packed_tiles(tile, t1 - t0, strips, c);
+    kDirectQ4&& p.encoding == Encoding::kQ4 ? packed_tiles<kDirectQ4>(tile, t1 - t0, strips, c)
+                                            : packed_tiles<false>(tile, t1 - t0, strips, c);
   }
 }
 

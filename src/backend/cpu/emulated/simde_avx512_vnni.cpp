@@ -24,6 +24,7 @@ inline Dots all_bytes(int a) {
 #include "backend/cpu/isa_avx512.inl.h"
 #include "backend/cpu/group_chains_avx512.inl.h"
 #include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_no_direct.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_vnni.inl.h"
 #include "backend/cpu/all_kernels.inl.h"

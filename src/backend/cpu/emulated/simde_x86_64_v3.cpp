@@ -15,6 +15,7 @@ using Dots = __m256i;
 #include "backend/cpu/dot_avx2_words.inl.h"
 #include "backend/cpu/group_chains_plain.inl.h"
 #include "backend/cpu/packed_words_x86.inl.h"
+#include "backend/cpu/packed_direct_x86.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
 #include "backend/cpu/packed_plain.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
