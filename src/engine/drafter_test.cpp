@@ -110,7 +110,7 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   const auto add = [&](const char* name, auto change) {
     GenerateOptions o;
-    o.max_tokens = 50;
+    o.max_tokens = 100;
     o.ignore_eos = true;  // a text that goes on and on repeats itself
     change(o);
     all.push_back({name, o});

@@ -33,6 +33,12 @@ RECIPES = {
         "same": 3, "odd": 2, "which": 3, "more": 4, "change": 5,
         "motion": 5, "growth": 2, "order": 4, "parade": 3,
     },
+    "clips": {
+        "emoji": 10, "shape": 12, "count": 9, "relation": 12, "word": 22, "easy word": 4,
+        "number": 3, "bars": 4, "pie": 2, "receipt": 4,
+        "same": 4, "odd": 2, "which": 3, "more": 3, "change": 4,
+        "motion": 18, "growth": 3, "order": 4, "parade": 3,
+    },
     "first": {"emoji": 34, "shape": 14, "count": 18, "relation": 14, "old word": 20},
 }  # fmt: skip
 MOST_TURNS = 6

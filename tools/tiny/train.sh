@@ -3,10 +3,10 @@
 #   tools/tiny/train.sh WORK     one part; status 0: the model is ready, 7: there is more to do
 #   while tools/tiny/train.sh WORK; [ $? -eq 7 ]; do :; done     the whole night
 # A part that is cut off at any moment goes on from its last checkpoint when it is started again. The
-# model is WORK/4-settle/model in the end; those of the stages before it are kept. WORK takes up to
+# model is WORK/model in the end; those of the stages before it are kept. WORK takes up to
 # 7 GB; everything is logged in WORK/train.log. In the environment: PROGRAM (build/release/bin/ocelli),
-# PYTHON (python3), and for trials CELLS, MIXED, WORDS and SETTLE
-# (rows), ASKED (held-out rows) and OPTIONS of train.
+# PYTHON (python3), and for trials CELLS, MIXED, WORDS, SETTLE
+# and CLIPS (rows), ASKED (held-out rows) and OPTIONS of train.
 set -eu
 cd "$(dirname "$0")/../.."
 work=$1
@@ -16,6 +16,7 @@ cells=${CELLS:-120000} # rows of stage 1
 mixed=${MIXED:-100000} # of stage 2
 words=${WORDS:-80000} # of stage 3
 settle=${SETTLE:-100000} # of stage 4
+clips=${CLIPS:-80000} # of stage 5
 mkdir -p "$work"
 log() { echo "$(date -u +%FT%TZ) $*" | tee -a "$work/train.log"; }
 
@@ -74,5 +75,12 @@ fi
 if [ ! -e "$work/4-settle/finished" ]; then
   data settle "$settle" 4
   stage 4-settle "$work/3-words/model" settle
+  exit 7
 fi
-log "the model is $work/4-settle/model"
+if [ ! -e "$work/5-clips/finished" ]; then
+  data clips "$clips" 5
+  stage 5-clips "$work/4-settle/model" clips
+fi
+log "the mean of the last two stages"
+"$python" tools/tiny/average.py "$work/model" "$work/4-settle/model" "$work/5-clips/model"
+log "the model is $work/model"
