@@ -4,8 +4,9 @@ transformers answers.
     python tools/tiny/demo.py media       # the files and demo.json; needs no model
     python tools/tiny/demo.py expected    # expected.json from the model in assets/ocelli-tiny
 
-The scenes come from a split and seed of their own: for each question type the first row of its own
-stretch of numbers that offers such a question. Nothing is chosen by looking at answers.
+The scenes come from a split and seed of their own: for each question type (and each kind of
+clip) the first row of its own stretch of numbers that offers such a question. Nothing is chosen by
+looking at answers.
 """
 
 import glob
@@ -43,6 +44,10 @@ ASKED = [
     ("change", ["change"]),
     ("clip", ["motion"]),
     ("order", ["order"]),
+    # The other kinds of clips.
+    ("clip", ["growth"]),
+    ("clip", ["order"]),
+    ("clip", ["parade"]),
 ]
 IN_DETAIL = [0, 4, 7, 14, 17]  # rows whose ids and logits are recorded
 TOP = 8
