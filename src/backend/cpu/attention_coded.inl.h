@@ -3,7 +3,7 @@
 // inside the set's namespace.
 //
 // A set says how it multiplies weights (codes 0 .. 255, kept as DotX) with values (DotW, which add
-// kValueBias): value_dot(), and store_probs() for a vector of whole numbers.
+// kValueBias): value_dot(), and store_probs() for a vector of codes.
 
 inline constexpr int64_t kCodedRows = 8 * kPackedRows;
 inline constexpr int64_t kQueryStride = kMaxHeadDim + 64 / int64_t(sizeof(CodeX));
@@ -18,8 +18,9 @@ struct CodedScratch {
   float* total;    // [kCodedRows]
   float* out;      // [kCodedRows][the shape's width]
   // Of one tile's rows and one block:
-  int32_t* dots;  // [kPackedRows][codes::kBlock]
-  DotX* probs;
+  float* scores;               // [kPackedRows][codes::kBlock]: x
+  float* top;                  // [kPackedRows][kLanes]: the largest of every kLanes-th score
+  DotX* probs;                 // [kPackedRows][codes::kBlock]
   float *sums, *before, *now;  // [kLanes]: T, a and c
 
   explicit CodedScratch(float* p) {
@@ -32,23 +33,23 @@ struct CodedScratch {
     most = take(kCodedRows * 4);
     total = take(kCodedRows * 4);
     out = take(kCodedRows * kMaxHeadDim * 4);
-    dots = reinterpret_cast<int32_t*>(take(kPackedRows * codes::kBlock * 4));
+    scores = take(kPackedRows * codes::kBlock * 4);
+    top = take(kPackedRows * kLanes * 4);
     probs = reinterpret_cast<DotX*>(take(kPackedRows * codes::kBlock * int64_t(sizeof(DotX))));
     sums = take(kLanes * 4);
     before = take(kLanes * 4);
     now = take(kLanes * 4);
   }
 };
-static_assert(kCodedRows * (kQueryStride + kMaxHeadDim + 64) + kPackedRows * codes::kBlock * 2 +
-                  64 * 16 <=
+static_assert(kCodedRows * (kQueryStride + kMaxHeadDim + 64) +
+                  kPackedRows * (codes::kBlock * 2 + kLanes) + 64 * 16 <=
               kScratchFloats);
 
 // `a` with another number from lane n on.
 inline F first_or(F a, int64_t n, float other) {
-  float all[kLanes];
-  store(all, a);
-  for (int64_t i = n < 0 ? 0 : n; i < kLanes; ++i) all[i] = other;
-  return load(all);
+  static constexpr float kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  static_assert(kLanes <= 16);
+  return if_less(load(kNumbers), set(float(n)), a, set(other));
 }
 
 // 255 * 2^u
@@ -59,18 +60,19 @@ inline F exp2_255(F u, float lowest) {
   return times_exp2(fma(p, f, set(codes::kMostCode)), n);
 }
 
-// Sums of codes of R queries and one tile of keys.
+// Scores of R queries and one tile of keys, from column `key` of the block on.
 template <int R>
-inline void score_tile(const CodeX* q, const int32_t* start, const PanelW* keys, int64_t steps,
-                       int32_t* to) {
+inline void score_tile(const CodedScratch& s, int64_t row, const PanelW* keys, int64_t steps,
+                       const float* scales, int64_t key) {
   Dots dots[R][kPackedVectors];
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
-    const Dots first = kPackedBias ? dots_set(start[r]) : dots_zero();
+    const Dots first = kPackedBias ? dots_set(s.start[row + r]) : dots_zero();
 #pragma GCC unroll 4
     for (int v = 0; v < kPackedVectors; ++v) dots[r][v] = first;
   }
-  for (int64_t s = steps; s > 0; --s, keys += kTileStep, q += kDotDepth) {
+  const CodeX* q = s.q + row * kQueryStride;
+  for (; steps > 0; --steps, keys += kTileStep, q += kDotDepth) {
     DotVector at[kPackedVectors];
 #pragma GCC unroll 4
     for (int v = 0; v < kPackedVectors; ++v) at[v] = dot_columns(keys + v * kLanes * kDotDepth);
@@ -83,54 +85,65 @@ inline void score_tile(const CodeX* q, const int32_t* start, const PanelW* keys,
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
+    float* const to = s.scores + r * codes::kBlock + key;
+    F top = key > 0 ? load(s.top + r * kLanes) : set(codes::kNoScore);
 #pragma GCC unroll 4
     for (int v = 0; v < kPackedVectors; ++v) {
-      dots_store(to + r * codes::kBlock + v * kLanes, dots[r][v]);
+      const F x = mul(dots_float(dots[r][v]), load(scales + key + v * kLanes));
+      top = max(top, x);
+      store(to + v * kLanes, x);
     }
+    store(s.top + r * kLanes, top);
   }
 }
 
-// One row of scores as weights of `count` keys. Returns their largest score, and T.
+// A row's weights of `count` keys from its scores, the largest of which is `most`. Returns kLanes
+// parts of T.
 template <bool kWhole>
-inline float weigh_row(const int32_t* dots, const float* scales, int64_t count, float factor,
-                       DotX* probs, float* sum_of_codes) {
-  F x[kBlockVectors];
-  F top = set(codes::kNoScore);
+inline Dots weigh_row(const float* scores, int64_t count, float most, float factor, DotX* probs) {
+  Dots total = dots_zero();
 #pragma GCC unroll 8
   for (int v = 0; v < kBlockVectors; ++v) {
-    x[v] = mul(dots_float(dots_load(dots + v * kLanes)), load(scales + v * kLanes));
-    top = max(top, kWhole ? x[v] : first_or(x[v], count - v * kLanes, codes::kNoScore));
-  }
-  const float most = largest(top);
-  F total = zero();
-#pragma GCC unroll 8
-  for (int v = 0; v < kBlockVectors; ++v) {
-    const F u = mul(sub(x[v], set(most)), set(factor));
-    F code = nearest(exp2_255(u, codes::kLowest));
-    if (!kWhole) code = first_or(code, count - v * kLanes, 0);
-    total = add(total, code);
+    const F x = load(scores + v * kLanes);
+    F p = exp2_255(mul(sub(x, set(most)), set(factor)), codes::kLowest);
+    if (!kWhole) p = first_or(p, count - v * kLanes, 0);
+    const Dots code = dots_nearest(p);
+    total = dots_add(total, code);
     store_probs(probs + v * kLanes, code);
   }
-  *sum_of_codes = sum(total);
-  return most;
+  return total;
 }
 
-// Weights of the rows [row, row + rows) from their scores in one block.
-inline void weigh_rows(const CodedScratch& s, int64_t row, int64_t rows, const float* scales,
-                       int64_t count) {
-  float gap[kLanes] = {}, e[kLanes], block_most[kLanes];
-  for (int64_t r = 0; r < rows; ++r) {
-    const int32_t* const dots = s.dots + r * codes::kBlock;
+// Weights of R rows from `row` on from their scores in one block. One step for all rows and then
+// the next, so that none waits for another.
+template <int R>
+inline void weigh_rows(const CodedScratch& s, int64_t row, int64_t count) {
+  float gap[kLanes] = {}, e[kLanes], block_most[R];
+  Dots totals[R];
+  const bool whole = count == codes::kBlock;
+  for (int r = 0; r < R; ++r) {
+    F top = load(s.top + r * kLanes);
+    if (!whole) {
+      top = set(codes::kNoScore);
+      for (int64_t i = 0; i < count; i += kLanes) {
+        const F x = load(s.scores + r * codes::kBlock + i);
+        top = max(top, first_or(x, count - i, codes::kNoScore));
+      }
+    }
+    block_most[r] = largest(top);
+    gap[r] = -__builtin_fabsf(block_most[r] - s.most[row + r]) * s.factor[row + r];
+  }
+  for (int r = 0; r < R; ++r) {
+    const float* const scores = s.scores + r * codes::kBlock;
     DotX* const probs = s.probs + r * codes::kBlock;
-    const float factor = s.factor[row + r];
-    block_most[r] = count == codes::kBlock
-                        ? weigh_row<true>(dots, scales, count, factor, probs, s.sums + r)
-                        : weigh_row<false>(dots, scales, count, factor, probs, s.sums + r);
-    gap[r] = -__builtin_fabsf(block_most[r] - s.most[row + r]) * factor;
+    const float most = block_most[r], factor = s.factor[row + r];
+    totals[r] = whole ? weigh_row<true>(scores, count, most, factor, probs)
+                      : weigh_row<false>(scores, count, most, factor, probs);
   }
   store(e, div(exp2_255(load(gap), codes::kLowestFactor), set(codes::kMostCode)));
-  for (int64_t r = 0; r < rows; ++r) {
+  for (int r = 0; r < R; ++r) {
     const bool more = block_most[r] > s.most[row + r];
+    s.sums[r] = sum(dots_float(totals[r]));
     s.before[r] = more ? e[r] : 1.0f;
     s.now[r] = more ? 1.0f : e[r];
     if (more) s.most[row + r] = block_most[r];
@@ -174,15 +187,16 @@ inline void value_tile(const CodedScratch& s, const DotW* values, int64_t width,
 
 // One block of keys for R rows.
 template <int R>
-inline void coded_tile(const CodedScratch& s, const CodedShape& shape, const std::byte* memory,
-                       int64_t block, int64_t count, int64_t row) {
+[[gnu::noinline]] void coded_tile(const CodedScratch& s, const CodedShape& shape,
+                                  const std::byte* memory, int64_t block, int64_t count,
+                                  int64_t row) {
   const PanelW* const keys = reinterpret_cast<const PanelW*>(memory) + block * shape.key_block;
+  const float* const scales =
+      reinterpret_cast<const float*>(memory + shape.scales) + block * codes::kBlock;
   for (int64_t key = 0; key < count; key += kKeyTile) {
-    score_tile<R>(s.q + row * kQueryStride, s.start + row, keys + key * shape.steps * kDotDepth,
-                  shape.steps, s.dots + key);
+    score_tile<R>(s, row, keys + key * shape.steps * kDotDepth, shape.steps, scales, key);
   }
-  weigh_rows(s, row, R,
-             reinterpret_cast<const float*>(memory + shape.scales) + block * codes::kBlock, count);
+  weigh_rows<R>(s, row, count);
   const DotW* const values =
       reinterpret_cast<const DotW*>(memory + shape.values) + block * shape.value_block;
   const int64_t steps = (count + kDotDepth - 1) / kDotDepth;

@@ -3,7 +3,7 @@ inline Dots dot_offset() {
   return dots_zero();
 }
 inline Dots dot(Dots sums, Dots x, Dots w) {
-  return _mm512_add_epi32(sums, _mm512_madd_epi16(x, w));
+  return dots_sum(sums, _mm512_madd_epi16(x, w));
 }
 // 16 partial sums of a . b, a unsigned and at most 127, or 128 and b not -128.
 inline __m512i dot_all(__m512i a, __m512i b) {

@@ -37,9 +37,6 @@ inline Floats8 group_dots(const void* w, const int8_t* x) {
 }
 
 // --- for strips_few.inl.h ---
-inline Dots dots_add(Dots a, Dots b) {
-  return vaddq_s32(a, b);
-}
 inline Dots dots_and(Dots a, Dots b) {
   return vandq_s32(a, b);
 }

@@ -91,18 +91,13 @@ inline void store_i8(int8_t* p, F a) {
   store_i8_8(p, a);
 }
 
-// Whole numbers in [0, 255].
-inline void store_probs(int16_t* p, F a) {
-  const __m256i whole = _mm256_cvtps_epi32(a);
-  _mm_storeu_si128(
-      reinterpret_cast<__m128i*>(p),
-      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1)));
+// Codes in [0, 255].
+inline void store_probs(int16_t* p, Dots a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p),
+                   _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)));
 }
-
-inline void store_probs(uint8_t* p, F a) {
-  const __m256i whole = _mm256_cvtps_epi32(a);
-  const __m128i words =
-      _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+inline void store_probs(uint8_t* p, Dots a) {
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
   _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
 }
 
@@ -173,6 +168,10 @@ inline Dots dots_negative(Dots a) {
 inline F dots_float(Dots a) {
   return _mm256_cvtepi32_ps(a);
 }
+// Rounded to nearest, ties to even.
+inline Dots dots_nearest(F a) {
+  return _mm256_cvtps_epi32(a);
+}
 inline Dots dot_columns(const void* p) {
   return _mm256_loadu_si256(static_cast<const __m256i*>(p));
 }
@@ -229,10 +228,22 @@ inline Dots high_halves(Dots a) {
 inline Dots bytes_product(Dots u8, Dots s8) {
   return _mm256_maddubs_epi16(u8, s8);
 }
-inline Dots words_add(Dots a, Dots b) {
-  return _mm256_add_epi16(a, b);
-}
 // Sums of pairs of products of words, in 32 bits.
 inline Dots words_dot(Dots a, Dots b) {
   return _mm256_madd_epi16(a, b);
+}
+
+// --- for panel_words_x86.inl.h: of each 32-bit lane of bytes the first two or the last two ---
+inline Dots words_set(int16_t a) {
+  return _mm256_set1_epi16(a);
+}
+inline Dots words_sub(Dots a, Dots b) {
+  return _mm256_sub_epi16(a, b);
+}
+inline Dots first_as_words(Dots a) {
+  const __m128i from = _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
+  return _mm256_shuffle_epi8(a, _mm256_broadcastsi128_si256(from));
+}
+inline Dots last_as_words(Dots a) {
+  return first_as_words(_mm256_srli_epi32(a, 16));
 }

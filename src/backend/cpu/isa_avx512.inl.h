@@ -100,12 +100,12 @@ inline void store_i8(int8_t* p, F a) {
   _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(a)));
 }
 
-// Whole numbers in [0, 255].
-inline void store_probs(int16_t* p, F a) {
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(a)));
+// Codes in [0, 255].
+inline void store_probs(int16_t* p, Dots a) {
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtepi32_epi16(a));
 }
-inline void store_probs(uint8_t* p, F a) {
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+inline void store_probs(uint8_t* p, Dots a) {
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
 }
 
 // Turns kLanes rows of kLanes numbers into columns.
@@ -184,6 +184,10 @@ inline Dots dots_negative(Dots a) {
 inline F dots_float(Dots a) {
   return _mm512_cvtepi32_ps(a);
 }
+// Rounded to nearest, ties to even.
+inline Dots dots_nearest(F a) {
+  return _mm512_cvtps_epi32(a);
+}
 inline Dots dot_columns(const void* p) {
   return _mm512_loadu_si512(p);
 }
@@ -240,10 +244,22 @@ inline Dots high_halves(Dots a) {
 inline Dots bytes_product(Dots u8, Dots s8) {
   return _mm512_maddubs_epi16(u8, s8);
 }
-inline Dots words_add(Dots a, Dots b) {
-  return _mm512_add_epi16(a, b);
-}
 // Sums of pairs of products of words, in 32 bits.
 inline Dots words_dot(Dots a, Dots b) {
   return _mm512_madd_epi16(a, b);
+}
+
+// --- for panel_words_x86.inl.h: of each 32-bit lane of bytes the first two or the last two ---
+inline Dots words_set(int16_t a) {
+  return _mm512_set1_epi16(a);
+}
+inline Dots words_sub(Dots a, Dots b) {
+  return _mm512_sub_epi16(a, b);
+}
+inline Dots first_as_words(Dots a) {
+  const __m128i from = _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
+  return _mm512_shuffle_epi8(a, _mm512_broadcast_i32x4(from));
+}
+inline Dots last_as_words(Dots a) {
+  return first_as_words(_mm512_srli_epi32(a, 16));
 }

@@ -98,16 +98,6 @@ inline void store_i8(int8_t* p, F a) {
       vget_lane_u32(vreinterpret_u32_s8(vmovn_s16(vcombine_s16(words, words))), 0);
   __builtin_memcpy(p, &bytes, 4);
 }
-// Whole numbers in [0, 255], as 16-bit words or as unsigned bytes.
-inline void store_probs(int16_t* p, F a) {
-  vst1_s16(p, vmovn_s32(vcvtq_s32_f32(a)));
-}
-inline void store_probs(int8_t* p, F a) {
-  const uint16x4_t words = vmovn_u32(vcvtq_u32_f32(a));
-  const uint32_t bytes =
-      vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(words, words))), 0);
-  __builtin_memcpy(p, &bytes, 4);
-}
 inline float half_to_float(const void* p) {
   __fp16 half;
   __builtin_memcpy(&half, p, 2);
@@ -174,6 +164,23 @@ inline Dots dots_negative(Dots a) {
 }
 inline F dots_float(Dots a) {
   return vcvtq_f32_s32(a);
+}
+// Rounded to nearest, ties to even.
+inline Dots dots_nearest(F a) {
+  return vcvtnq_s32_f32(a);
+}
+inline Dots dots_add(Dots a, Dots b) {
+  return vaddq_s32(a, b);
+}
+// Codes in [0, 255], as 16-bit words or as unsigned bytes.
+inline void store_probs(int16_t* p, Dots a) {
+  vst1_s16(p, vmovn_s32(a));
+}
+inline void store_probs(int8_t* p, Dots a) {
+  const int16x4_t words = vmovn_s32(a);
+  const uint16x8_t both = vreinterpretq_u16_s16(vcombine_s16(words, words));
+  const uint32_t bytes = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(both)), 0);
+  __builtin_memcpy(p, &bytes, 4);
 }
 
 // The sum of 32 codes.

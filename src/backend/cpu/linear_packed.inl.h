@@ -11,9 +11,9 @@ inline constexpr int64_t kStripVectors = kStrip / kLanes;
 inline constexpr int64_t kWideStrips = kPackedVectors / kStripVectors;  // of one tile
 inline constexpr int64_t kPanelStep = kStrip * kPanelDepth;
 // Columns of W that are expanded at a time.
-inline constexpr int64_t kPanelInner = 2048;
+inline constexpr int64_t kPanelInner = sizeof(PanelW) > 1 ? 512 : 2048;
 inline constexpr int64_t kPanelStrip = kPanelInner * kStrip;
-static_assert(kDirectBlock <= kStrip * encoding::kBlock * int64_t(sizeof(PanelW)));
+static_assert(kDirectGroup <= kStrip * encoding::kGroup * int64_t(sizeof(PanelW)));
 static_assert(kMaxPieceRows * kMaxPieceCols +
                   kWideStrips * kPanelStrip * int64_t(sizeof(PanelW)) / int64_t(sizeof(float)) <=
               kScratchFloats);
@@ -28,7 +28,7 @@ struct PackedTile {
 };
 
 template <int R, int V>
-inline void packed_tile(const PackedTile& p, float* c) {
+[[gnu::noinline]] void packed_tile(const PackedTile& p, float* c) {
   const int64_t record = p.rows->shape.bytes;
   const CodeX* codes = reinterpret_cast<const CodeX*>(p.x) + p.group * encoding::kGroup;
   const float* scales = reinterpret_cast<const float*>(p.x + p.rows->shape.scales) + p.group;
@@ -112,7 +112,7 @@ inline void expand_strip(const LinearArgs& p, const uint8_t* strip, int64_t bloc
     if (q4 && kDirectQ4) {
       uint8_t* const bytes = reinterpret_cast<uint8_t*>(out);
       expand_direct(from, here, bytes);
-      out = reinterpret_cast<PanelW*>(bytes + here * kDirectBlock);
+      out = reinterpret_cast<PanelW*>(bytes + kDirectGroup);
     } else {
       q4 ? expand_q4(from, here, out) : expand_q8(from, here, out);
       out += here * encoding::kBlock * kStrip;
@@ -141,8 +141,11 @@ inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, in
         expand_strip(p, w + s * x.strip_bytes, b, here, panel + s * kPanelStrip);
       }
     }
-    kDirectQ4&& p.encoding == Encoding::kQ4 ? packed_tiles<kDirectQ4>(tile, t1 - t0, strips, c)
-                                            : packed_tiles<false>(tile, t1 - t0, strips, c);
+    if (kDirectQ4 && p.encoding == Encoding::kQ4) {
+      packed_tiles<kDirectQ4>(tile, t1 - t0, strips, c);
+    } else {
+      packed_tiles<false>(tile, t1 - t0, strips, c);
+    }
   }
 }
 

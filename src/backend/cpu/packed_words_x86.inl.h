@@ -1,6 +1,6 @@
 // Few rows of x beside packed weights for x86 sets without VNNI, in 256-bit registers: strips are
 // read once and multiplied as they lie. Included inside the set's namespace, before
-// packed_plain.inl.h.
+// panel_words_x86.inl.h.
 inline constexpr bool kOwnFew = true;
 
 inline __m256i load_256(const void* p) {

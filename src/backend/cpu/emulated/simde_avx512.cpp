@@ -10,6 +10,12 @@ namespace {
 namespace avx512 {
 #include "backend/cpu/emulated/simde_gaps.inl.h"
 using Dots = __m512i;
+inline Dots dots_sum(Dots sums, Dots a) {
+  return _mm512_add_epi32(sums, a);
+}
+inline Dots words_sum(Dots sums, Dots a) {
+  return _mm512_add_epi16(sums, a);
+}
 #include "backend/cpu/dot_words.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
@@ -18,7 +24,7 @@ using Dots = __m512i;
 #include "backend/cpu/packed_words_x86.inl.h"
 #include "backend/cpu/packed_direct_x86.inl.h"
 #include "backend/cpu/packed_rows.inl.h"
-#include "backend/cpu/packed_plain.inl.h"
+#include "backend/cpu/panel_words_x86.inl.h"
 #include "backend/cpu/all_kernels.inl.h"
 constexpr Kernels kTable = table("avx512");
 }  // namespace avx512
