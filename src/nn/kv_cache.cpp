@@ -1,5 +1,7 @@
 #include "nn/kv_cache.h"
 
+#include <utility>
+
 namespace ocelli::nn {
 
 using tensor::Arena;
@@ -15,8 +17,11 @@ base::Result<KvCache> KvCache::create(const KvShape& shape, int64_t capacity, te
   cache.capacity_ = capacity;
   for (int64_t layer = 0; layer < shape.layers; ++layer) {
     for (auto* tables : {&cache.keys_, &cache.values_}) {
-      tables->push_back(Tensor::view(cache.memory_.take_bytes(table),
-                                     {capacity, shape.kv_heads, shape.head_dim}, dtype));
+      Tensor heads = Tensor::view(cache.memory_.take_bytes(table),
+                                  {shape.kv_heads, capacity, shape.head_dim}, dtype);
+      std::swap(heads.shape[0], heads.shape[1]);
+      std::swap(heads.stride[0], heads.stride[1]);
+      tables->push_back(heads);
     }
   }
   return cache;

@@ -1,7 +1,8 @@
 // KvCache: keys and values of the tokens that a sequence has gone through, for every layer.
 //
-// Rows are tokens: keys(layer) is [capacity, Hkv, Dh]. Address space for the whole capacity is
-// reserved at once; memory is used as tokens come. Going back to an earlier length is free.
+// Rows are tokens: keys(layer) is [capacity, Hkv, Dh]. In memory a head's tokens follow each other,
+// because attention reads them so. Address space for the whole capacity is reserved at once; memory
+// is used as tokens come. Going back to an earlier length is free.
 #pragma once
 
 #include <cstdint>

@@ -25,7 +25,8 @@ TEST(KvCache, ShapesAndBytes) {
         EXPECT_EQ(t.dtype, dtype);
         EXPECT_THAT(std::vector<int64_t>(t.shape.begin(), t.shape.begin() + 3),
                     ElementsAre(100, 2, 8));
-        EXPECT_TRUE(t.contiguous());
+        EXPECT_THAT(std::vector<int64_t>(t.stride.begin(), t.stride.begin() + 3),
+                    ElementsAre(8, 100 * 8, 1));
       }
     }
   }
@@ -38,7 +39,8 @@ TEST(KvCache, EightBitsTakeWholeBlocks) {
   EXPECT_EQ(KvCache::bytes_per_token(shape, DType::kQ80), 2 * 2 * 3 * 68);
   const KvCache cache = *KvCache::create(shape, 100, DType::kQ80);
   const auto* const first = static_cast<const char*>(cache.keys(1).data);
-  EXPECT_EQ(static_cast<const char*>(cache.keys(1).slice(0, 7, 1).data) - first, 7 * 3 * 68);
+  EXPECT_EQ(static_cast<const char*>(cache.keys(1).slice(0, 7, 1).data) - first, 7 * 68);
+  EXPECT_EQ(static_cast<const char*>(cache.keys(1).slice(1, 2, 1).data) - first, 2 * 100 * 68);
   EXPECT_GE(static_cast<const char*>(cache.values(1).data) - first, 100 * 3 * 68);
 }
 

@@ -185,8 +185,8 @@ class Backend {
   // even).
   virtual void gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
                            const Tensor& y) = 0;
-  // y[rows[i], :] = x[i, :] (rows distinct), or += with `add` (rows may repeat); y f32, f16 or bf16
-  // (add: f32).
+  // y[rows[i], :] = x[i, :] (rows distinct), or += with `add` (rows may repeat); y f32, f16, bf16
+  // or q8_0 (add: f32). Without `add` also x [n, H, Dh] and y [S, H, Dh], whose heads lie anywhere.
   virtual void scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
                             bool add, const Tensor& y) = 0;
   // Patches of pictures: pixels [B, C, Hp, Wp] -> y [B * gh * gw, C * P * P], columns in the order

@@ -4,7 +4,30 @@
 // The same blocks, lanes and running sums as in attention.inl.h, but a score is added up in kLanes
 // chains, so results differ from those of many queries by rounding.
 
-inline constexpr int64_t kFewAhead = 32;  // keys that are asked for ahead
+// Memory is asked for a block ahead: values with the scores of their keys, and with the values the
+// keys of the next block, or of the next head where the range ends.
+template <class Stored>
+inline void ask_for(const std::byte* row, int64_t head_dim) {
+  for (int64_t b = 0; b < Stored::byte_of(head_dim); b += 64) prefetch(row + b);
+}
+template <class Stored>
+inline const std::byte* value_rows(const AttentionRun& run) {
+  return static_cast<const std::byte*>(run.p.v) +
+         Stored::byte_of(run.kv_head() * run.p.v_head_stride);
+}
+// The key row that comes after `key` by a block.
+template <class Stored>
+inline const std::byte* key_row_after(const AttentionRun& run, int64_t key) {
+  const AttentionArgs& p = run.p;
+  const KeySpan seen = run.range(run.rows() - 1);
+  int64_t head = run.kv_head(), row = key + kKeys;
+  if (row >= seen.end) {
+    ++head;
+    row = seen.begin + key % kKeys;
+  }
+  return static_cast<const std::byte*>(p.k) +
+         Stored::byte_of(head * p.k_head_stride + row * p.k_stride);
+}
 
 // The sums of kLanes vectors, each in its lane.
 inline F sums_of(F* totals) {
@@ -39,6 +62,7 @@ inline void score_few(const AttentionRun& run, int64_t block, int64_t first, int
   const AttentionArgs& p = run.p;
   const std::byte* const k =
       static_cast<const std::byte*>(p.k) + Stored::byte_of(run.kv_head() * p.k_head_stride);
+  const std::byte* const v = value_rows<Stored>(run);
   const int64_t rows = run.rows(), width = vectors_of(p.head_dim) * kLanes;
   for (int64_t c = (first - block) / kLanes * kLanes; block + c < last; c += kLanes) {
     const std::byte* at[kLanes];
@@ -47,8 +71,7 @@ inline void score_few(const AttentionRun& run, int64_t block, int64_t first, int
       const int64_t wanted = block + c + j;
       const int64_t key = wanted < first ? first : wanted < last ? wanted : last - 1;
       at[j] = k + Stored::byte_of(key * p.k_stride);
-      const std::byte* const ahead = at[j] + Stored::byte_of(kFewAhead * p.k_stride);
-      for (int64_t b = 0; b < Stored::byte_of(p.head_dim); b += 64) prefetch(ahead + b);
+      ask_for<Stored>(v + Stored::byte_of(key * p.v_stride), p.head_dim);
     }
     if (rows == 1) {
       store(s.scores + c, score_group(s.q, p.head_dim, [&](int64_t j, int64_t i, int64_t n) {
@@ -77,8 +100,7 @@ template <class Stored, int V, int R>
 inline void add_few(const AttentionRun& run, int64_t block, int64_t first, int64_t last, int64_t i,
                     int64_t row, const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
-  const std::byte* const v =
-      static_cast<const std::byte*>(p.v) + Stored::byte_of(run.kv_head() * p.v_head_stride);
+  const std::byte* const v = value_rows<Stored>(run);
   F sums[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
@@ -87,10 +109,7 @@ inline void add_few(const AttentionRun& run, int64_t block, int64_t first, int64
   }
   for (int64_t key = first; key < last; ++key) {
     const std::byte* const at = v + Stored::byte_of(key * p.v_stride);
-    if (row == 0) {
-      const std::byte* const ahead = at + Stored::byte_of(kFewAhead * p.v_stride + i);
-      for (int64_t b = 0; b < Stored::byte_of(V * kLanes); b += 64) prefetch(ahead + b);
-    }
+    if (row == 0 && i == 0) ask_for<Stored>(key_row_after<Stored>(run, key), p.head_dim);
     F values[V];
 #pragma GCC unroll 4
     for (int c = 0; c < V; ++c) {

@@ -116,10 +116,14 @@ void CpuBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<const 
 void CpuBackend::scatter_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
                               bool add, const Tensor& y) {
   if (add) return add_rows(pool, kernels_, x, rows, y.f32(), y.row_stride());
-  for_rows(pool, int64_t(rows.size()), y.dim(-1), [&](int64_t begin, int64_t end) {
+  const int64_t heads = y.rank == 3 ? y.dim(1) : 1;
+  for_rows(pool, int64_t(rows.size()), heads * y.dim(-1), [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const float* const from = x.f32() + i * x.row_stride();
-      convert_row(kernels_, from, y.dim(-1), y.dtype, row_of(y, rows[size_t(i)]));
+      for (int64_t h = 0; h < heads; ++h) {
+        const int64_t to = rows[size_t(i)] * y.stride[0] + h * y.stride[1];
+        convert_row(kernels_, x.f32() + i * x.stride[0] + h * x.stride[1], y.dim(-1), y.dtype,
+                    static_cast<std::byte*>(y.data) + tensor::bytes_of(y.dtype, to));
+      }
     }
   });
 }

@@ -191,6 +191,25 @@ TEST_P(CpuRowsTest, MovingRows) {
   reference.scatter_rows(pool, heads.tensor(), distinct, false, blocks(want80));
   EXPECT_EQ(got80, want80);
 
+  // Heads one after the other, as a cache has them.
+  for (const DType dtype : {DType::kF32, DType::kF16, DType::kQ80}) {
+    std::vector<std::byte> got_heads(size_t(tensor::bytes_of(dtype, 7 * 192))),
+        want_heads(got_heads);
+    const auto by_head = [&](std::vector<std::byte>& m) {
+      Tensor t = Tensor::view(m.data(), {7, 3, 64}, dtype);
+      t.stride = {64, 7 * 64, 1};
+      return t;
+    };
+    const Tensor x3 = heads.tensor().split_last(64);
+    backend.scatter_rows(pool, x3, distinct, false, by_head(got_heads));
+    reference.scatter_rows(pool, x3, distinct, false, by_head(want_heads));
+    EXPECT_EQ(got_heads, want_heads);
+    std::vector<std::byte> head(size_t(tensor::bytes_of(dtype, 7 * 64)));  // the last one alone
+    const Tensor last = heads.tensor().slice(1, 128, 64);
+    reference.scatter_rows(pool, last, distinct, false, Tensor::view(head.data(), {7, 64}, dtype));
+    EXPECT_TRUE(std::equal(head.begin(), head.end(), got_heads.end() - int64_t(head.size())));
+  }
+
   Matrix got(9, width, 0, random);
   Matrix want = got;
   backend.scatter_rows(pool, x.tensor().slice(0, 0, 5), rows, true, got.tensor());

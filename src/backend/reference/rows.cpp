@@ -28,6 +28,15 @@ void store(const float* x, const Tensor& y, int64_t i) {
   }
 }
 
+// Head h of [T, H, Dh] as [T, Dh].
+Tensor one_head(const Tensor& x, int64_t h) {
+  Tensor t = x.slice(1, h, 1);
+  t.rank = 2;
+  t.shape = {x.dim(0), x.dim(2)};
+  t.stride = {x.stride[0], x.stride[2]};
+  return t;
+}
+
 }  // namespace
 
 void ReferenceBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<const int32_t> rows,
@@ -38,7 +47,12 @@ void ReferenceBackend::gather_rows(ThreadPool& pool, const Tensor& x, std::span<
 void ReferenceBackend::scatter_rows(ThreadPool& pool, const Tensor& x,
                                     std::span<const int32_t> rows, bool add, const Tensor& y) {
   if (!add) {
-    for_each(pool, int64_t(rows.size()), [&](int64_t i) { store(row(x, i), y, rows[size_t(i)]); });
+    const bool heads = y.rank == 3;
+    for (int64_t h = 0; h < (heads ? y.dim(1) : 1); ++h) {
+      const Tensor from = heads ? one_head(x, h) : x, to = heads ? one_head(y, h) : y;
+      for_each(pool, int64_t(rows.size()),
+               [&](int64_t i) { store(row(from, i), to, rows[size_t(i)]); });
+    }
     return;
   }
   for (size_t i = 0; i < rows.size(); ++i) {  // not cut: rows may repeat
