@@ -69,9 +69,10 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form
     pairs += ranges.back().end;
   }
   const auto keys = [&](std::vector<float>& full, std::vector<uint16_t>& small) {
-    void* const memory = half ? static_cast<void*>(small.data()) : full.data();
-    return Tensor::view(memory, {h.keys, h.kv_heads, h.width},
-                        half ? tensor::DType::kF16 : tensor::DType::kF32);
+    if (!half) return Tensor::view(full.data(), {h.keys, h.kv_heads, h.width});
+    Tensor t = Tensor::view(small.data(), {h.keys, h.kv_heads, h.width}, tensor::DType::kF16);
+    t.stride = {h.width, h.keys * h.width, 1};  // as nn::KvCache
+    return t;
   };
   tensor::AttentionJob job;
   job.q = Tensor::view(q.data(), {h.tokens, h.heads, h.width});

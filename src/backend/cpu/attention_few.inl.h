@@ -15,16 +15,13 @@ inline const std::byte* value_rows(const AttentionRun& run) {
   return static_cast<const std::byte*>(run.p.v) +
          Stored::byte_of(run.kv_head() * run.p.v_head_stride);
 }
-// The key row that comes after `key` by a block.
+// Where the keys begin that are used a block after those from `first` on.
 template <class Stored>
-inline const std::byte* key_row_after(const AttentionRun& run, int64_t key) {
+inline const std::byte* keys_after(const AttentionRun& run, int64_t first) {
   const AttentionArgs& p = run.p;
   const KeySpan seen = run.range(run.rows() - 1);
-  int64_t head = run.kv_head(), row = key + kKeys;
-  if (row >= seen.end) {
-    ++head;
-    row = seen.begin + key % kKeys;
-  }
+  const bool last = first + kKeys >= seen.end;
+  const int64_t head = run.kv_head() + (last ? 1 : 0), row = last ? seen.begin : first + kKeys;
   return static_cast<const std::byte*>(p.k) +
          Stored::byte_of(head * p.k_head_stride + row * p.k_stride);
 }
@@ -101,6 +98,9 @@ inline void add_few(const AttentionRun& run, int64_t block, int64_t first, int64
                     int64_t row, const AttentionScratch& s) {
   const AttentionArgs& p = run.p;
   const std::byte* const v = value_rows<Stored>(run);
+  const std::byte* const after = keys_after<Stored>(run, first);
+  const int64_t key_bytes = Stored::byte_of(p.k_stride);
+  const bool ask = row == 0 && i == 0;
   F sums[R][V];
 #pragma GCC unroll 4
   for (int r = 0; r < R; ++r) {
@@ -109,7 +109,7 @@ inline void add_few(const AttentionRun& run, int64_t block, int64_t first, int64
   }
   for (int64_t key = first; key < last; ++key) {
     const std::byte* const at = v + Stored::byte_of(key * p.v_stride);
-    if (row == 0 && i == 0) ask_for<Stored>(key_row_after<Stored>(run, key), p.head_dim);
+    if (ask) ask_for<Stored>(after + (key - first) * key_bytes, p.head_dim);
     F values[V];
 #pragma GCC unroll 4
     for (int c = 0; c < V; ++c) {
