@@ -72,8 +72,8 @@ inline void few_strip_q8(const Rows& x, int64_t k, const uint8_t* w, float (*tot
         const __m256i at = load_words(w + 16 * j);
 #pragma GCC unroll 4
         for (int t = 0; t < T; ++t) {
-          dots[t][j] = _mm256_add_epi32(
-              dots[t][j], _mm256_madd_epi16(at, splat_64(of.codes(t) + s * kStepColumns)));
+          dots[t][j] = dots_sum(dots[t][j],
+                                _mm256_madd_epi16(at, splat_64(of.codes(t) + s * kStepColumns)));
         }
       }
     }
@@ -126,7 +126,7 @@ inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, float (*tot
             const std::byte* const codes = of.codes8(t) + b * encoding::kBlock + s;
             const __m256i a = _mm256_maddubs_epi16(even, splat_32(codes));
             const __m256i c = _mm256_maddubs_epi16(odd, splat_32(codes + kStepColumns));
-            dots[t][h] = _mm256_add_epi16(dots[t][h], _mm256_add_epi16(a, c));
+            dots[t][h] = words_sum(dots[t][h], _mm256_add_epi16(a, c));
           }
         }
       }
@@ -143,7 +143,7 @@ inline void few_strip_q4(const Rows& x, int64_t k, const uint8_t* w, float (*tot
         for (int t = 0; t < T; ++t) {
           const __m256i part = _mm256_madd_epi16(dots[t][h], factor);
           const __m256i rest = _mm256_madd_epi16(least, _mm256_set1_epi32(of.block_sum(t, b)));
-          whole[t][h] = _mm256_add_epi32(whole[t][h], _mm256_add_epi32(part, rest));
+          whole[t][h] = dots_sum(whole[t][h], _mm256_add_epi32(part, rest));
         }
         head[h] = _mm256_srli_epi32(head[h], 8);
       }

@@ -16,6 +16,12 @@ inline Dots dots_sum(Dots sums, Dots a) {
 inline Dots words_sum(Dots sums, Dots a) {
   return _mm512_add_epi16(sums, a);
 }
+inline __m256i dots_sum(__m256i sums, __m256i a) {
+  return _mm256_add_epi32(sums, a);
+}
+inline __m256i words_sum(__m256i sums, __m256i a) {
+  return _mm256_add_epi16(sums, a);
+}
 #include "backend/cpu/dot_words.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"
