@@ -25,12 +25,18 @@ inline void hidden_block(const HiddenArgs& h, int64_t t0, int64_t t1, int64_t n0
   PanelW* const panel = reinterpret_cast<PanelW*>(gate + kMaxPieceRows * kMaxPieceCols);
   packed_sums(h.up, t0, t1, n0, n1, up, panel);
   if (h.gate) packed_sums(*h.gate, t0, t1, n0, n1, gate, panel);
-  for (int64_t t = t0; t < t1; ++t) {
-    const int64_t row = (t - t0) * kMaxPieceCols;
+  constexpr int64_t kTogether = 8;
+  for (int64_t from = t0; from < t1; from += kTogether) {
+    const int64_t end = from + kTogether < t1 ? from + kTogether : t1;
     for (int64_t n = n0; n < n1; n += encoding::kGroup) {
       const int64_t count = n1 - n < encoding::kGroup ? n1 - n : encoding::kGroup;
-      hidden_group(h, up + row + (n - n0), gate + row + (n - n0), n, count,
-                   h.records + t * h.shape.bytes);
+      for (int64_t t = from; t < end; ++t) {
+        const int64_t at = (t - t0) * kMaxPieceCols + (n - n0);
+        hidden_group(h, up + at, gate + at, n, count, h.records + t * h.shape.bytes);
+      }
+      for (int64_t t = from; t < end; ++t) {
+        sum_part(n / encoding::kGroup, h.shape, h.records + t * h.shape.bytes);
+      }
     }
   }
 }

@@ -167,24 +167,29 @@ inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int
   for (int64_t t = t0; t < t1; ++t) finish_row(p, scratch + (t - t0) * kMaxPieceCols, t, n0, n1);
 }
 
-// Group `g` of a record, from `count` numbers.
+// Codes of group `g` of a record, and their scale, from `count` numbers.
 inline void quantize_part(const float* x, int64_t count, int64_t g, const RecordShape& shape,
                           std::byte* record) {
-  CodeX* const codes = reinterpret_cast<CodeX*>(record) + g * encoding::kGroup;
+  const int64_t bytes = sizeof(CodeX) > 1 ? shape.codes8 : 0;
+  int8_t* const codes = reinterpret_cast<int8_t*>(record + bytes) + g * encoding::kGroup;
+  reinterpret_cast<float*>(record + shape.scales)[g] =
+      quantize_group<encoding::kGroup>(x, count, codes);
+}
+
+// The rest of that group. Not at once: bytes that were just stored in small pieces are slow to load
+// in large ones.
+inline void sum_part(int64_t g, const RecordShape& shape, std::byte* record) {
+  const int64_t bytes = sizeof(CodeX) > 1 ? shape.codes8 : 0;
+  const auto* const codes = reinterpret_cast<const int8_t*>(record + bytes) + g * encoding::kGroup;
+  if constexpr (sizeof(CodeX) > 1) {
+    CodeX* const words = reinterpret_cast<CodeX*>(record) + g * encoding::kGroup;
+    for (int64_t i = 0; i < encoding::kGroup; ++i) words[i] = codes[i];
+  }
   int32_t* const block_sums =
       reinterpret_cast<int32_t*>(record + shape.block_sums) + g * kGroupBlocks;
-  int8_t* bytes = reinterpret_cast<int8_t*>(codes);
-  if constexpr (sizeof(CodeX) > 1) {
-    bytes = reinterpret_cast<int8_t*>(record + shape.codes8) + g * encoding::kGroup;
-  }
-  reinterpret_cast<float*>(record + shape.scales)[g] =
-      quantize_group<encoding::kGroup>(x, count, bytes);
-  if constexpr (sizeof(CodeX) > 1) {
-    for (int64_t i = 0; i < encoding::kGroup; ++i) codes[i] = bytes[i];
-  }
   int32_t sum = 0;
   for (int64_t b = 0; b < kGroupBlocks; ++b) {
-    sum += block_sums[b] = block_sum(bytes + b * encoding::kBlock);
+    sum += block_sums[b] = block_sum(codes + b * encoding::kBlock);
   }
   reinterpret_cast<int32_t*>(record + shape.sums)[g] = sum;
 }
@@ -196,6 +201,7 @@ inline void quantize_record(const float* x, int64_t cols, const RecordShape& sha
     quantize_part(x + first, cols - first < encoding::kGroup ? cols - first : encoding::kGroup,
                   first / encoding::kGroup, shape, record);
   }
+  for (int64_t g = 0; g * encoding::kGroup < cols; ++g) sum_part(g, shape, record);
 }
 
 // --- few rows ---
