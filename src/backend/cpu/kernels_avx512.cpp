@@ -7,24 +7,7 @@ namespace ocelli::cpu {
 namespace {
 namespace avx512 {
 using Dots = __m512i;
-// Not the intrinsics: gcc 12 copies sums from register to register and runs out of them, which
-// halves the speed of a tile.
-inline Dots dots_sum(Dots sums, Dots a) {
-  asm("vpaddd %1, %0, %0" : "+v"(sums) : "v"(a));
-  return sums;
-}
-inline Dots words_sum(Dots sums, Dots a) {
-  asm("vpaddw %1, %0, %0" : "+v"(sums) : "v"(a));
-  return sums;
-}
-inline __m256i dots_sum(__m256i sums, __m256i a) {
-  asm("vpaddd %1, %0, %0" : "+v"(sums) : "v"(a));
-  return sums;
-}
-inline __m256i words_sum(__m256i sums, __m256i a) {
-  asm("vpaddw %1, %0, %0" : "+v"(sums) : "v"(a));
-  return sums;
-}
+#include "backend/cpu/sums_x86.inl.h"
 #include "backend/cpu/dot_words.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx512.inl.h"

@@ -7,16 +7,7 @@ namespace ocelli::cpu {
 namespace {
 namespace x86_64_v3 {
 using Dots = __m256i;
-// Not the intrinsics: gcc 12 copies sums from register to register and runs out of them, which
-// halves the speed of a tile.
-inline Dots dots_sum(Dots sums, Dots a) {
-  asm("vpaddd %1, %0, %0" : "+x"(sums) : "x"(a));
-  return sums;
-}
-inline Dots words_sum(Dots sums, Dots a) {
-  asm("vpaddw %1, %0, %0" : "+x"(sums) : "x"(a));
-  return sums;
-}
+#include "backend/cpu/sums_x86.inl.h"
 #include "backend/cpu/dot_words.inl.h"
 #include "backend/cpu/isa_x86.inl.h"
 #include "backend/cpu/isa_avx2.inl.h"

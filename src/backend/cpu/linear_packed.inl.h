@@ -167,20 +167,23 @@ inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int
   for (int64_t t = t0; t < t1; ++t) finish_row(p, scratch + (t - t0) * kMaxPieceCols, t, n0, n1);
 }
 
+// Codes of 8 bits in a record, group `g` of them.
+inline int8_t* record_codes(std::byte* record, const RecordShape& shape, int64_t g) {
+  const int64_t bytes = sizeof(CodeX) > 1 ? shape.codes8 : 0;
+  return reinterpret_cast<int8_t*>(record + bytes) + g * encoding::kGroup;
+}
+
 // Codes of group `g` of a record, and their scale, from `count` numbers.
 inline void quantize_part(const float* x, int64_t count, int64_t g, const RecordShape& shape,
                           std::byte* record) {
-  const int64_t bytes = sizeof(CodeX) > 1 ? shape.codes8 : 0;
-  int8_t* const codes = reinterpret_cast<int8_t*>(record + bytes) + g * encoding::kGroup;
   reinterpret_cast<float*>(record + shape.scales)[g] =
-      quantize_group<encoding::kGroup>(x, count, codes);
+      quantize_group<encoding::kGroup>(x, count, record_codes(record, shape, g));
 }
 
 // The rest of that group. Not at once: bytes that were just stored in small pieces are slow to load
 // in large ones.
 inline void sum_part(int64_t g, const RecordShape& shape, std::byte* record) {
-  const int64_t bytes = sizeof(CodeX) > 1 ? shape.codes8 : 0;
-  const auto* const codes = reinterpret_cast<const int8_t*>(record + bytes) + g * encoding::kGroup;
+  const int8_t* const codes = record_codes(record, shape, g);
   if constexpr (sizeof(CodeX) > 1) {
     CodeX* const words = reinterpret_cast<CodeX*>(record) + g * encoding::kGroup;
     for (int64_t i = 0; i < encoding::kGroup; ++i) words[i] = codes[i];
