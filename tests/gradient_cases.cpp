@@ -172,13 +172,13 @@ Forward attention_packed(Trial& t) {
 }
 
 // Where a gradient is wanted, and where arithmetic is exact, it is attention in float32.
-Forward attention_low_bits(Trial& t) {
+Forward attention_in_8_bits(Trial& t) {
   const Tensor q = t.leaf({3, 2, 4}), k = t.leaf({5, 2, 4}), v = t.leaf({5, 2, 4});
   const std::vector<KeyRange> all = {{0, 5}, {0, 5}, {0, 5}};
   return [=](Context& c) {
     const bool exact = c.exact;
     if (!c.tape) c.exact = true;
-    const Tensor y = ops::attention_low_bits(c, q, k, v, all, 0.7f);
+    const Tensor y = ops::attention(c, q, k, v, all, 0.7f, tensor::AttentionNumbers::k8Bit);
     c.exact = exact;
     return y;
   };
@@ -369,7 +369,7 @@ const std::vector<Case>& cases() {
       attend("ragged, one sees nothing", {5, 7, 2, 2}, {{2, 5}, {0, 7}, {3, 3}, {6, 7}, {1, 4}}),
       attend("two-way, 5 heads on 1", {3, 6, 5, 1}, {{0, 6}, {0, 6}, {0, 6}}),
       {"attention", "packed", attention_packed},
-      {"attention_low_bits", "float32 under a tape", attention_low_bits},
+      {"attention", "in 8 bits, float32 under a tape", attention_in_8_bits},
       activation_of("none", Activation::kNone),
       activation_of("gelu_tanh", Activation::kGeluTanh),
       activation_of("silu", Activation::kSilu),

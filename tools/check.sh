@@ -27,7 +27,7 @@ for part in $parts; do
       ctest --test-dir "build/$part" --output-on-failure -j "$jobs" ;;
     isa)
       build release
-      for isa in x86-64-v3 avx-vnni avx512 avx512-vnni; do
+      for isa in x86-64-v3 avx-vnni avx512 avx512-vnni avx512-bf16; do
         echo "-- $isa"
         if OCELLI_ISA=$isa build/release/bin/ocelli doctor --json 2>&1 | grep -q "\"kernels\": \"$isa\""; then
           OCELLI_ISA=$isa ctest --test-dir build/release --output-on-failure -R '^(parity|engine|backend_cpu)'

@@ -49,11 +49,11 @@ void decode(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   });
 }
 
-enum class Form { kF32, kF16, kLowBits };  // of keys, or of the whole
+enum class Form { kF32, kF16, kBF16, k8Bit };  // of keys, or of the whole
 
 void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form form) {
   Fixture f{set};
-  const bool half = form == Form::kF16;
+  const bool half = form == Form::kF16 || form == Form::kBF16;
   std::vector<float> q = numbers(h.tokens * h.heads * h.width),
                      k = numbers(h.keys * h.kv_heads * h.width);
   std::vector<float> v = k, out(q.size());
@@ -81,8 +81,10 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form
   job.out = Tensor::view(out.data(), {h.tokens, h.heads, h.width});
   job.ranges = ranges;
   job.scale = 0.125f;
-  job.low_bits = form == Form::kLowBits;
-  const auto limit = job.low_bits ? &Limits::int8_operations : &Limits::f32_operations;
+  using tensor::AttentionNumbers;
+  if (form == Form::kBF16) job.numbers = AttentionNumbers::kBF16;
+  if (form == Form::k8Bit) job.numbers = AttentionNumbers::k8Bit;
+  const auto limit = form == Form::k8Bit ? &Limits::int8_operations : &Limits::f32_operations;
   f.measure(state, 4.0 * pairs * double(h.heads * h.width), limit, "GFLOP/s",
             [&] { f.backend->attention(f.pool, job); });
 }
@@ -150,7 +152,8 @@ void add_all(const InstructionSetInfo& info) {
     };
     one("f32", Form::kF32);
     one("f16", Form::kF16);
-    if (!h.causal && h.tokens > 1) one("8bit", Form::kLowBits);
+    if (h.tokens == 1) continue;
+    h.causal ? one("bf16", Form::kBF16) : one("8bit", Form::k8Bit);
   }
   add_rows(isa, set);
 }

@@ -78,27 +78,16 @@ void Siglip::visit(nn::ParameterVisitor& v, const std::string& prefix) {
   post_norm_.visit(v, prefix + "post_layernorm", d);
 }
 
-namespace {
-
-// Beside q/k/v weights of few bits, attention takes 8 as well.
-bool in_few_bits(const nn::LinearGroup<3>& qkv) {
-  using encoding::Encoding;
-  return std::all_of(qkv.members.begin(), qkv.members.end(), [](const nn::Linear& l) {
-    const Encoding e = l.w.encoding;
-    return e == Encoding::kQ8 || e == Encoding::kQ4 || encoding::has_groups(e);
-  });
-}
-
-}  // namespace
-
 Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const Tensor& x,
                                  std::span<const tensor::KeyRange> ranges) const {
   const int64_t head_dim = config.hidden / config.heads;
   // hidden_states = residual + self_attn(layer_norm1(hidden_states))
   const auto [q, k, v] = qkv(c, norm1(c, x));
-  const auto attend = in_few_bits(qkv) ? ops::attention_low_bits : ops::attention;
-  const Tensor attended = attend(c, q.split_last(head_dim), k.split_last(head_dim),
-                                 v.split_last(head_dim), ranges, 1.0f / std::sqrt(float(head_dim)));
+  using tensor::AttentionNumbers;
+  const Tensor attended = ops::attention(
+      c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim), ranges,
+      1.0f / std::sqrt(float(head_dim)),
+      nn::in_few_bits(qkv.members) ? AttentionNumbers::k8Bit : AttentionNumbers::kF32);
   const Tensor r =
       out(c, attended.reshape({x.dim(0), config.hidden}), tensor::Activation::kNone, x);
   // hidden_states = residual + fc2(gelu_tanh(fc1(layer_norm2(hidden_states))))

@@ -1,5 +1,7 @@
 #include "nn/linear.h"
 
+#include <algorithm>
+
 #include "ops/activation.h"
 #include "ops/add.h"
 
@@ -15,6 +17,14 @@ Tensor Linear::operator()(Context& c, const Tensor& x, Activation activation,
   if (bare && bias) y = ops::add(c, y, bias);
   if (activation != Activation::kNone) y = ops::activation(c, activation, y);
   return residual ? ops::add(c, residual, y) : y;
+}
+
+bool in_few_bits(std::span<const Linear> members) {
+  using encoding::Encoding;
+  return std::all_of(members.begin(), members.end(), [](const Linear& l) {
+    const Encoding e = l.w.encoding;
+    return e == Encoding::kQ8 || e == Encoding::kQ4 || encoding::has_groups(e);
+  });
 }
 
 void detail::run_group(Context& c, const Tensor& x, std::span<const Linear> members,

@@ -30,6 +30,9 @@ struct LinearGroup {
   std::array<Tensor, N> operator()(Context& c, const Tensor& x) const;
 };
 
+// Whether all weights are in blocks of few bits: attention beside them may be in few bits too.
+bool in_few_bits(std::span<const Linear> members);
+
 namespace detail {
 void run_group(Context& c, const Tensor& x, std::span<const Linear> members, std::span<Tensor> ys);
 }

@@ -51,14 +51,9 @@ Tensor run(Context& c, tensor::AttentionJob job) {
 }  // namespace
 
 Tensor attention(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
-                 std::span<const KeyRange> ranges, float scale) {
-  return run(c, job_of(c, q, k, v, ranges, scale));
-}
-
-Tensor attention_low_bits(Context& c, const Tensor& q, const Tensor& k, const Tensor& v,
-                          std::span<const KeyRange> ranges, float scale) {
+                 std::span<const KeyRange> ranges, float scale, tensor::AttentionNumbers numbers) {
   tensor::AttentionJob job = job_of(c, q, k, v, ranges, scale);
-  job.low_bits = !c.exact && !job.out.grad;
+  if (!c.exact && !job.out.grad) job.numbers = numbers;
   return run(c, job);
 }
 

@@ -56,6 +56,17 @@ struct KeyRange {
   int32_t begin = 0, end = 0;
 };
 
+// What attention may compute with.
+enum class AttentionNumbers : uint8_t {
+  kF32,
+  // Beside many queries the scaled queries, keys, values and weights may be rounded to bfloat16
+  // where that is faster; sums are float32. A query's result depends on its own keys only.
+  kBF16,
+  // 8 bits, as encoding/attention_codes.h defines them. Runs of queries with one range share their
+  // keys' codes, so it is for queries that see the same keys.
+  k8Bit,
+};
+
 // out[t, h, :] = sum_s softmax_s(scale * q[t, h, :] . k[s, h / (H / Hkv), :]) v[s, ...], s in
 // ranges[t]. A query with an empty range gives zeros.
 struct AttentionJob {
@@ -66,9 +77,7 @@ struct AttentionJob {
   std::span<const KeyRange> ranges;  // T of them
   float scale = 1;
   float* log_sum_exp = nullptr;  // [T, H], written if not null: what attention_grad needs
-  // As encoding/attention_codes.h defines it. Runs of queries with one range share their keys'
-  // 8-bit form, so it is for queries that see the same keys. log_sum_exp must be null.
-  bool low_bits = false;
+  AttentionNumbers numbers = AttentionNumbers::kF32;  // another one: log_sum_exp must be null
 };
 
 struct AttentionGradJob {

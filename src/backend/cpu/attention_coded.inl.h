@@ -45,16 +45,17 @@ static_assert(kCodedRows * (kQueryStride + kMaxHeadDim + 64) +
                   kPackedRows * (codes::kBlock * 2 + kLanes) + 64 * 16 <=
               kScratchFloats);
 
+inline constexpr float kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+static_assert(kLanes <= 16);
+
 // `a` with another number from lane n on.
 inline F first_or(F a, int64_t n, float other) {
-  static constexpr float kNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  static_assert(kLanes <= 16);
-  return if_less(load(kNumbers), set(float(n)), a, set(other));
+  return if_less(load(kLaneNumbers), set(float(n)), a, set(other));
 }
 
 // 255 * 2^u
 inline F exp2_255(F u, float lowest) {
-  const F at = max(u, set(lowest));
+  const F at = max(set(lowest), u);
   const F n = nearest(at), f = sub(at, n);
   const F p = fma(fma(set(codes::kExp3), f, set(codes::kExp2)), f, set(codes::kExp1));
   return times_exp2(fma(p, f, set(codes::kMostCode)), n);

@@ -36,8 +36,8 @@ struct CodedShape {
   }
 };
 
-inline int64_t coded_bytes(int64_t keys, int64_t head_dim) {
-  return CodedShape(keys, head_dim).bytes;
+inline int64_t coded_bytes(const KeySpan& span, int64_t head_dim) {
+  return CodedShape(span.end > span.begin ? span.end - span.begin : 0, head_dim).bytes;
 }
 
 inline F tame(F a) {

@@ -57,7 +57,9 @@ AttentionArgs attention_args(const tensor::AttentionJob& job) {
 void CpuBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
   if (!has_attention_kernel(job)) return ReferenceBackend::attention(pool, job);
   const AttentionArgs a = attention_args(job);
-  if (job.low_bits) return attention_in_codes(pool, kernels_, a);
+  using tensor::AttentionNumbers;
+  if (job.numbers == AttentionNumbers::k8Bit) return attention_in_codes(pool, kernels_, a);
+  if (job.numbers == AttentionNumbers::kBF16 && attention_in_bf16(pool, kernels_, a)) return;
   if (a.tokens == 0 || a.heads == 0) return;
   int64_t work = 0;
   for (const tensor::KeyRange& r : job.ranges) work += std::max(0, r.end - r.begin);

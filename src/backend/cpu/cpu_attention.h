@@ -15,7 +15,9 @@ AttentionArgs attention_args(const tensor::AttentionJob& job);
 // Heads that one piece takes: a divisor of `group`, at most `limit`.
 int64_t heads_within(int64_t group, int64_t limit);
 
-// A job with low_bits (cpu_attention_coded.cpp).
+// A job in 8 bits, and one in bfloat16 (cpu_attention_coded.cpp); false if it is one for float32:
+// the set has no kernels, the queries are few, or the keys would take much memory.
 void attention_in_codes(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
+bool attention_in_bf16(base::ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a);
 
 }  // namespace ocelli::cpu

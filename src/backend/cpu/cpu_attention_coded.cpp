@@ -1,6 +1,6 @@
-// Attention in 8 bits: how the work is cut. Keys of a few (range, key head) pairs are encoded, then
-// the queries that see them are handed out in blocks, and so on: little memory, and a core finds
-// most of what it reads in its cache.
+// Attention in 8 bits and in bfloat16: how the work is cut. Keys of a few (range, key head) pairs
+// are encoded, then the queries that see them are handed out in blocks, and so on: little memory,
+// and a core finds most of what it reads in its cache.
 #include <algorithm>
 #include <vector>
 
@@ -21,14 +21,26 @@ struct Pair {
   int64_t t0, t1, first_piece;
 };
 
-// Runs of queries with one range.
-std::vector<QueryBlock> runs_of(const AttentionArgs& a) {
-  std::vector<QueryBlock> runs;
+// Queries [t0, t1) and the keys that they see together.
+struct Run {
+  KeySpan span;
+  int64_t t0, t1;
+};
+// Runs of queries whose ranges are the same, or overlap.
+std::vector<Run> runs_of(const AttentionArgs& a, bool same) {
+  std::vector<Run> runs;
   for (int64_t t = 0; t < a.tokens; ++t) {
     const KeySpan r = a.ranges[t];
-    const bool same = t > 0 && a.ranges[t - 1].begin == r.begin && a.ranges[t - 1].end == r.end;
-    if (!same) runs.push_back({0, 0, t, t});
-    runs.back().t1 = t + 1;
+    if (!runs.empty()) {
+      KeySpan& span = runs.back().span;
+      if (same ? span.begin == r.begin && span.end == r.end
+               : r.begin < span.end && r.end > span.begin) {
+        span = {std::min(span.begin, r.begin), std::max(span.end, r.end)};
+        runs.back().t1 = t + 1;
+        continue;
+      }
+    }
+    runs.push_back({r, t, t + 1});
   }
   return runs;
 }
@@ -38,8 +50,8 @@ struct Cut {
   int64_t pieces(const Pair& p) const { return head_parts * ((p.t1 - p.t0 + tokens - 1) / tokens); }
 };
 
-void run_pairs(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a, const Cut& cut,
-               std::vector<Pair>& pairs) {
+void run_pairs(ThreadPool& pool, const CodedAttention& kernels, const AttentionArgs& a,
+               const Cut& cut, std::vector<Pair>& pairs) {
   const int64_t group = a.heads / a.kv_heads;
   int64_t pieces = 0;
   for (Pair& p : pairs) {
@@ -47,7 +59,7 @@ void run_pairs(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a,
     pieces += cut.pieces(p);
   }
   pool.parallel_for(int64_t(pairs.size()), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) kernels.encode_keys(a, pairs[size_t(i)].keys);
+    for (int64_t i = begin; i < end; ++i) kernels.encode(a, pairs[size_t(i)].keys);
   });
   pool.parallel_for(pieces, [&](int64_t begin, int64_t end) {
     float* const scratch = thread_scratch();
@@ -57,21 +69,19 @@ void run_pairs(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a,
       const Pair& p = pairs[at];
       const int64_t parts = cut.pieces(p) / cut.head_parts, number = i - p.first_piece;
       const int64_t part = number % parts, tokens = p.t1 - p.t0;
-      kernels.attention_coded(a, p.keys,
-                              {p.keys.kv_head * group + number / parts * cut.heads, cut.heads,
-                               p.t0 + tokens * part / parts, p.t0 + tokens * (part + 1) / parts},
-                              scratch);
+      kernels.attend(a, p.keys,
+                     {p.keys.kv_head * group + number / parts * cut.heads, cut.heads,
+                      p.t0 + tokens * part / parts, p.t0 + tokens * (part + 1) / parts},
+                     scratch);
     }
   });
 }
 
-}  // namespace
-
-void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
-  OCELLI_CHECK(!a.log_sum_exp, "attention in 8 bits keeps nothing for a gradient");
+void run_all(ThreadPool& pool, const CodedAttention& kernels, const AttentionArgs& a,
+             const std::vector<Run>& runs) {
   if (a.tokens == 0 || a.heads == 0) return;
-  const int64_t group = a.heads / a.kv_heads, heads = heads_within(group, kernels.coded_rows);
-  const Cut cut{heads, std::max<int64_t>(kernels.coded_rows / heads, 1), group / heads};
+  const int64_t group = a.heads / a.kv_heads, heads = heads_within(group, kernels.rows);
+  const Cut cut{heads, std::max<int64_t>(kernels.rows / heads, 1), group / heads};
   std::vector<Pair> pairs;
   std::vector<int64_t> at;
   int64_t bytes = 0;
@@ -83,19 +93,37 @@ void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const Attentio
     at.clear();
     bytes = 0;
   };
-  for (const QueryBlock& run : runs_of(a)) {
-    const KeySpan span = a.ranges[run.t0];
-    const int64_t size = kernels.coded_bytes(std::max(span.end - span.begin, 0), a.head_dim);
+  for (const Run& run : runs) {
+    const int64_t size = kernels.bytes(run.span, a.head_dim);
     for (int64_t kv = 0; kv < a.kv_heads; ++kv) {
       const bool full = int64_t(pairs.size()) == kPairsPerThread * pool.threads() ||
                         (!pairs.empty() && bytes + size > kRecordBytes);
       if (full) flush();
-      pairs.push_back({{nullptr, span, kv}, run.t0, run.t1, 0});
+      pairs.push_back({{nullptr, run.span, kv}, run.t0, run.t1, 0});
       at.push_back(bytes);
       bytes += size;
     }
   }
   flush();
+}
+
+}  // namespace
+
+void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
+  OCELLI_CHECK(!a.log_sum_exp, "attention in 8 bits keeps nothing for a gradient");
+  run_all(pool, kernels.attention_8bit, a, runs_of(a, true));
+}
+
+bool attention_in_bf16(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
+  constexpr int64_t kLeastQueries = 64;
+  const CodedAttention& bf16 = kernels.attention_bf16;
+  if (!bf16.attend || a.log_sum_exp || a.tokens < kLeastQueries) return false;
+  const std::vector<Run> runs = runs_of(a, false);
+  const bool fits = std::all_of(runs.begin(), runs.end(), [&](const Run& r) {
+    return bf16.bytes(r.span, a.head_dim) <= kRecordBytes;
+  });
+  if (fits) run_all(pool, bf16, a, runs);
+  return fits;
 }
 
 }  // namespace ocelli::cpu

@@ -10,6 +10,7 @@ namespace {
 
 using CpuAttentionCodedTest = SetTest;
 using tensor::AttentionJob;
+using tensor::AttentionNumbers;
 using tensor::KeyRange;
 
 struct Case {
@@ -42,10 +43,10 @@ struct Inputs {
     job.ranges = ranges;
     job.scale = 4.0f / std::sqrt(float(c.width));
   }
-  Matrix run(tensor::Backend& on, ThreadPool& pool, bool low_bits) {
+  Matrix run(tensor::Backend& on, ThreadPool& pool, AttentionNumbers numbers) {
     Matrix out(q.rows(), q.width(), 4);
     job.out = out.tensor().split_last(c.width);
-    job.low_bits = low_bits;
+    job.numbers = numbers;
     on.attention(pool, job);
     return out;
   }
@@ -69,10 +70,10 @@ TEST_P(CpuAttentionCodedTest, EqualsTheDefinition) {
   for (const Case& c : kCases) {
     Inputs in(c, random);
     if (skips(index++)) continue;
-    const Matrix want = in.run(reference, pool, true);
+    const Matrix want = in.run(reference, pool, AttentionNumbers::k8Bit);
     for (const int threads : {1, 2, 3}) {
       ThreadPool some(threads);
-      expect_same(GetParam(), in.run(backend, some, true), want,
+      expect_same(GetParam(), in.run(backend, some, AttentionNumbers::k8Bit), want,
                   "case " + std::to_string(index) + ", threads " + std::to_string(threads));
     }
   }
@@ -89,8 +90,9 @@ TEST_P(CpuAttentionCodedTest, AnyRangesAndTypes) {
                    : i < 30 ? KeyRange{i, i + 1}
                             : KeyRange{0, i * 5};
   }
-  expect_same(GetParam(), in.run(backend, pool, true), in.run(reference, pool, true), "ranges");
-  const Matrix out = in.run(backend, pool, true);
+  expect_same(GetParam(), in.run(backend, pool, AttentionNumbers::k8Bit),
+              in.run(reference, pool, AttentionNumbers::k8Bit), "ranges");
+  const Matrix out = in.run(backend, pool, AttentionNumbers::k8Bit);
   for (int64_t i = 0; i < out.width(); ++i) EXPECT_EQ(out.at(0, i), 0.0f);
   for (const tensor::DType dtype : {tensor::DType::kF16, tensor::DType::kQ80}) {
     std::vector<std::byte> stored_k, stored_v;
@@ -107,7 +109,8 @@ TEST_P(CpuAttentionCodedTest, AnyRangesAndTypes) {
     };
     in.job.k = store(in.k, stored_k).split_last(64);
     in.job.v = store(in.v, stored_v).split_last(64);
-    expect_same(GetParam(), in.run(backend, pool, true), in.run(reference, pool, true),
+    expect_same(GetParam(), in.run(backend, pool, AttentionNumbers::k8Bit),
+                in.run(reference, pool, AttentionNumbers::k8Bit),
                 "stored " + std::to_string(int(dtype)));
   }
 }
@@ -127,7 +130,8 @@ TEST_P(CpuAttentionCodedTest, ExtremeNumbers) {
           if (where < 3 ? r % 2 == 0 : (r * 7 + i) % 60 == 0) m.at(r, i) = extreme;
         }
       }
-      const Matrix got = in.run(backend, pool, true), want = in.run(reference, pool, true);
+      const Matrix got = in.run(backend, pool, AttentionNumbers::k8Bit),
+                   want = in.run(reference, pool, AttentionNumbers::k8Bit);
       EXPECT_TRUE(got.same_bits(want)) << extreme << ' ' << where;
       for (int64_t i = 0; i < got.width(); ++i) EXPECT_TRUE(std::isfinite(got.at(0, i))) << extreme;
     }
@@ -201,7 +205,8 @@ struct Distance {
 Distance distance(Inputs& in, const std::string& what) {
   ThreadPool pool(1);
   reference::ReferenceBackend on;
-  const Matrix coded = in.run(on, pool, true), exact = in.run(on, pool, false);
+  const Matrix coded = in.run(on, pool, AttentionNumbers::k8Bit),
+               exact = in.run(on, pool, AttentionNumbers::kF32);
   const ErrorOf error(in);
   Distance d;
   std::vector<double> spread, half;

@@ -22,6 +22,7 @@ enum class InstructionSet : uint8_t {
   kAvxVnni,
   kAvx512,
   kAvx512Vnni,
+  kAvx512BF16,
   kNeon,
   kNeonDotprod,
   kNeonI8mm,
@@ -29,7 +30,8 @@ enum class InstructionSet : uint8_t {
 
 struct InstructionSetInfo {
   InstructionSet set;
-  // "x86-64-v3", "avx-vnni", "avx512", "avx512-vnni", "neon", "neon-dotprod", "neon-i8mm"
+  // "x86-64-v3", "avx-vnni", "avx512", "avx512-vnni", "avx512-bf16", "neon", "neon-dotprod",
+  // "neon-i8mm"
   std::string_view name;
   bool compiled;    // this build has its kernels
   bool executable;  // and this machine runs them

@@ -17,7 +17,8 @@ namespace ocelli::cpu {
 namespace {
 
 struct Abilities {
-  bool x86_64_v3 = false, avx_vnni = false, avx512 = false, avx512_vnni = false;
+  bool x86_64_v3 = false, avx_vnni = false, avx512 = false, avx512_vnni = false,
+       avx512_bf16 = false;
   bool neon = false, neon_dotprod = false, neon_i8mm = false;
 };
 
@@ -55,6 +56,7 @@ Abilities detect() {
   // F 16, DQ 17, CD 28, BW 30, VL 31; masks and zmm
   can.avx512 = can.x86_64_v3 && has(seven.b, {16, 17, 28, 30, 31}) && has(saved, {5, 6, 7});
   can.avx512_vnni = can.avx512 && has(seven.c, {11});
+  can.avx512_bf16 = can.avx512_vnni && seven.a >= 1 && has(cpuid(7, 1).a, {5});
   return can;
 }
 #elif defined(__aarch64__)
@@ -81,8 +83,8 @@ struct Set {
 };
 
 struct Sets {
-  std::array<Set, 7> all;
-  std::array<InstructionSetInfo, 7> infos;
+  std::array<Set, 8> all;
+  std::array<InstructionSetInfo, 8> infos;
 
   Sets() {
     const Abilities can = detect();
@@ -95,6 +97,7 @@ struct Sets {
     set(InstructionSet::kAvxVnni, "avx-vnni", kernels_avx_vnni(), can.avx_vnni);
     set(InstructionSet::kAvx512, "avx512", kernels_avx512(), can.avx512);
     set(InstructionSet::kAvx512Vnni, "avx512-vnni", kernels_avx512_vnni(), can.avx512_vnni);
+    set(InstructionSet::kAvx512BF16, "avx512-bf16", kernels_avx512_bf16(), can.avx512_bf16);
     set(InstructionSet::kNeon, "neon", kernels_neon(), can.neon);
     set(InstructionSet::kNeonDotprod, "neon-dotprod", kernels_neon_dotprod(), can.neon_dotprod);
     set(InstructionSet::kNeonI8mm, "neon-i8mm", kernels_neon_i8mm(), can.neon_i8mm);

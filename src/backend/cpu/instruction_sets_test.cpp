@@ -17,7 +17,7 @@ TEST(InstructionSets, TableOfWhatIsTestedHere) {
                 emulated ? "yes" : "no");
     EXPECT_TRUE(info.compiled || !info.executable);
   }
-  EXPECT_EQ(instruction_sets().size(), 7u);
+  EXPECT_EQ(instruction_sets().size(), 8u);
 }
 
 class OcelliIsa : public testing::Test {

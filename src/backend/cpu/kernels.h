@@ -106,16 +106,25 @@ struct AttentionArgs {
   float scale;
 };
 
-// The keys and values of a range and one key head in 8 bits, in a form of the set's own
-// (attention_keys.inl.h).
+// The keys and values of a range and one key head in fewer bits, in a form of the set's own
+// (attention_keys.inl.h, attention_bf16.inl.h).
 struct CodedKeys {
-  std::byte* memory;  // coded_bytes() of it, aligned to 64
+  std::byte* memory;  // CodedAttention::bytes() of it, aligned to 64
   KeySpan span;
   int64_t kv_head;
 };
 // Queries [t0, t1) of heads [head, head + heads).
 struct QueryBlock {
   int64_t head, heads, t0, t1;
+};
+
+// Attention whose keys are brought into another form first: encode() for a range and a key head,
+// then attend() for queries that see it.
+struct CodedAttention {
+  int64_t rows;  // of attend(), at most: (t1 - t0) * heads
+  int64_t (*bytes)(const KeySpan&, int64_t head_dim);
+  void (*encode)(const AttentionArgs&, const CodedKeys&);
+  void (*attend)(const AttentionArgs&, const CodedKeys&, const QueryBlock&, float* scratch);
 };
 
 struct AttentionGradArgs {
@@ -197,13 +206,10 @@ struct Kernels {
   void (*attention_block)(const AttentionArgs&, int64_t head, int64_t heads, int64_t t0, int64_t t1,
                           float* scratch);
 
-  // The same in 8 bits (encoding/attention_codes.h): keys first, then queries that see all of them
-  // and no other; (t1 - t0) * heads <= coded_rows.
-  int64_t coded_rows;
-  int64_t (*coded_bytes)(int64_t keys, int64_t head_dim);
-  void (*encode_keys)(const AttentionArgs&, const CodedKeys&);
-  void (*attention_coded)(const AttentionArgs&, const CodedKeys&, const QueryBlock&,
-                          float* scratch);
+  // The same in 8 bits (encoding/attention_codes.h), for queries that see all of the keys, and in
+  // bfloat16, for queries that see any of them; a set that has nothing faster there than float32
+  // has no functions.
+  CodedAttention attention_8bit, attention_bf16;
 
   // Writes `mean` of tokens [t0, t1).
   void (*attention_grad_mean)(const AttentionGradArgs&, int64_t t0, int64_t t1);
@@ -252,6 +258,7 @@ const Kernels* kernels_x86_64_v3();
 const Kernels* kernels_avx_vnni();
 const Kernels* kernels_avx512();
 const Kernels* kernels_avx512_vnni();
+const Kernels* kernels_avx512_bf16();
 const Kernels* kernels_neon();
 const Kernels* kernels_neon_dotprod();
 const Kernels* kernels_neon_i8mm();

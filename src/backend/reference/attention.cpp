@@ -42,7 +42,7 @@ double attend(const tensor::AttentionJob& job, int64_t t, int64_t h, Row& scratc
 }  // namespace
 
 void ReferenceBackend::attention(ThreadPool& pool, const tensor::AttentionJob& job) {
-  if (job.low_bits) return attention_in_codes(pool, job);
+  if (job.numbers == tensor::AttentionNumbers::k8Bit) return attention_in_codes(pool, job);
   const int64_t heads = job.q.dim(1);
   pool.parallel_for(job.q.dim(0) * heads, [&](int64_t begin, int64_t end) {
     Row scratch;

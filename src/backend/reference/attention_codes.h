@@ -4,7 +4,7 @@
 
 namespace ocelli::reference {
 
-// A job with low_bits.
+// A job in 8 bits.
 void attention_in_codes(base::ThreadPool& pool, const tensor::AttentionJob& job);
 
 }  // namespace ocelli::reference

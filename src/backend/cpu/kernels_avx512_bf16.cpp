@@ -1,0 +1,66 @@
+// What AVX512-BF16 adds to avx512-vnni: attention in bfloat16.
+#include "backend/cpu/kernels.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+namespace ocelli::cpu {
+namespace {
+namespace avx512_bf16 {
+using Dots = __m512i;
+// Not the intrinsics, as in avx512_vnni.
+inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
+  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u8), "v"(s8));
+  return sums;
+}
+inline __m256i dpbusd_256(__m256i sums, __m256i u8, __m256i s8) {
+  return _mm256_dpbusd_epi32(sums, u8, s8);
+}
+inline Dots all_bytes(int a) {
+  return _mm512_set1_epi8(char(a));
+}
+#include "backend/cpu/dot_vnni.inl.h"
+#include "backend/cpu/isa_x86.inl.h"
+#include "backend/cpu/isa_avx512.inl.h"
+#include "backend/cpu/group_chains_avx512.inl.h"
+#include "backend/cpu/strips_few.inl.h"
+#include "backend/cpu/packed_no_direct.inl.h"
+#include "backend/cpu/packed_rows.inl.h"
+#include "backend/cpu/packed_vnni.inl.h"
+#include "backend/cpu/all_kernels.inl.h"
+
+// --- pairs of bfloat16 numbers, the first in the lower half of a lane ---
+inline F as_floats(Dots pairs) {
+  return _mm512_castsi512_ps(pairs);
+}
+// Numbers that follow each other: those of `a`, then those of `b`.
+inline Dots bf16_rows(F a, F b) {
+  return (__m512i)_mm512_cvtne2ps_pbh(b, a);
+}
+// Pairs of a number of `a` and the one of `b` in the same lane.
+inline Dots bf16_pairs(F a, F b) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
+                                         8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, bf16_rows(a, b));
+}
+inline F pair_dot(F sums, Dots a, Dots b) {
+  asm("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
+  return sums;
+}
+#include "backend/cpu/attention_bf16.inl.h"
+}  // namespace avx512_bf16
+}  // namespace
+
+const Kernels* kernels_avx512_bf16() {
+  static const Kernels table = [] {
+    Kernels t = *kernels_avx512_vnni();
+    t.name = "avx512-bf16";
+    t.attention_bf16 = avx512_bf16::kAttentionBF16;
+    return t;
+  }();
+  return &table;
+}
+}  // namespace ocelli::cpu
+#else
+const ocelli::cpu::Kernels* ocelli::cpu::kernels_avx512_bf16() { return nullptr; }
+#endif
