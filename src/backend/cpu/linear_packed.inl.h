@@ -25,6 +25,9 @@ struct PackedTile {
   int64_t group, blocks;  // the first group, and how many blocks of columns from there
   const PanelW* w;
   int64_t strip;  // PanelW from one strip to the next
+  // Stored weights that are expanded after these: asked for while tiles are computed.
+  const uint8_t* ahead = nullptr;
+  int64_t ahead_bytes = 0;  // of each strip
 };
 
 template <int R, int V>
@@ -87,13 +90,26 @@ inline void packed_tile_rows(int64_t rows, const PackedTile& p, float* c) {
   }
 }
 
+// Asks for one of `parts` parts of what comes after.
+inline void ask_ahead(const PackedTile& p, int64_t strips, int64_t part, int64_t parts) {
+  for (int64_t s = 0; s < strips; ++s) {
+    const uint8_t* const from = p.ahead + s * p.rows->strip_bytes;
+    const int64_t end = p.ahead_bytes * (part + 1) / parts;
+    for (int64_t i = p.ahead_bytes * part / parts / 64 * 64; i < end; i += 64) {
+      __builtin_prefetch(from + i);
+    }
+  }
+}
+
 // All rows of a piece against `strips` strips (kWideStrips or 1).
 template <bool kDirect>
 inline void packed_tiles(const PackedTile& tile, int64_t rows, int64_t strips, float* c) {
   const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
+  const int64_t kept = parts * 3 / 4;  // asked for at once, it would be gone again at the end
   PackedTile p = tile;
   for (int64_t part = 0; part < parts; ++part) {
     const int64_t count = rows * (part + 1) / parts - rows * part / parts;
+    if (part >= kept) ask_ahead(tile, strips, part - kept, parts - kept);
     strips == kWideStrips ? packed_tile_rows<kPackedVectors, kDirect>(count, p, c)
                           : packed_tile_rows<kStripVectors, kDirect>(count, p, c);
     p.x += count * tile.rows->shape.bytes;
@@ -141,6 +157,12 @@ inline void packed_strips(const LinearArgs& p, int64_t strip, int64_t strips, in
         expand_strip(p, w + s * x.strip_bytes, b, here, panel + s * kPanelStrip);
       }
     }
+    // (Addresses past the end of the weights do no harm.)
+    const int64_t next = b + here < blocks ? b + here : 0;
+    const int64_t block_bytes =
+        p.encoding == Encoding::kQ8 ? kQ8BlockBytes : kQ4BlockBytes + kQ4HeadBytes / kGroupBlocks;
+    tile.ahead = w + (next > 0 ? 0 : strips * x.strip_bytes) + next * block_bytes;
+    tile.ahead_bytes = (blocks - next < kTogether ? blocks - next : kTogether) * block_bytes;
     if (kDirectQ4 && p.encoding == Encoding::kQ4) {
       packed_tiles<kDirectQ4>(tile, t1 - t0, strips, c);
     } else {
@@ -160,11 +182,23 @@ inline void packed_sums(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0,
   }
 }
 
+// Where a row of results goes: rows are too far apart for the processor to guess.
+inline constexpr int64_t kFinishAhead = 8;
+inline void ask_for_row(const LinearArgs& p, int64_t t, int64_t n0, int64_t n1) {
+  for (int64_t n = n0; n < n1; n += 64 / int64_t(sizeof(float))) {
+    if (p.residual) __builtin_prefetch(p.residual + t * p.residual_stride + n);
+    __builtin_prefetch(p.y + t * p.y_stride + n, 1);
+  }
+}
+
 inline void linear_block_packed(const LinearArgs& p, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                                 float* scratch) {
   PanelW* const panel = reinterpret_cast<PanelW*>(scratch + kMaxPieceRows * kMaxPieceCols);
   packed_sums(p, t0, t1, n0, n1, scratch, panel);
-  for (int64_t t = t0; t < t1; ++t) finish_row(p, scratch + (t - t0) * kMaxPieceCols, t, n0, n1);
+  for (int64_t t = t0; t < t1; ++t) {
+    ask_for_row(p, t + kFinishAhead < t1 ? t + kFinishAhead : t1 - 1, n0, n1);
+    finish_row(p, scratch + (t - t0) * kMaxPieceCols, t, n0, n1);
+  }
 }
 
 // Codes of 8 bits in a record, group `g` of them.
