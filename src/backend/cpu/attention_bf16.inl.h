@@ -243,6 +243,9 @@ inline void load_pair_queries(const AttentionRun& run, int64_t width, const Pair
   for (int64_t row = 0; row < run.rows(); ++row) {
     const float* const q = p.q + (run.t0 + row / run.heads) * p.q_stride +
                            (run.head + row % run.heads) * p.q_head_stride;
+    // Rows of a head are too far apart for the processor to guess. (Past the end it does no harm.)
+    const float* const later = q + kRowsAhead / run.heads * p.q_stride;
+    for (int64_t i = 0; i < p.head_dim; i += 16) __builtin_prefetch(later + i);
     const auto at = [&](int64_t i) {
       return i < p.head_dim ? mul(load_first(q + i, p.head_dim - i), scale) : zero();
     };
