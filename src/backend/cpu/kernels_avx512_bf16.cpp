@@ -7,27 +7,8 @@
 namespace ocelli::cpu {
 namespace {
 namespace avx512_bf16 {
-using Dots = __m512i;
-// Not the intrinsics, as in avx512_vnni.
-inline Dots dpbusd(Dots sums, Dots u8, Dots s8) {
-  asm("vpdpbusd %2, %1, %0" : "+v"(sums) : "v"(u8), "v"(s8));
-  return sums;
-}
-inline __m256i dpbusd_256(__m256i sums, __m256i u8, __m256i s8) {
-  return _mm256_dpbusd_epi32(sums, u8, s8);
-}
-inline Dots all_bytes(int a) {
-  return _mm512_set1_epi8(char(a));
-}
-#include "backend/cpu/dot_vnni.inl.h"
-#include "backend/cpu/isa_x86.inl.h"
-#include "backend/cpu/isa_avx512.inl.h"
-#include "backend/cpu/group_chains_avx512.inl.h"
-#include "backend/cpu/strips_few.inl.h"
-#include "backend/cpu/packed_no_direct.inl.h"
-#include "backend/cpu/packed_rows.inl.h"
-#include "backend/cpu/packed_vnni.inl.h"
-#include "backend/cpu/all_kernels.inl.h"
+#include "backend/cpu/dpbusd_avx512.inl.h"
+#include "backend/cpu/all_avx512_vnni.inl.h"
 
 // --- pairs of bfloat16 numbers, the first in the lower half of a lane ---
 inline F as_floats(Dots pairs) {
@@ -43,6 +24,7 @@ inline Dots bf16_pairs(F a, F b) {
                                          8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   return _mm512_permutexvar_epi16(order, bf16_rows(a, b));
 }
+// (Not the intrinsic, as dpbusd().)
 inline F pair_dot(F sums, Dots a, Dots b) {
   asm("vdpbf16ps %2, %1, %0" : "+v"(sums) : "v"(a), "v"(b));
   return sums;

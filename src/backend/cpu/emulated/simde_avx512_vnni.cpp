@@ -19,15 +19,7 @@ inline __m256i dpbusd_256(__m256i sums, __m256i u8, __m256i s8) {
 inline Dots all_bytes(int a) {
   return _mm512_set1_epi8(char(a));
 }
-#include "backend/cpu/dot_vnni.inl.h"
-#include "backend/cpu/isa_x86.inl.h"
-#include "backend/cpu/isa_avx512.inl.h"
-#include "backend/cpu/group_chains_avx512.inl.h"
-#include "backend/cpu/strips_few.inl.h"
-#include "backend/cpu/packed_no_direct.inl.h"
-#include "backend/cpu/packed_rows.inl.h"
-#include "backend/cpu/packed_vnni.inl.h"
-#include "backend/cpu/all_kernels.inl.h"
+#include "backend/cpu/all_avx512_vnni.inl.h"
 constexpr Kernels kTable = table("avx512-vnni");
 }  // namespace avx512_vnni
 }  // namespace
