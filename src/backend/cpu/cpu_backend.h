@@ -46,9 +46,10 @@ std::span<const InstructionSetInfo> instruction_sets();
 // name that does not exist, or one that is neither executable nor emulated here.
 //
 // The backend may be used from several threads at once. Results are the same, bit for bit, whatever
-// the number of threads in the pool. Rows of a batch influence each other in one way only: linear
+// the number of threads in the pool. Rows of a batch influence each other in two ways only: linear
 // and attention have kernels of their own for at most 4 rows (queries), which add up in another
-// order, so that decoding differs from prefilling by rounding.
+// order, and attention that may be in bfloat16 is so for 64 queries and more, so that decoding
+// differs from prefilling by rounding.
 base::Result<std::unique_ptr<tensor::Backend>> make_cpu_backend(
     std::optional<InstructionSet> forced = {});
 

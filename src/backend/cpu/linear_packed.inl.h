@@ -106,8 +106,9 @@ inline void ask_ahead(const PackedTile& p, int64_t strips, int64_t part, int64_t
 inline void ask_for_rows(const PackedTile& p) {
   for (int64_t r = 0; r < kPackedRows; ++r) {
     const std::byte* const row = p.x + r * p.rows->shape.bytes;
-    __builtin_prefetch(row + p.group * encoding::kGroup);
-    __builtin_prefetch(row + p.group * encoding::kGroup + 64);
+    const std::byte* const codes = row + p.group * encoding::kGroup * int64_t(sizeof(CodeX));
+    __builtin_prefetch(codes);
+    __builtin_prefetch(codes + 64);
     __builtin_prefetch(row + p.rows->shape.scales);
   }
 }
