@@ -18,6 +18,14 @@ static_assert(kMaxPieceRows * kMaxPieceCols +
                   kWideStrips * kPanelStrip * int64_t(sizeof(PanelW)) / int64_t(sizeof(float)) <=
               kScratchFloats);
 
+// Where a strip is one vector, a dot product one instruction and registers are many, a tile's
+// float32 sums stay in registers beside its dot products: storing those of a larger tile after
+// every group takes longer than the larger tile gains.
+inline constexpr bool kKeepSums =
+    kStripVectors == 1 && sizeof(PanelW) == 1 && kRegisters >= 32 && !kPairs;
+inline constexpr int kDotTileRows = kKeepSums ? 7 : kPackedRows;
+inline constexpr int kDotTileVectors = kKeepSums ? 2 : kPackedVectors;
+
 // Some rows of x and some strips from one column on, a multiple of a group.
 struct PackedTile {
   const std::byte* x;  // the first row's record
@@ -30,6 +38,10 @@ struct PackedTile {
   int64_t ahead_bytes = 0;  // of each strip
 };
 
+inline float* sum_at(float* c, int r, int v) {
+  return c + r * kMaxPieceCols + v * kLanes;
+}
+
 template <int R, int V>
 [[gnu::noinline]] void packed_tile(const PackedTile& p, float* c) {
   const int64_t record = p.rows->shape.bytes;
@@ -39,6 +51,14 @@ template <int R, int V>
   const int64_t code_row = record / int64_t(sizeof(CodeX)), row = record / int64_t(sizeof(float));
   const PanelW* panel = p.w;
   bool first = p.group == 0;
+  F kept[R][V];
+  if constexpr (kKeepSums) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) kept[r][v] = first ? zero() : load(sum_at(c, r, v));
+    }
+  }
   for (int64_t left = p.blocks; left > 0; left -= kGroupBlocks, ++scales, ++sums, first = false) {
     Dots dots[R][V];
 #pragma GCC unroll 8
@@ -75,18 +95,40 @@ template <int R, int V>
       const F scale = set(scales[r * row]);
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) {
-        float* const to = c + r * kMaxPieceCols + v * kLanes;
-        store(to, fma(scale, dots_float(dots[r][v]), first ? zero() : load(to)));
+        const F product = dots_float(dots[r][v]);
+        if constexpr (kKeepSums) {
+          kept[r][v] = fma(scale, product, kept[r][v]);
+        } else {
+          float* const to = sum_at(c, r, v);
+          store(to, fma(scale, product, first ? zero() : load(to)));
+        }
       }
+    }
+  }
+  if constexpr (kKeepSums) {
+#pragma GCC unroll 8
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) store(sum_at(c, r, v), kept[r][v]);
     }
   }
 }
 
-template <int V, bool kDirect, int R = kPackedRows>
+template <int V, bool kDirect, int R = kDotTileRows>
 inline void packed_tile_rows(int64_t rows, const PackedTile& p, float* c) {
   if constexpr (R > 0) {
     if (rows == R) return kDirect ? direct_tile<R, V>(p, c) : packed_tile<R, V>(p, c);
     packed_tile_rows<V, kDirect, R - 1>(rows, p, c);
+  }
+}
+
+// V vectors of outputs, as many at a time as a tile takes.
+template <int V, bool kDirect>
+inline void packed_tile_columns(int64_t rows, PackedTile p, float* c) {
+  constexpr int kWidth = V < kDotTileVectors ? V : kDotTileVectors;
+  static_assert(V % kWidth == 0 && (kWidth == V || kWidth % kStripVectors == 0));
+  for (int v = 0; v < V; v += kWidth, p.w += kWidth / kStripVectors * p.strip) {
+    packed_tile_rows<kWidth, kDirect>(rows, p, c + v * kLanes);
   }
 }
 
@@ -104,7 +146,7 @@ inline void ask_ahead(const PackedTile& p, int64_t strips, int64_t part, int64_t
 // Asks for what a tile needs first: rows are too far apart for the processor to guess. (Past the
 // end of the memory it does no harm.)
 inline void ask_for_rows(const PackedTile& p) {
-  for (int64_t r = 0; r < kPackedRows; ++r) {
+  for (int64_t r = 0; r < kDotTileRows; ++r) {
     const std::byte* const row = p.x + r * p.rows->shape.bytes;
     const std::byte* const codes = row + p.group * encoding::kGroup * int64_t(sizeof(CodeX));
     __builtin_prefetch(codes);
@@ -116,7 +158,7 @@ inline void ask_for_rows(const PackedTile& p) {
 // All rows of a piece against `strips` strips (kWideStrips or 1).
 template <bool kDirect>
 inline void packed_tiles(const PackedTile& tile, int64_t rows, int64_t strips, float* c) {
-  const int64_t parts = (rows + kPackedRows - 1) / kPackedRows;
+  const int64_t parts = (rows + kDotTileRows - 1) / kDotTileRows;
   const int64_t kept = parts * 3 / 4;  // asked for at once, it would be gone again at the end
   PackedTile p = tile;
   for (int64_t part = 0; part < parts; ++part) {
@@ -125,8 +167,8 @@ inline void packed_tiles(const PackedTile& tile, int64_t rows, int64_t strips, f
     PackedTile next = p;
     next.x += count * tile.rows->shape.bytes;
     ask_for_rows(next);
-    strips == kWideStrips ? packed_tile_rows<kPackedVectors, kDirect>(count, p, c)
-                          : packed_tile_rows<kStripVectors, kDirect>(count, p, c);
+    strips == kWideStrips ? packed_tile_columns<kPackedVectors, kDirect>(count, p, c)
+                          : packed_tile_columns<kStripVectors, kDirect>(count, p, c);
     p = next;
     c += count * kMaxPieceCols;
   }
