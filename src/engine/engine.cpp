@@ -191,6 +191,21 @@ Tensor Engine::embed(Context& c, const Prompt& prompt,
   return x;
 }
 
+base::ThreadPool& Engine::pool_for(int64_t tokens) {
+  // Loops over more tokens are long enough for threads that are kept waiting now and then.
+  constexpr int64_t kFewTokens = 8, kShortPrompt = 64;
+  if (pool_.threads() == 1 || tokens > kShortPrompt) return pool_;
+  const auto crowded = [&] {
+    const int64_t others = base::running_threads().value_or(1) - 1;
+    return others + pool_.threads() > base::default_threads();
+  };
+  if (tokens > kFewTokens) return crowded() ? one_thread_ : pool_;
+  if (one_token_.asks() && crowded()) one_token_.crowded();
+  // A few tokens (guesses) take about as long as one.
+  const bool alone = tokens == 1 ? one_token_.alone() : one_token_.usually_alone();
+  return alone ? one_thread_ : pool_;
+}
+
 Status Engine::forward(const Prompt& prompt,
                        std::span<const std::shared_ptr<const Embeddings>> images, int64_t first,
                        int64_t count, nn::KvCache& cache, std::vector<float>* logits,
@@ -199,13 +214,8 @@ Status Engine::forward(const Prompt& prompt,
   OCELLI_CHECK(0 < rows && rows <= count, "logits of tokens of this pass");
   const std::lock_guard lock(turn_);
   const Scratch scratch(arena_);
-  const bool may_choose = count == 1 && pool_.threads() > 1;
-  if (may_choose && !one_token_.begun()) {
-    const int64_t others = base::running_threads().value_or(1) - 1;
-    if (others + pool_.threads() > base::default_threads()) one_token_.begin_alone();
-  }
   const base::Stopwatch watch;
-  Context c = context_of_run(may_choose && one_token_.alone() ? one_thread_ : pool_);
+  Context c = context_of_run(pool_for(count));
   const nn::Sequence sequence = nn::Sequence::causal(count, &cache);
   const Tensor hidden = loaded_.model->forward(c, embed(c, prompt, images, first, count), sequence);
   cache.set_length(first + count);
@@ -213,7 +223,7 @@ Status Engine::forward(const Prompt& prompt,
     const Tensor last = loaded_.model->logits(c, hidden.slice(0, count - rows, rows));
     logits->assign(last.f32(), last.f32() + last.count());
   }
-  if (may_choose) one_token_.passed(watch.seconds());
+  if (count == 1 && pool_.threads() > 1) one_token_.passed(watch.seconds());
   return {};
 }
 

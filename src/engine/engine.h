@@ -206,6 +206,8 @@ class Engine {
  private:
   Engine(const EngineOptions& options, tensor::Arena arena);
   PromptBuilder prompt_builder(const base::Json& template_arguments) const;
+  // Which threads a pass of so many tokens goes on.
+  base::ThreadPool& pool_for(int64_t tokens);
   tensor::Context context_of_run(base::ThreadPool& pool) {
     tensor::Context c{*backend_, arena_, pool, nullptr, {}, options_.exact};
     c.observer = observer_ ? &observer_ : nullptr;

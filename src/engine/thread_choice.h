@@ -4,7 +4,8 @@
 // less than they seem, a worker that is stopped with a piece in its hands keeps all others waiting
 // for longer than it ever helped: then one thread is faster. Nothing but trying tells: from time to
 // time a few passes are done the other way. Not in turns: who has just used two CPUs may get less
-// of one. Times are compared by their medians, because some passes are interrupted either way.
+// of one. Times are compared by their medians, because some passes are interrupted either way. All
+// threads are not tried while others are seen to use the CPUs: the trial would cost two passes.
 #pragma once
 
 #include <algorithm>
@@ -15,14 +16,20 @@ namespace ocelli::engine {
 
 class ThreadChoice {
  public:
-  // Before the first pass: others are using the CPUs, so that it begins on one thread.
-  void begin_alone() {
-    if (!begun()) alone_ = true;
+  // Whether it matters to the next pass that others are using the CPUs: before the first one, and
+  // before all threads are tried.
+  bool asks() const { return usual_.count == 0 || (alone_ && left_ == 0 && trial_.count == 0); }
+  // They do: it begins on one thread, or looks again later instead of trying.
+  void crowded() {
+    if (!asks()) return;
+    alone_ = true;
+    left_ = usual_.count == 0 ? kFirst : kShortest;
   }
-  bool begun() const { return usual_.count > 0; }
 
   // Of the next pass.
   bool alone() const { return alone_ != (left_ == 0); }
+  // Of those that are no trials.
+  bool usually_alone() const { return alone_; }
 
   // It took so long.
   void passed(double seconds) {

@@ -38,14 +38,38 @@ TEST(ThreadChoice, TryingCostsLittleWhereThreadsGain) {
 
 TEST(ThreadChoice, BeginsAloneWhereOthersAreAtWork) {
   ThreadChoice lost, gained, late;
-  lost.begin_alone();
+  lost.crowded();
   EXPECT_TRUE(lost.alone());
   EXPECT_GE(run(lost, {1.2, 1}, 300).alone, 270);
-  gained.begin_alone();  // they have gone since
+  gained.crowded();  // they have gone since
   EXPECT_LE(run(gained, {1, 1.5}, 300).alone, 60);
   run(late, {1, 1.5}, 1);
-  late.begin_alone();
+  late.crowded();
   EXPECT_FALSE(late.alone());
+}
+
+TEST(ThreadChoice, TriesNothingWhereOthersAreStillAtWork) {
+  ThreadChoice choice;
+  int asked = 0;
+  for (int i = 0; i < 3000; ++i) {
+    if (choice.asks()) {
+      ++asked;
+      choice.crowded();
+    }
+    EXPECT_TRUE(choice.alone()) << i;
+    choice.passed(1);
+  }
+  EXPECT_LT(asked, 100);
+  EXPECT_LT(run(choice, {1, 1.5}, 300).alone, 60);  // they have gone
+}
+
+TEST(ThreadChoice, AsksNobodyWhileAllThreadsAreUsed) {
+  ThreadChoice choice;
+  run(choice, {1, 1.8}, 1);
+  for (int i = 0; i < 3000; ++i) {
+    EXPECT_FALSE(choice.asks()) << i;
+    choice.passed(choice.alone() ? 1.8 : 1);
+  }
 }
 
 TEST(ThreadChoice, StaysAloneWhereThreadsLose) {
