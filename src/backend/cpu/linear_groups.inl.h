@@ -11,26 +11,39 @@ inline constexpr int64_t kMostParts = 2 * kBlocks;     // with a scale of their 
 inline constexpr int64_t kSteps = kBlock / kDotDepth;  // dots of one group
 inline constexpr int64_t kDotStride = kInner + 64;     // of rows of DotX
 
-// One group of a row as encoding::quantize_row defines it: codes, and the scale as result.
+// One group of a row as encoding::quantize_row defines it: codes, and the scale as result. Here for
+// numbers that are not finite, or so small that their factor is not.
 template <int64_t kColumns>
-inline float quantize_group(const float* x, int64_t count, int8_t* codes) {
-  F part[kColumns / kLanes];
-  F top = zero(), odd = zero();
-  for (int j = 0; j < kColumns / kLanes; ++j) {
-    const int64_t left = count - j * kLanes;
-    const F raw = left > 0 ? load_first(x + j * kLanes, left) : zero();
-    odd = add(odd, sub(raw, raw));  // 0, NaN where a number is not finite
-    part[j] = nan_to_zero(raw);
-    top = max(top, abs(part[j]));
-  }
+[[gnu::noinline]] float quantize_odd_group(const F* raw, bool finite, int8_t* codes) {
+  F top = zero();
+  for (int j = 0; j < kColumns / kLanes; ++j) top = max(top, abs(nan_to_zero(raw[j])));
   const float most = largest(top);
   const F factor = set(most > 0 ? 127.0f / most : 0.0f);
   for (int j = 0; j < kColumns / kLanes; ++j) {
     // 0 times infinity where all numbers are subnormal.
-    const F whole = nan_to_zero(mul(part[j], factor));
+    const F whole = nan_to_zero(mul(nan_to_zero(raw[j]), factor));
     store_i8(codes + j * kLanes, min(set(127.0f), max(set(-127.0f), whole)));
   }
-  return sum(odd) == 0 ? most / 127.0f : __builtin_nanf("");
+  return finite ? most / 127.0f : __builtin_nanf("");
+}
+
+template <int64_t kColumns>
+inline float quantize_group(const float* x, int64_t count, int8_t* codes) {
+  constexpr float kLeast = 1e-36f;
+  F raw[kColumns / kLanes];
+  F top = zero(), odd = zero();
+  for (int j = 0; j < kColumns / kLanes; ++j) {
+    const int64_t left = count - j * kLanes;
+    raw[j] = left > 0 ? load_first(x + j * kLanes, left) : zero();
+    odd = fma(raw[j], zero(), odd);  // 0, NaN where a number is not finite
+    top = max(abs(raw[j]), top);     // whatever NaN does here
+  }
+  const float most = largest(top);
+  const bool finite = sum(odd) == 0;
+  if (!finite || most < kLeast) return quantize_odd_group<kColumns>(raw, finite, codes);
+  const F factor = set(127.0f / most);
+  for (int j = 0; j < kColumns / kLanes; ++j) store_i8(codes + j * kLanes, mul(raw[j], factor));
+  return most / 127.0f;
 }
 inline void quantize_row(const float* x, int64_t cols, int8_t* codes, float* scales) {
   for (int64_t i = 0; i < cols; i += kBlock) {
