@@ -182,6 +182,10 @@ def arguments():
     parser.add_argument("--repeat", type=int, default=3, help="measurements in one run")
     parser.add_argument("--n-gen", type=int, default=32, help="tokens decoded")
     parser.add_argument("--picture", default="1024x256", help="WIDTHxHEIGHT of the noise picture")
+    parser.add_argument("--one-tile", action="store_true",
+                        help="the picture as one tile (--no-split). llama.cpp has no such way: a "
+                        "--gguf folder of write_gguf.py --longest-edge makes it two, of which one "
+                        "is taken off again; its memory is that of two")
     parser.add_argument("--min-cpus", type=float, default=0.9, help="CPUs per thread, or dropped")
     parser.add_argument("--processor-time", action="store_true",
                         help="one thread by the processor time that each run got: for a machine "
@@ -236,12 +240,13 @@ def main():
         write_noise_png(picture, width, height)
         plan = {"tiles": 0}
         if "vision_config" in config:
-            plan = groups[0][0].plan(width, height, Settings.question)
+            plan = groups[0][0].plan(width, height, Settings.question, options.one_tile)
         if not plan["tiles"] and "picture" in options.steps:
             options.steps.remove("picture")
 
         def settings(threads):
-            return Settings(threads, options.repeat, options.n_gen, picture, **plan)
+            return Settings(threads, options.repeat, options.n_gen, picture, **plan,
+                            one_tile=options.one_tile)
 
         facts["dimensions"] = dimensions(config) + (
             f"; picture {width}x{height} = {plan['tiles']} tiles" if plan["tiles"] else "")

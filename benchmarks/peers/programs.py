@@ -89,6 +89,7 @@ class Settings:
     text_tokens: int = 0     # beside them: question and template
     context: int = 2048
     question: str = "What is in the picture?"
+    one_tile: bool = False
 
 
 class Ocelli:
@@ -102,10 +103,10 @@ class Ocelli:
     def version(self):
         return execute([self.binary, "--version"])[0].strip()
 
-    def plan(self, width, height, question):
+    def plan(self, width, height, question, one_tile=False):
         """Tiles and tokens of the question about a picture, as fields of Settings."""
         command = [self.binary, "plan", self.model, "--picture", f"{width}x{height}",
-                   "-p", question, "--json"]
+                   "-p", question, "--json", *(["--no-split"] if one_tile else [])]
         plan = json.loads(execute(command)[0])
         return {name: plan[name] for name in ("tiles", "picture_tokens", "text_tokens")}
 
@@ -134,7 +135,7 @@ class Ocelli:
     def picture(self, s):
         command = [self.binary, "run", "-m", self.model, "--image", s.picture, "-p", s.question,
                    "-n", "1", "--ignore-eos", "--json", "-t", str(s.threads), "-c", str(s.context),
-                   "-q", "--no-cache", *self.options]
+                   "-q", "--no-cache", *self.options, *(["--no-split"] if s.one_tile else [])]
         text, _, seconds, share, memory = execute(command)
         times = json.loads(text)["seconds"]
         return Run({"tile": times["encode"] / s.tiles, "first_token": seconds,
@@ -190,9 +191,11 @@ class LlamaCpp:
                    s.question, "-n", "1", "-t", str(s.threads), "-c", str(s.context), "--no-warmup"]
         text, errors, seconds, share, memory = execute(command)
         slices = slice_seconds(text + errors)
-        if len(slices) != s.tiles:
+        if len(slices) != s.tiles + s.one_tile:
             raise ProgramError(f"{self.label}: {len(slices)} slices (ours: {s.tiles} tiles)\n" +
                                errors[-2000:])
+        if s.one_tile:  # it adds the whole picture to its only tile
+            seconds -= statistics.mean(slices) + statistics.mean(decode_seconds(text + errors))
         return Run({"tile": statistics.median(slices), "first_token": seconds,
                     "memory_picture": memory}, {"cpus": share, "slices": slices})
 
@@ -284,6 +287,14 @@ def slice_seconds(log):
                                 r"mtmd batch encoding done in (\d+) ms", log, re.DOTALL):
         out += [int(ms) / 1000 / int(count)] * int(count)
     return out
+
+
+def decode_seconds(log):
+    """Seconds in which the text model read the embeddings of each slice."""
+    found = [int(ms) / 1000 for ms in re.findall(r"image decoded \(batch \S+ in (\d+) ms", log)]
+    if not found:
+        raise ProgramError("llama-mtmd-cli does not say how long it decoded a slice")
+    return found
 
 
 def find_llama_cpp(folder):

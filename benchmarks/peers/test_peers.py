@@ -28,6 +28,32 @@ class Slices(unittest.TestCase):
         self.assertEqual(programs.slice_seconds("error"), [])
 
 
+class OneTile(unittest.TestCase):
+    LOG = ("image slice encoded in 2000 ms\nimage decoded (batch 1/1) in 400 ms\n"
+           "image slice encoded in 1000 ms\nimage decoded (batch 1/1) in 200 ms\n")
+
+    def picture(self, log, **more):
+        with mock.patch.object(programs, "execute", return_value=(log, "", 9.0, 1.0, 5.0)):
+            peer = programs.LlamaCpp("bench", "cli", "text.gguf", "mmproj.gguf")
+            return peer.picture(programs.Settings(1, **more))
+
+    def test_the_second_slice_is_taken_off(self):
+        run = self.picture(self.LOG, tiles=1, one_tile=True)
+        self.assertEqual(run.values["tile"], 1.5)
+        self.assertAlmostEqual(run.values["first_token"], 9 - 1.5 - 0.3)
+
+    def test_not_of_other_pictures(self):
+        self.assertEqual(self.picture(self.LOG, tiles=2).values["first_token"], 9)
+        with self.assertRaises(programs.ProgramError):
+            self.picture(self.LOG, tiles=1)
+        with self.assertRaises(programs.ProgramError):
+            self.picture(self.LOG, tiles=2, one_tile=True)
+
+    def test_no_time_of_decoding(self):
+        with self.assertRaises(programs.ProgramError):
+            self.picture(self.LOG.replace("decoded", "seen"), tiles=1, one_tile=True)
+
+
 class Children(unittest.TestCase):
     def test_resources(self):
         text, _, seconds, share, memory = programs.execute(["sh", "-c", "echo out; sleep 0.2"])

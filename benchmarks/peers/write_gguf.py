@@ -11,6 +11,7 @@ that are published for llama.cpp. Keys and names are those that its loaders ask 
 """
 
 import argparse
+import functools
 import json
 import mmap
 import pathlib
@@ -171,7 +172,7 @@ def write_text(checkpoint, path, type_name):
     writer.close()
 
 
-def write_vision(checkpoint, path, type_name):
+def write_vision(checkpoint, path, type_name, longest_edge=None):
     config = {**VISION_DEFAULTS, **checkpoint.config["vision_config"]}
     picture = checkpoint.json("preprocessor_config.json")
     writer = Writer(path, "clip", type_name)
@@ -193,7 +194,8 @@ def write_vision(checkpoint, path, type_name):
     out.add_vision_image_std(picture["image_std"])
     out.add_vision_use_gelu(True)
     # Without this key the picture is cut into other tiles than the original's.
-    out.add_uint32("clip.vision.preproc_image_size", picture["size"]["longest_edge"])
+    out.add_uint32("clip.vision.preproc_image_size",
+                   longest_edge or picture["size"]["longest_edge"])
 
     prefix = "model.vision_model."
     embeddings = prefix + "embeddings."
@@ -220,6 +222,9 @@ def main():
     parser.add_argument("checkpoint", type=pathlib.Path)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--types", default="F16,BF16,Q8_0,Q4_0")
+    parser.add_argument("--longest-edge", type=int, metavar="PIXELS",
+                        help="of pictures before they are cut, instead of the checkpoint's; the "
+                        "size of a tile for compare.py --one-tile")
     options = parser.parse_args()
     checkpoint = Checkpoint(options.checkpoint.resolve())
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -228,7 +233,8 @@ def main():
             parser.error(f"no such type ({name}); known: {', '.join(TYPES)}")
         jobs = [("text", write_text)]
         if "vision_config" in checkpoint.config:
-            jobs.append(("mmproj", write_vision))
+            jobs.append(("mmproj", functools.partial(write_vision,
+                                                     longest_edge=options.longest_edge)))
         for kind, write in jobs:
             path = options.folder / f"{kind}-{name}.gguf"
             # Under another name until it is whole, so that no half file is ever measured.
