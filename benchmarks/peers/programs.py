@@ -290,8 +290,17 @@ def slice_seconds(log):
 
 
 def decode_seconds(log):
-    """Seconds in which the text model read the embeddings of each slice."""
+    """Seconds in which the text model read the embeddings of a slice: as printed, or (since 2026)
+    from the end of one slice's encoding to the start of the next, a few tokens of text among it."""
     found = [int(ms) / 1000 for ms in re.findall(r"image decoded \(batch \S+ in (\d+) ms", log)]
+    if found:
+        return found
+    stamps = re.findall(r"(\d+)\.(\d+)\.(\d+)\.(\d+) \w "
+                        r"(encoding mtmd|mtmd batch encoding done)", log)
+    times = [(60 * int(m) + int(s) + int(ms) / 1e3 + int(us) / 1e6, what.startswith("encoding"))
+             for m, s, ms, us, what in stamps]
+    found = [then - now for (now, starts), (then, begins) in zip(times, times[1:])
+             if begins and not starts]
     if not found:
         raise ProgramError("llama-mtmd-cli does not say how long it decoded a slice")
     return found

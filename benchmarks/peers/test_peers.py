@@ -49,6 +49,14 @@ class OneTile(unittest.TestCase):
         with self.assertRaises(programs.ProgramError):
             self.picture(self.LOG, tiles=2, one_tile=True)
 
+    def test_times_of_lines(self):
+        log = ("0.00.677.564 I encoding mtmd batch, n_chunks = 1 (done = 1, total = 5)\n"
+               "0.02.302.257 I mtmd batch encoding done in 1625 ms\n"
+               "0.02.468.257 I encoding mtmd batch, n_chunks = 1 (done = 3, total = 5)\n"
+               "1.03.811.464 I mtmd batch encoding done in 1343 ms\n")
+        self.assertEqual(len(programs.decode_seconds(log)), 1)
+        self.assertAlmostEqual(programs.decode_seconds(log)[0], 0.166)
+
     def test_no_time_of_decoding(self):
         with self.assertRaises(programs.ProgramError):
             self.picture(self.LOG.replace("decoded", "seen"), tiles=1, one_tile=True)
