@@ -197,7 +197,8 @@ base::ThreadPool& Engine::pool_for(int64_t tokens) {
   if (pool_.threads() == 1 || tokens > kShortPrompt) return pool_;
   const auto crowded = [&] {
     const int64_t others = base::running_threads().value_or(1) - 1;
-    return others + pool_.threads() > base::default_threads();
+    const int cpus = base::default_threads();
+    return others + std::min(pool_.threads(), cpus) > cpus;
   };
   if (tokens > kFewTokens) return crowded() ? one_thread_ : pool_;
   if (one_token_.asks() && crowded()) one_token_.crowded();
