@@ -197,8 +197,7 @@ base::ThreadPool& Engine::pool_for(int64_t tokens) {
   if (pool_.threads() == 1 || tokens > kShortPrompt) return pool_;
   const auto crowded = [&] {
     const int64_t others = base::running_threads().value_or(1) - 1;
-    const int cpus = base::default_threads();
-    return others + std::min(pool_.threads(), cpus) > cpus;
+    return others + std::min(pool_.threads(), cpus_) > cpus_;
   };
   if (tokens > kFewTokens) return crowded() ? one_thread_ : pool_;
   if (one_token_.asks() && crowded()) one_token_.crowded();

@@ -240,6 +240,7 @@ class Engine {
   EngineOptions options_;
   std::string name_;
   base::ThreadPool pool_, one_thread_{1};
+  int cpus_ = base::default_threads();  // asked once: it reads files
   std::unique_ptr<tensor::Backend> backend_;
   tensor::Arena arena_;
   tensor::ProductObserver observer_;

@@ -11,8 +11,7 @@ inline constexpr int64_t kMostParts = 2 * kBlocks;     // with a scale of their 
 inline constexpr int64_t kSteps = kBlock / kDotDepth;  // dots of one group
 inline constexpr int64_t kDotStride = kInner + 64;     // of rows of DotX
 
-// One group of a row as encoding::quantize_row defines it: codes, and the scale as result. Here for
-// numbers that are not finite, or so small that their factor is not.
+// quantize_group() for numbers that are not finite, or so small that their factor is not.
 template <int64_t kColumns>
 [[gnu::noinline]] float quantize_odd_group(const F* raw, bool finite, int8_t* codes) {
   F top = zero();
@@ -27,6 +26,7 @@ template <int64_t kColumns>
   return finite ? most / 127.0f : __builtin_nanf("");
 }
 
+// One group of a row as encoding::quantize_row defines it: codes, and the scale as result.
 template <int64_t kColumns>
 inline float quantize_group(const float* x, int64_t count, int8_t* codes) {
   constexpr float kLeast = 1e-36f;
