@@ -81,6 +81,15 @@ Json Json::object(std::vector<Member> members) {
   return json;
 }
 
+Json Json::object(std::vector<Member> members, JsonIndex index) {
+  Json json;
+  std::shared_ptr<ObjectBox> box;
+  if (!members.empty())
+    box = std::make_shared<ObjectBox>(ObjectBox{std::move(members), std::move(index)});
+  json.v_ = std::move(box);
+  return json;
+}
+
 bool Json::as_bool() const {
   OCELLI_CHECK(is_bool(), "as_bool() of a JSON boolean");
   return std::get<bool>(v_);
@@ -182,12 +191,11 @@ Json& Json::push_back(Json value) {
 Json& Json::set(std::string key, Json value) {
   OCELLI_CHECK(is_object(), "set() of a JSON object");
   ObjectBox& box = own(std::get<std::shared_ptr<ObjectBox>>(v_));
-  const size_t at = box.index.find(box.members, key);
+  const size_t at = box.index.find_or_add(box.members, key);
   if (at != JsonIndex::kNone) {
     box.members[at].second = std::move(value);
   } else {
     box.members.emplace_back(std::move(key), std::move(value));
-    box.index.added(box.members);
   }
   return *this;
 }

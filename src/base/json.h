@@ -30,6 +30,8 @@ struct IntRange {
   int64_t min = INT64_MIN, max = INT64_MAX;
 };
 
+class JsonIndex;
+
 class Json {
  public:
   using Array = std::vector<Json>;
@@ -47,6 +49,8 @@ class Json {
   Json(std::string_view s) : v_(std::string(s)) {}
   static Json array(Array items = {});
   static Json object(std::vector<Member> members = {});
+  // Of members without duplicates and the index that found none (json_index.h); for the parser.
+  static Json object(std::vector<Member> members, JsonIndex index);
 
   // Refuses what is not exactly one JSON value in UTF-8 (a BOM, NaN, trailing bytes, a key twice,
   // depth or size over the limit). The error names line and column. Integers outside int64 become

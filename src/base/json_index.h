@@ -15,16 +15,23 @@ class JsonIndex {
   static constexpr size_t kNone = SIZE_MAX;
   static constexpr size_t kFew = 16;  // up to here comparing is faster than hashing
 
-  // The position of `key` in `members`, or kNone. Every member must have been added().
+  // The position of `key` in `members`, or kNone.
   size_t find(const std::vector<Json::Member>& members, std::string_view key) const;
 
-  // Call after each member put at the end of `members`.
-  void added(const std::vector<Json::Member>& members);
+  // The same; after kNone the caller puts `key` at the end of `members`, which is noted already.
+  size_t find_or_add(const std::vector<Json::Member>& members, std::string_view key);
 
  private:
-  void insert(const std::vector<Json::Member>& members, size_t position);
+  struct Slot {
+    uint32_t position = 0;  // + 1; 0 where empty
+    uint32_t hash = 0;      // spares most comparisons, and hashing again when the table grows
+  };
+  // Where the key is, or belongs.
+  size_t slot_of(const std::vector<Json::Member>& members, std::string_view key,
+                 uint32_t hash) const;
+  void grow(const std::vector<Json::Member>& members);
 
-  std::vector<uint32_t> slots_;  // position + 1, or 0 where empty; the size is a power of two
+  std::vector<Slot> slots_;  // their number is a power of two
 };
 
 }  // namespace ocelli::base

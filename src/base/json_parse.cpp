@@ -79,11 +79,10 @@ class Handler {
 
   bool key(std::string& key) {
     Frame& frame = frames_.back();
-    if (frame.index.find(frame.members, key) != JsonIndex::kNone) {
+    if (frame.index.find_or_add(frame.members, key) != JsonIndex::kNone) {
       return refuse("the key \"" + printable(key, kShownBytes) + "\" appears twice in one object");
     }
     frame.members.emplace_back(std::move(key), Json());
-    frame.index.added(frame.members);
     return true;
   }
 
@@ -94,7 +93,8 @@ class Handler {
   }
 
   bool end_object() {
-    Json done = Json::object(std::move(frames_.back().members));
+    Frame& frame = frames_.back();
+    Json done = Json::object(std::move(frame.members), std::move(frame.index));
     frames_.pop_back();
     return put(std::move(done));
   }

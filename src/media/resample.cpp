@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "media/limits.h"
+#include "media/resample_rows.h"
 
 namespace ocelli::media {
 namespace {
@@ -57,12 +58,6 @@ FilterShape shape_of(Filter filter) {
   }
   return {bilinear, 1.0};
 }
-
-// Output i is the sum over t < count of input[first + t] * weights[t], in units of 2^-bits.
-struct Taps {
-  int first, count;
-  const int32_t* weights;
-};
 
 class AxisPlan {
  public:
@@ -119,58 +114,6 @@ AxisPlan::AxisPlan(int in, int out, FilterShape shape, Arithmetic arithmetic) {
   }
 }
 
-uint8_t clip8(int32_t sum, int bits) {
-  return uint8_t(std::clamp(sum >> bits, 0, 255));
-}
-
-// Half of the last place, which rounds.
-int32_t half(int bits) {
-  return bits > 0 ? 1 << (bits - 1) : 0;
-}
-
-// Two rows at once: `pairs` holds (first row's byte) + (second row's byte << 32) for each channel
-// of each pixel, and one 64-bit product then serves both. Each half of a sum fits 32 bits, as in
-// Pillow; a negative low half borrows from the high one, which the end undoes.
-void resize_row_pair(const uint64_t* pairs, int out_width, const AxisPlan& plan, uint8_t* out0,
-                     uint8_t* out1) {
-  const int bits = plan.bits();
-  const uint64_t halves = uint64_t(half(bits)) << 32 | uint64_t(half(bits));
-  for (int x = 0; x < out_width; ++x) {
-    const Taps taps = plan[x];
-    const uint64_t* pixel = pairs + size_t(taps.first) * 3;
-    uint64_t sums[3] = {halves, halves, halves};
-    for (int t = 0; t < taps.count; ++t, pixel += 3) {
-      const auto w = uint64_t(int64_t{taps.weights[t]});
-      sums[0] += pixel[0] * w;
-      sums[1] += pixel[1] * w;
-      sums[2] += pixel[2] * w;
-    }
-    for (size_t c = 0; c < 3; ++c) {
-      const auto low = int32_t(uint32_t(sums[c]));
-      const auto high = int32_t(uint32_t((sums[c] - uint64_t(int64_t{low})) >> 32));
-      out0[size_t(x) * 3 + c] = clip8(low, bits);
-      out1[size_t(x) * 3 + c] = clip8(high, bits);
-    }
-  }
-}
-
-// One output row: rows `taps.first`... of `in` (row_bytes apart), weighted. Works in strips that
-// stay in the first-level cache.
-void blend_rows(const uint8_t* in, size_t row_bytes, Taps taps, int bits, uint8_t* out) {
-  constexpr size_t kStrip = 1024;
-  int32_t sums[kStrip];
-  for (size_t at = 0; at < row_bytes; at += kStrip) {
-    const size_t n = std::min(kStrip, row_bytes - at);
-    std::fill_n(sums, n, half(bits));
-    for (int t = 0; t < taps.count; ++t) {
-      const uint8_t* row = in + size_t(taps.first + t) * row_bytes + at;
-      const int32_t w = taps.weights[t];
-      for (size_t i = 0; i < n; ++i) sums[i] += row[i] * w;
-    }
-    for (size_t i = 0; i < n; ++i) out[at + i] = clip8(sums[i], bits);
-  }
-}
-
 void run(const ParallelFor& parallel, int64_t count,
          const std::function<void(int64_t, int64_t)>& body) {
   if (parallel) return parallel(count, body);
@@ -188,16 +131,23 @@ struct How {
   Arithmetic arithmetic;
 };
 
+// Turned by a quarter, a strip of rows is blended as the height is: all rows of the strip at once.
 Image resize_width(const Image& in, int width, How how, const ParallelFor& parallel) {
+  constexpr size_t kStrip = 32;
   Image out = empty_like(in, width, in.height);
   const AxisPlan plan(in.width, width, how.shape, how.arithmetic);
+  const BlendRows blend = blend_kernels().back().blend;
   run(parallel, in.height, [&](int64_t begin, int64_t end) {
-    std::vector<uint64_t> pairs(in.row_bytes());
-    for (int y = int(begin); y < int(end); y += 2) {
-      const int other = std::min(y + 1, int(end) - 1);  // the last row may be its own partner
-      const uint8_t *first = in.row(y), *second = in.row(other);
-      for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = first[i] | uint64_t{second[i]} << 32;
-      resize_row_pair(pairs.data(), width, plan, out.row(y), out.row(other));
+    std::vector<uint8_t> columns(in.row_bytes() * kStrip), blended(out.row_bytes() * kStrip);
+    for (int64_t y = begin; y < end; y += kStrip) {
+      const size_t rows = size_t(std::min<int64_t>(kStrip, end - y));
+      transpose_bytes(in.row(int(y)), in.row_bytes(), rows, in.row_bytes(), columns.data(), kStrip);
+      for (int x = 0; x < width; ++x) {
+        blend(columns.data(), 3 * kStrip, plan[x], plan.bits(), 3 * kStrip,
+              &blended[size_t(x) * 3 * kStrip]);
+      }
+      transpose_bytes(blended.data(), kStrip, out.row_bytes(), rows, out.row(int(y)),
+                      out.row_bytes());
     }
   });
   return out;
@@ -206,9 +156,10 @@ Image resize_width(const Image& in, int width, How how, const ParallelFor& paral
 Image resize_height(const Image& in, int height, How how, const ParallelFor& parallel) {
   Image out = empty_like(in, in.width, height);
   const AxisPlan plan(in.height, height, how.shape, how.arithmetic);
+  const BlendRows blend = blend_kernels().back().blend;
   run(parallel, height, [&](int64_t begin, int64_t end) {
     for (int y = int(begin); y < int(end); ++y) {
-      blend_rows(in.rgb.data(), in.row_bytes(), plan[y], plan.bits(), out.row(y));
+      blend(in.rgb.data(), in.row_bytes(), plan[y], plan.bits(), in.row_bytes(), out.row(y));
     }
   });
   return out;

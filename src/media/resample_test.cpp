@@ -8,6 +8,7 @@
 #include <map>
 #include <thread>
 
+#include "media/resample_rows.h"
 #include "media/test_support.h"
 
 namespace ocelli::media {
@@ -90,6 +91,44 @@ TEST(Resample, ThreadsDoNotChangeTheResult) {
   };
   EXPECT_EQ(resize(source, 128, 400, Filter::kLanczos, three_threads).rgb,
             resize(source, 128, 400, Filter::kLanczos).rgb);
+}
+
+TEST(Resample, EveryKernelBlendsAlike) {
+  constexpr size_t kStride = 2500;
+  const Image pixels = source_pixels(kStride, 10);  // three times as many bytes as are used
+  // Negative lobes, and sums that leave 0..255 on both sides.
+  const std::vector<int32_t> weights = {-(1 << 19), (1 << 22) + 5, 1 << 20,   -(1 << 21), 77,
+                                        -(1 << 22), 1 << 21,       -(1 << 20), 12345};
+  for (const BlendKernel& kernel : blend_kernels()) {
+    for (const int count : {1, 2, 3, 4, 5, 8, 9}) {
+      for (const size_t n : {size_t{1}, size_t{7}, size_t{96}, size_t{1024}, kStride}) {
+        const Taps taps = {1, count, weights.data()};
+        std::vector<uint8_t> out(n + 1, 0xAB);
+        kernel.blend(pixels.rgb.data(), kStride, taps, 22, n, out.data());
+        for (size_t i = 0; i < n; ++i) {
+          int32_t sum = 1 << 21;
+          for (int t = 0; t < count; ++t)
+            sum += pixels.rgb[size_t(1 + t) * kStride + i] * weights[size_t(t)];
+          ASSERT_EQ(out[i], std::clamp(sum >> 22, 0, 255)) << kernel.name << " " << i;
+        }
+        EXPECT_EQ(out[n], 0xAB) << kernel.name;
+      }
+    }
+  }
+}
+
+TEST(Resample, TurnsRowsIntoColumns) {
+  const Image pixels = source_pixels(40, 40);
+  for (const size_t rows : {1, 15, 16, 33}) {
+    for (const size_t columns : {1, 16, 31, 50}) {
+      std::vector<uint8_t> out(columns * rows);
+      transpose_bytes(pixels.rgb.data(), 120, rows, columns, out.data(), rows);
+      for (size_t r = 0; r < rows; ++r) {
+        for (size_t c = 0; c < columns; ++c)
+          ASSERT_EQ(out[c * rows + r], pixels.rgb[r * 120 + c]) << r << " " << c;
+      }
+    }
+  }
 }
 
 TEST(Resample, KeepsFactsAndCopiesEqualSizes) {
