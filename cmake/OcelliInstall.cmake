@@ -33,9 +33,9 @@ find_package(PNG REQUIRED)
 find_package(GIF REQUIRED)
 find_package(TIFF REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(OCELLI_NEEDS REQUIRED IMPORTED_TARGET libwebp libwebpdemux libheif libde265 dav1d libseccomp libpcre2-8 libutf8proc)
+pkg_check_modules(OCELLI_NEEDS REQUIRED IMPORTED_TARGET libwebp libwebpdemux libseccomp libpcre2-8 libutf8proc)
 target_link_libraries(ocelli_library INTERFACE Threads::Threads OpenSSL::Crypto JPEG::JPEG PNG::PNG GIF::GIF TIFF::TIFF
-                                               PkgConfig::OCELLI_NEEDS)
+                                               PkgConfig::OCELLI_NEEDS ${CMAKE_DL_LIBS})
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/ocelli)
 install(TARGETS ocelli_library EXPORT ocelliTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -38,3 +38,15 @@ function(ocelli_room room)
     add_test(NAME ${name} COMMAND ${target}_test)
   endif()
 endfunction()
+
+# What src/base/shared_library.h is to open for libraries that are not linked: the name with the
+# version of the binary interface ("libcurl.so.4") of the first library that pkg-config gave PREFIX.
+function(ocelli_library_file out prefix)
+  list(GET ${prefix}_LINK_LIBRARIES 0 path)
+  file(REAL_PATH ${path} path)
+  get_filename_component(name ${path} NAME)
+  if(NOT name MATCHES "^(lib[^.]+\\.so\\.[0-9]+)")
+    message(FATAL_ERROR "${path} is no shared library of a version (libNAME.so.N)")
+  endif()
+  set(${out} ${CMAKE_MATCH_1} PARENT_SCOPE)
+endfunction()

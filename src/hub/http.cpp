@@ -1,14 +1,13 @@
 #include "hub/http.h"
 
-#include <curl/curl.h>
 #include <sys/socket.h>
 
 #include <cstdlib>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "base/clock.h"
+#include "hub/curl.h"
 #include "hub/url.h"
 
 namespace ocelli::hub {
@@ -22,10 +21,10 @@ using base::Status;
 namespace {
 
 struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const { curl().curl_easy_cleanup(easy); }
 };
 struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { curl().curl_slist_free_all(list); }
 };
 using List = std::unique_ptr<curl_slist, FreeList>;
 
@@ -130,7 +129,7 @@ int look_around(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_of
 // --- Setting up ------------------------------------------------------------------------------
 
 void add_line(List& list, const std::string& line) {
-  if (curl_slist* whole = curl_slist_append(list.get(), line.c_str())) {
+  if (curl_slist* whole = curl().curl_slist_append(list.get(), line.c_str())) {
     static_cast<void>(list.release());  // it is part of `whole`
     list.reset(whole);
   }
@@ -153,30 +152,31 @@ List request_lines(const HttpState& s, const Url& url) {
 // Options that are the same for every request.
 void prepare(HttpState& s) {
   CURL* const e = s.easy.get();
-  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  curl_easy_setopt(e, CURLOPT_NETRC, long(CURL_NETRC_IGNORED));
-  curl_easy_setopt(e, CURLOPT_PROXY, s.options.proxy.c_str());  // "" also keeps the environment out
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
-  curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
-  curl_easy_setopt(e, CURLOPT_SSLVERSION, long(CURL_SSLVERSION_TLSv1_2));
+  const auto set = curl().curl_easy_setopt;
+  set(e, CURLOPT_NOSIGNAL, 1L);
+  set(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  set(e, CURLOPT_FOLLOWLOCATION, 0L);
+  set(e, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  set(e, CURLOPT_NETRC, long(CURL_NETRC_IGNORED));
+  set(e, CURLOPT_PROXY, s.options.proxy.c_str());  // "" also keeps the environment out
+  set(e, CURLOPT_SSL_VERIFYPEER, 1L);
+  set(e, CURLOPT_SSL_VERIFYHOST, 2L);
+  set(e, CURLOPT_SSLVERSION, long(CURL_SSLVERSION_TLSv1_2));
   if (!s.options.ca_file.empty()) {
-    curl_easy_setopt(e, CURLOPT_CAINFO, s.options.ca_file.c_str());
-    curl_easy_setopt(e, CURLOPT_CAPATH, nullptr);
+    set(e, CURLOPT_CAINFO, s.options.ca_file.c_str());
+    set(e, CURLOPT_CAPATH, nullptr);
   }
-  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, long(s.options.connect_seconds * 1000));
-  curl_easy_setopt(e, CURLOPT_BUFFERSIZE, 512L << 10);
-  curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, take_header);
-  curl_easy_setopt(e, CURLOPT_HEADERDATA, &s);
-  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, take_body);
-  curl_easy_setopt(e, CURLOPT_WRITEDATA, &s);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  curl_easy_setopt(e, CURLOPT_OPENSOCKETDATA, &s);
-  curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, look_around);
-  curl_easy_setopt(e, CURLOPT_XFERINFODATA, &s);
-  curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+  set(e, CURLOPT_CONNECTTIMEOUT_MS, long(s.options.connect_seconds * 1000));
+  set(e, CURLOPT_BUFFERSIZE, 512L << 10);
+  set(e, CURLOPT_HEADERFUNCTION, take_header);
+  set(e, CURLOPT_HEADERDATA, &s);
+  set(e, CURLOPT_WRITEFUNCTION, take_body);
+  set(e, CURLOPT_WRITEDATA, &s);
+  set(e, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(e, CURLOPT_OPENSOCKETDATA, &s);
+  set(e, CURLOPT_XFERINFOFUNCTION, look_around);
+  set(e, CURLOPT_XFERINFODATA, &s);
+  set(e, CURLOPT_NOPROGRESS, 0L);
 }
 
 // --- What went wrong -------------------------------------------------------------------------
@@ -210,7 +210,7 @@ void set_error(HttpState& s, CURLcode code, const Url& url, Answer& out) {
                 " bytes); check HF_ENDPOINT",
             false);
   } else if (is_certificate(code)) {
-    network("its certificate cannot be trusted (" + std::string(curl_easy_strerror(code)) +
+    network("its certificate cannot be trusted (" + std::string(curl().curl_easy_strerror(code)) +
                 "); check the clock, HF_ENDPOINT, or give --ca-file",
             false);
   } else if (code == CURLE_COULDNT_RESOLVE_HOST) {
@@ -228,7 +228,7 @@ void set_error(HttpState& s, CURLcode code, const Url& url, Answer& out) {
                         code == CURLE_SEND_ERROR || code == CURLE_GOT_NOTHING ||
                         code == CURLE_SSL_CONNECT_ERROR || code == CURLE_HTTP2 ||
                         code == CURLE_HTTP2_STREAM;
-    network("the connection failed (" + std::string(curl_easy_strerror(code)) +
+    network("the connection failed (" + std::string(curl().curl_easy_strerror(code)) +
                 "); the same command continues",
             broken);
   }
@@ -244,10 +244,10 @@ Answer exchange(HttpState& s, const Url& url) {
   s.window_begin = 0;
   s.failed.reset();
   const List lines = request_lines(s, url);
-  curl_easy_setopt(s.easy.get(), CURLOPT_URL, url.text.c_str());
-  curl_easy_setopt(s.easy.get(), CURLOPT_HTTPHEADER, lines.get());
-  const CURLcode code = curl_easy_perform(s.easy.get());
-  curl_easy_setopt(s.easy.get(), CURLOPT_HTTPHEADER, nullptr);
+  curl().curl_easy_setopt(s.easy.get(), CURLOPT_URL, url.text.c_str());
+  curl().curl_easy_setopt(s.easy.get(), CURLOPT_HTTPHEADER, lines.get());
+  const CURLcode code = curl().curl_easy_perform(s.easy.get());
+  curl().curl_easy_setopt(s.easy.get(), CURLOPT_HTTPHEADER, nullptr);
   if (code == CURLE_OK && wanted(s)) give_head(s);  // of an empty body
   if (code != CURLE_OK || s.failed) set_error(s, code, url, out);
   out.head = s.head;
@@ -279,11 +279,9 @@ bool HttpClient::has_token() const {
 }
 
 Result<HttpClient> HttpClient::create(HttpOptions options) {
-  static std::once_flag once;
-  static CURLcode started = CURLE_OK;
-  std::call_once(once, [] { started = curl_global_init(CURL_GLOBAL_DEFAULT); });
+  OCELLI_TRY(load_curl());
   auto state = std::make_unique<HttpState>();
-  state->easy.reset(started == CURLE_OK ? curl_easy_init() : nullptr);
+  state->easy.reset(curl().curl_easy_init());
   if (!state->easy) return fail(Code::kInternal, "libcurl does not start; please report it");
   state->options = std::move(options);
   OCELLI_ASSIGN(state->endpoint, parse_url(state->options.endpoint));

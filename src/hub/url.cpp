@@ -1,13 +1,13 @@
 #include "hub/url.h"
 
 #include <arpa/inet.h>
-#include <curl/curl.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 
+#include "hub/curl.h"
 #include "hub/names.h"
 
 namespace ocelli::hub {
@@ -19,16 +19,16 @@ using base::Result;
 namespace {
 
 struct FreeUrl {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const { curl().curl_url_cleanup(url); }
 };
 using Handle = std::unique_ptr<CURLU, FreeUrl>;
 
 // "" where the part is missing.
 std::string part_of(CURLU* url, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
-  if (curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
+  if (curl().curl_url_get(url, part, &text, flags) != CURLUE_OK) return {};
   std::string out = text;
-  curl_free(text);
+  curl().curl_free(text);
   return out;
 }
 
@@ -87,9 +87,10 @@ bool is_public_v6(const unsigned char (&a)[16]) {
 
 Result<Url> parse_url(std::string_view text) {
   if (text.size() > kMaxUrlBytes || text.find('\0') != text.npos) return not_a_url(text);
-  const Handle handle(curl_url());
-  if (!handle || curl_url_set(handle.get(), CURLUPART_URL, std::string(text).c_str(),
-                              CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+  OCELLI_TRY(load_curl());
+  const Handle handle(curl().curl_url());
+  if (!handle || curl().curl_url_set(handle.get(), CURLUPART_URL, std::string(text).c_str(),
+                                     CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
     return not_a_url(text);
   return finish(handle.get(), text);
 }
@@ -97,10 +98,11 @@ Result<Url> parse_url(std::string_view text) {
 Result<Url> join_url(const Url& base, std::string_view location) {
   if (location.size() > kMaxUrlBytes || location.find('\0') != location.npos)
     return not_a_url(location);
-  const Handle handle(curl_url());
-  if (!handle || curl_url_set(handle.get(), CURLUPART_URL, base.text.c_str(), 0) != CURLUE_OK ||
-      curl_url_set(handle.get(), CURLUPART_URL, std::string(location).c_str(),
-                   CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+  const Handle handle(curl().curl_url());
+  if (!handle ||
+      curl().curl_url_set(handle.get(), CURLUPART_URL, base.text.c_str(), 0) != CURLUE_OK ||
+      curl().curl_url_set(handle.get(), CURLUPART_URL, std::string(location).c_str(),
+                          CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
     return not_a_url(location);
   return finish(handle.get(), location);
 }

@@ -12,12 +12,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <string_view>
 
 #include "media/confine.h"
+#include "media/decoder_link.h"
 #include "media/decoder_wire.h"
 #include "media/ffmpeg.h"
+#include "media/heif_libraries.h"
 #include "media/unique_fd.h"
 
 namespace ocelli::media {
@@ -189,14 +192,16 @@ void answer_video(const Incoming& incoming, Reply& reply) {
   if (!done.ok()) set_error(reply, done.error());
 }
 
-int serve(bool videos) {
+int serve(DecoderKind kind) {
+  const bool videos = kind == DecoderKind::kVideos;
   struct stat socket_facts = {};
   if (fstat(kDecoderSocket, &socket_facts) != 0 || !S_ISSOCK(socket_facts.st_mode)) {
     std::fputs("error: this option is for the program itself; see --help\n", stderr);
     return 2;
   }
-  // While files can be opened. An error is told with the first video.
+  // While files can be opened. An error is told with the first video or picture.
   if (videos) static_cast<void>(ffmpeg());
+  if (kind == DecoderKind::kHeif) static_cast<void>(load_heif_libraries());
   close_range(kDecoderSocket + 1, ~0U, 0);
   Reply hello;
   const base::Status confined = confine(videos ? kMaxVideoDecoderMemory : kMaxDecoderMemory);
@@ -222,8 +227,9 @@ std::optional<int> run_as_decoder(int argc, char** argv) {
   offered = true;
   if (argc != 2) return std::nullopt;
   const std::string_view argument = argv[1];
-  if (argument != kDecoderArgument && argument != kVideoDecoderArgument) return std::nullopt;
-  const int status = serve(argument == kVideoDecoderArgument);
+  const auto kind = std::ranges::find(kDecoderArguments, argument);
+  if (kind == std::end(kDecoderArguments)) return std::nullopt;
+  const int status = serve(DecoderKind(kind - kDecoderArguments));
   // No destructors and no sanitizer's last checks: they would need calls that are gone.
   if (status != 2) _exit(status);
   return status;

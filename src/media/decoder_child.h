@@ -16,7 +16,8 @@ std::optional<int> run_as_decoder(int argc, char** argv);
 bool can_run_as_decoder();
 
 // The one argument of a process that is to be a decoder, of pictures or of videos.
-inline constexpr const char* kDecoderArgument = "--ocelli-decoder";
-inline constexpr const char* kVideoDecoderArgument = "--ocelli-video-decoder";
+// By DecoderKind.
+inline constexpr const char* kDecoderArguments[] = {"--ocelli-decoder", "--ocelli-heif-decoder",
+                                                    "--ocelli-video-decoder"};
 
 }  // namespace ocelli::media

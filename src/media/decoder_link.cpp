@@ -28,11 +28,7 @@ using base::Result;
 namespace {
 
 const char* noun(DecoderKind kind) {
-  return kind == DecoderKind::kPictures ? "picture" : "video";
-}
-
-const char* argument_of(DecoderKind kind) {
-  return kind == DecoderKind::kPictures ? kDecoderArgument : kVideoDecoderArgument;
+  return kind == DecoderKind::kVideos ? "video" : "picture";
 }
 
 }  // namespace
@@ -116,7 +112,7 @@ Result<std::unique_ptr<DecoderLink>> DecoderLink::start(DecoderKind kind,
     const base::SignalsBlocked blocked;
     child->keeper_ = std::thread([&started, kind, &program, &theirs, pid = &child->pid_] {
       pid_t mine = 0;
-      const int error = spawn_decoder(program, argument_of(kind), theirs.get(), mine);
+      const int error = spawn_decoder(program, kDecoderArguments[size_t(kind)], theirs.get(), mine);
       *pid = mine;
       started.set_value(error);
       if (error != 0) return;

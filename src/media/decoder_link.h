@@ -13,7 +13,10 @@
 
 namespace ocelli::media {
 
-enum class DecoderKind { kPictures, kVideos };
+// kHeif is for HEIC and AVIF: like FFmpeg for videos, their libraries must be loaded before the
+// child confines itself, and would cost each start for other pictures 3 ms.
+enum class DecoderKind { kPictures, kHeif, kVideos };
+inline constexpr size_t kDecoderKinds = 3;
 
 // "the picture decoder failed (WHY); ..."
 base::Error decoder_failed(DecoderKind kind, const std::string& why);

@@ -23,7 +23,7 @@ DecoderProcess::~DecoderProcess() = default;
 
 pid_t DecoderProcess::child_pid(DecoderKind kind) const {
   const std::lock_guard lock(mutex_);
-  const auto& child = kind == DecoderKind::kPictures ? child_ : video_child_;
+  const auto& child = children_[size_t(kind)];
   return child == nullptr ? 0 : child->pid();
 }
 
@@ -63,32 +63,35 @@ Result<Image> DecoderProcess::decode(std::span<const std::byte> bytes,
                                      const DecodeOptions& options) {
   OCELLI_ASSIGN(const Header header, read_header(bytes, options.limits));
   const std::lock_guard lock(mutex_);
-  OCELLI_TRY(ensure_child(DecoderKind::kPictures));
-  return decode_in_child(bytes, header, options);
+  const bool heif = header.format == Format::kHeic || header.format == Format::kAvif;
+  const DecoderKind kind = heif ? DecoderKind::kHeif : DecoderKind::kPictures;
+  OCELLI_TRY(ensure_child(kind));
+  return decode_in_child(kind, bytes, header, options);
 }
 
-Result<Image> DecoderProcess::decode_in_child(std::span<const std::byte> bytes,
+Result<Image> DecoderProcess::decode_in_child(DecoderKind kind, std::span<const std::byte> bytes,
                                               const Header& header, const DecodeOptions& options) {
+  DecoderLink& child = *child_of(kind);
   Image image{header.upright_width(), header.upright_height(), {}, {}};
   const size_t pixel_bytes = image.row_bytes() * size_t(image.height);
   OCELLI_ASSIGN(const UniqueFd input, shared_memory(bytes.size(), F_SEAL_WRITE, bytes));
   OCELLI_ASSIGN(const UniqueFd output, shared_memory(pixel_bytes, 0, {}));
   Request request;
-  request.sequence = ++child_->sequence;
+  request.sequence = ++child.sequence;
   request.input_bytes = bytes.size();
   request.output_bytes = pixel_bytes;
   request.options = options;
   const base::Stopwatch watch;
   Reply reply;
   auto outcome = DecoderLink::Wait::kGone;
-  if (child_->send(request, input.get(), output.get()))
-    outcome = child_->receive(options_.deadline_seconds, reply);
-  child_->busy_seconds += watch.seconds();
+  if (child.send(request, input.get(), output.get()))
+    outcome = child.receive(options_.deadline_seconds, reply);
+  child.busy_seconds += watch.seconds();
   if (outcome != DecoderLink::Wait::kReady || reply.sequence != request.sequence)
-    return give_up(DecoderKind::kPictures, outcome, options_.deadline_seconds);
+    return give_up(kind, outcome, options_.deadline_seconds);
   if (reply.ok == 0) return error_of(reply);
   if (reply.mode > uint8_t(kLastMode)) {
-    return give_up(DecoderKind::kPictures, outcome, options_.deadline_seconds);
+    return give_up(kind, outcome, options_.deadline_seconds);
   }
   try {
     image.rgb.resize(pixel_bytes);

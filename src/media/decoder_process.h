@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <mutex>
@@ -64,17 +65,15 @@ class DecoderProcess {
   pid_t child_pid(DecoderKind kind = DecoderKind::kPictures) const;
 
  private:
-  std::unique_ptr<DecoderLink>& child_of(DecoderKind kind) {
-    return kind == DecoderKind::kPictures ? child_ : video_child_;
-  }
+  std::unique_ptr<DecoderLink>& child_of(DecoderKind kind) { return children_[size_t(kind)]; }
   base::Status ensure_child(DecoderKind kind);
   base::Error give_up(DecoderKind kind, DecoderLink::Wait outcome, double deadline);
-  base::Result<Image> decode_in_child(std::span<const std::byte> bytes, const Header& header,
-                                      const DecodeOptions& options);
+  base::Result<Image> decode_in_child(DecoderKind kind, std::span<const std::byte> bytes,
+                                      const Header& header, const DecodeOptions& options);
 
   const DecoderProcessOptions options_;
   mutable std::mutex mutex_;
-  std::unique_ptr<DecoderLink> child_, video_child_;
+  std::array<std::unique_ptr<DecoderLink>, kDecoderKinds> children_;
 };
 
 }  // namespace ocelli::media

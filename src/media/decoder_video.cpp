@@ -133,7 +133,7 @@ Status DecoderProcess::read_video(std::span<const std::byte> bytes, const FrameC
     return media::read_video(bytes, choose, sink, limits);
   const std::lock_guard lock(mutex_);
   OCELLI_TRY(ensure_child(DecoderKind::kVideos));
-  DecoderLink& child = *video_child_;
+  DecoderLink& child = *child_of(DecoderKind::kVideos);
   Request request;
   request.sequence = ++child.sequence;
   request.input_bytes = bytes.size();

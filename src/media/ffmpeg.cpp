@@ -1,8 +1,8 @@
 #include "media/ffmpeg.h"
 
-#include <dlfcn.h>
-
 #include <string>
+
+#include "base/shared_library.h"
 
 namespace ocelli::media {
 namespace {
@@ -10,35 +10,16 @@ namespace {
 using base::Result;
 using base::Status;
 
-class Library {
- public:
-  Library(const char* name, int major)
-      : file_(std::string("lib") + name + ".so." + std::to_string(major)),
-        handle_(dlopen(file_.c_str(), RTLD_NOW | RTLD_LOCAL)) {}
+using base::SharedLibrary;
 
-  template <class Function>
-  void find(const char* name, Function& function) {
-    void* address = handle_ == nullptr ? nullptr : dlsym(handle_, name);
-    function = reinterpret_cast<Function>(address);
-    if (address == nullptr && handle_ != nullptr && missing_.empty()) missing_ = name;
-  }
+constexpr std::string_view kNeed = "video needs FFmpeg's library";
 
-  Status found() const {
-    if (handle_ != nullptr && missing_.empty()) return {};
-    return base::fail(base::Code::kUsage,
-                      "video needs FFmpeg's library " + file_ +
-                          (handle_ == nullptr ? ", which cannot be loaded"
-                                              : ", but this one has no " + missing_) +
-                          "; install FFmpeg of the version that the program was built with");
-  }
-
- private:
-  std::string file_, missing_;
-  void* handle_;  // stays open as long as the process
-};
+std::string file_of(const char* name, int major) {
+  return std::string("lib") + name + ".so." + std::to_string(major);
+}
 
 Status load_util(Ffmpeg& f) {
-  Library util("avutil", LIBAVUTIL_VERSION_MAJOR);
+  SharedLibrary util(file_of("avutil", LIBAVUTIL_VERSION_MAJOR));
   util.find("av_log_set_level", f.av_log_set_level);
   util.find("av_max_alloc", f.av_max_alloc);
   util.find("av_malloc", f.av_malloc);
@@ -50,11 +31,11 @@ Status load_util(Ffmpeg& f) {
   util.find("av_frame_free", f.av_frame_free);
   util.find("av_frame_get_side_data", f.av_frame_get_side_data);
   util.find("av_display_rotation_get", f.av_display_rotation_get);
-  return util.found();
+  return util.found(kNeed);
 }
 
 Status load_codec(Ffmpeg& f) {
-  Library codec("avcodec", LIBAVCODEC_VERSION_MAJOR);
+  SharedLibrary codec(file_of("avcodec", LIBAVCODEC_VERSION_MAJOR));
   codec.find("av_packet_alloc", f.av_packet_alloc);
   codec.find("av_packet_free", f.av_packet_free);
   codec.find("av_packet_unref", f.av_packet_unref);
@@ -67,11 +48,11 @@ Status load_codec(Ffmpeg& f) {
   codec.find("avcodec_send_packet", f.avcodec_send_packet);
   codec.find("avcodec_receive_frame", f.avcodec_receive_frame);
   codec.find("avcodec_flush_buffers", f.avcodec_flush_buffers);
-  return codec.found();
+  return codec.found(kNeed);
 }
 
 Status load_format(Ffmpeg& f) {
-  Library format("avformat", LIBAVFORMAT_VERSION_MAJOR);
+  SharedLibrary format(file_of("avformat", LIBAVFORMAT_VERSION_MAJOR));
   format.find("avformat_alloc_context", f.avformat_alloc_context);
   format.find("avformat_open_input", f.avformat_open_input);
   format.find("avformat_close_input", f.avformat_close_input);
@@ -82,11 +63,11 @@ Status load_format(Ffmpeg& f) {
   format.find("av_stream_get_side_data", f.av_stream_get_side_data);
   format.find("avio_alloc_context", f.avio_alloc_context);
   format.find("avio_context_free", f.avio_context_free);
-  return format.found();
+  return format.found(kNeed);
 }
 
 Status load_scale(Ffmpeg& f) {
-  Library scale("swscale", LIBSWSCALE_VERSION_MAJOR);
+  SharedLibrary scale(file_of("swscale", LIBSWSCALE_VERSION_MAJOR));
   scale.find("sws_alloc_context", f.sws_alloc_context);
   scale.find("sws_init_context", f.sws_init_context);
   scale.find("sws_freeContext", f.sws_freeContext);
@@ -94,7 +75,7 @@ Status load_scale(Ffmpeg& f) {
   scale.find("sws_setColorspaceDetails", f.sws_setColorspaceDetails);
   scale.find("sws_getCoefficients", f.sws_getCoefficients);
   scale.find("sws_scale", f.sws_scale);
-  return scale.found();
+  return scale.found(kNeed);
 }
 
 Result<Ffmpeg> load() {

@@ -1,10 +1,5 @@
 #include "media/heif_codecs.h"
 
-#include <dav1d/dav1d.h>
-#include <libde265/de265.h>
-#include <libheif/heif.h>
-#include <libheif/heif_plugin.h>
-
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -12,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "media/heif_libraries.h"
 #include "media/hevc_size.h"
 
 namespace ocelli::media {
@@ -50,15 +46,15 @@ heif_error make_image(std::span<const Plane> planes, heif_chroma chroma, int bit
   constexpr heif_channel kChannels[] = {heif_channel_Y, heif_channel_Cb, heif_channel_Cr};
   heif_image* image = nullptr;
   const bool grey = planes.size() == 1;
-  heif_error error = heif_image_create(planes[0].width, planes[0].height,
-                                       grey ? heif_colorspace_monochrome : heif_colorspace_YCbCr,
-                                       grey ? heif_chroma_monochrome : chroma, &image);
+  heif_error error = heif().heif_image_create(
+      planes[0].width, planes[0].height, grey ? heif_colorspace_monochrome : heif_colorspace_YCbCr,
+      grey ? heif_chroma_monochrome : chroma, &image);
   if (error.code != heif_error_Ok) return error;
   for (size_t c = 0; c < planes.size() && error.code == heif_error_Ok; ++c) {
     const Plane& p = planes[c];
-    error = heif_image_add_plane(image, kChannels[c], p.width, p.height, bits);
+    error = heif().heif_image_add_plane(image, kChannels[c], p.width, p.height, bits);
     int stride = 0;
-    uint8_t* to = heif_image_get_plane(image, kChannels[c], &stride);
+    uint8_t* to = heif().heif_image_get_plane(image, kChannels[c], &stride);
     if (error.code != heif_error_Ok || to == nullptr) continue;
     for (int y = 0; y < p.height; ++y) {
       std::memcpy(to + ptrdiff_t(y) * stride, p.data + y * p.stride,
@@ -66,7 +62,7 @@ heif_error make_image(std::span<const Plane> planes, heif_chroma chroma, int bit
     }
   }
   if (error.code != heif_error_Ok) {
-    heif_image_release(image);
+    heif().heif_image_release(image);
     return kNoMemory;
   }
   *out = image;
@@ -75,25 +71,25 @@ heif_error make_image(std::span<const Plane> planes, heif_chroma chroma, int bit
 
 // How the stream says its numbers mean colours; libheif prefers what the file itself says.
 void set_colours(heif_image* image, int primaries, int transfer, int matrix, bool full_range) {
-  heif_color_profile_nclx* profile = heif_nclx_color_profile_alloc();
+  heif_color_profile_nclx* profile = heif().heif_nclx_color_profile_alloc();
   if (profile == nullptr) return;
-  heif_nclx_color_profile_set_color_primaries(profile, uint16_t(primaries));
-  heif_nclx_color_profile_set_transfer_characteristics(profile, uint16_t(transfer));
-  heif_nclx_color_profile_set_matrix_coefficients(profile, uint16_t(matrix));
+  heif().heif_nclx_color_profile_set_color_primaries(profile, uint16_t(primaries));
+  heif().heif_nclx_color_profile_set_transfer_characteristics(profile, uint16_t(transfer));
+  heif().heif_nclx_color_profile_set_matrix_coefficients(profile, uint16_t(matrix));
   profile->full_range_flag = full_range ? 1 : 0;
-  heif_image_set_nclx_color_profile(image, profile);
-  heif_nclx_color_profile_free(profile);
+  heif().heif_image_set_nclx_color_profile(image, profile);
+  heif().heif_nclx_color_profile_free(profile);
 }
 
 // ------------------------------------------------------------------------------------------ HEVC
 
 heif_error hevc_new(void** decoder) {
-  *decoder = de265_new_decoder();
+  *decoder = heif().de265_new_decoder();
   return *decoder == nullptr ? kNoMemory : kFine;
 }
 
 void hevc_free(void* decoder) {
-  de265_free_decoder(decoder);
+  heif().de265_free_decoder(decoder);
 }
 
 // Units of a length of four bytes and that many bytes.
@@ -108,7 +104,7 @@ heif_error hevc_push(void* decoder, const void* data, size_t size) {
     if (unit > size) return kDamaged;
     const auto sides = hevc_size({bytes, unit});
     if (sides && !spend(sides->width, sides->height)) return kTooLarge;
-    if (de265_push_NAL(decoder, bytes, int(unit), 0, nullptr) != DE265_OK) return kDamaged;
+    if (heif().de265_push_NAL(decoder, bytes, int(unit), 0, nullptr) != DE265_OK) return kDamaged;
     bytes += unit;
     size -= unit;
   }
@@ -116,30 +112,30 @@ heif_error hevc_push(void* decoder, const void* data, size_t size) {
 }
 
 heif_error hevc_image_of(const de265_image* picture, heif_image** out) {
-  const int bits = de265_get_bits_per_pixel(picture, 0);
-  const de265_chroma chroma = de265_get_chroma_format(picture);
+  const int bits = heif().de265_get_bits_per_pixel(picture, 0);
+  const de265_chroma chroma = heif().de265_get_chroma_format(picture);
   std::vector<Plane> planes;
   for (int c = 0; c < (chroma == de265_chroma_mono ? 1 : 3); ++c) {
-    if (de265_get_bits_per_pixel(picture, c) != bits) return kDamaged;
+    if (heif().de265_get_bits_per_pixel(picture, c) != bits) return kDamaged;
     int stride = 0;
-    const uint8_t* data = de265_get_image_plane(picture, c, &stride);
-    planes.push_back(
-        {data, stride, de265_get_image_width(picture, c), de265_get_image_height(picture, c)});
+    const uint8_t* data = heif().de265_get_image_plane(picture, c, &stride);
+    planes.push_back({data, stride, heif().de265_get_image_width(picture, c),
+                      heif().de265_get_image_height(picture, c)});
     if (data == nullptr || planes.back().width <= 0 || planes.back().height <= 0) return kDamaged;
   }
   const heif_error error = make_image(planes, heif_chroma(chroma), bits, out);
   if (error.code != heif_error_Ok) return error;
-  set_colours(*out, de265_get_image_colour_primaries(picture),
-              de265_get_image_transfer_characteristics(picture),
-              de265_get_image_matrix_coefficients(picture),
-              de265_get_image_full_range_flag(picture) != 0);
+  set_colours(*out, heif().de265_get_image_colour_primaries(picture),
+              heif().de265_get_image_transfer_characteristics(picture),
+              heif().de265_get_image_matrix_coefficients(picture),
+              heif().de265_get_image_full_range_flag(picture) != 0);
   return kFine;
 }
 
 // libde265 repairs what it can and warns; a repaired picture is partly invented.
 bool hevc_warned(void* decoder) {
   for (;;) {
-    const de265_error warning = de265_get_warning(decoder);
+    const de265_error warning = heif().de265_get_warning(decoder);
     if (warning == DE265_OK) return false;
     if (warning != DE265_WARNING_NO_WPP_CANNOT_USE_MULTITHREADING) return true;
   }
@@ -147,12 +143,12 @@ bool hevc_warned(void* decoder) {
 
 heif_error hevc_decode(void* decoder, heif_image** out) {
   *out = nullptr;
-  if (de265_flush_data(decoder) != DE265_OK) return kDamaged;
+  if (heif().de265_flush_data(decoder) != DE265_OK) return kDamaged;
   for (int more = 1; more != 0;) {
     more = 0;
-    const de265_error error = de265_decode(decoder, &more);
+    const de265_error error = heif().de265_decode(decoder, &more);
     if (error != DE265_OK && error != DE265_ERROR_WAITING_FOR_INPUT_DATA) return kDamaged;
-    const de265_image* picture = de265_get_next_picture(decoder);
+    const de265_image* picture = heif().de265_get_next_picture(decoder);
     if (picture == nullptr) continue;
     return hevc_warned(decoder) ? kDamaged : hevc_image_of(picture, out);
   }
@@ -165,7 +161,7 @@ struct Av1 {
   Dav1dContext* context = nullptr;
   std::vector<uint8_t> bytes;
   ~Av1() {
-    if (context != nullptr) dav1d_close(&context);
+    if (context != nullptr) heif().dav1d_close(&context);
   }
 };
 
@@ -173,13 +169,13 @@ heif_error av1_new(void** decoder) {
   std::unique_ptr<Av1> av1(new (std::nothrow) Av1);
   if (av1 == nullptr) return kNoMemory;
   Dav1dSettings settings;
-  dav1d_default_settings(&settings);
+  heif().dav1d_default_settings(&settings);
   settings.n_threads = 1;
   settings.max_frame_delay = 1;
   settings.all_layers = 0;
   settings.frame_size_limit = unsigned(std::min<int64_t>(budget.frame, UINT32_MAX));
   settings.logger.callback = nullptr;
-  if (dav1d_open(&av1->context, &settings) != 0) return kNoMemory;
+  if (heif().dav1d_open(&av1->context, &settings) != 0) return kNoMemory;
   *decoder = av1.release();
   return kFine;
 }
@@ -220,23 +216,23 @@ heif_error av1_decode(void* decoder, heif_image** out) {
   *out = nullptr;
   if (av1.bytes.empty()) return kDamaged;
   Dav1dData data = {};
-  uint8_t* to = dav1d_data_create(&data, av1.bytes.size());
+  uint8_t* to = heif().dav1d_data_create(&data, av1.bytes.size());
   if (to == nullptr) return kNoMemory;
   std::memcpy(to, av1.bytes.data(), av1.bytes.size());
   heif_error error = kDamaged;
   for (;;) {
-    const int sent = data.sz > 0 ? dav1d_send_data(av1.context, &data) : 0;
+    const int sent = data.sz > 0 ? heif().dav1d_send_data(av1.context, &data) : 0;
     if (sent < 0 && sent != DAV1D_ERR(EAGAIN)) break;
     Dav1dPicture picture = {};
-    const int got = dav1d_get_picture(av1.context, &picture);
+    const int got = heif().dav1d_get_picture(av1.context, &picture);
     if (got == 0) {
       error = av1_image_of(picture, out);
-      dav1d_picture_unref(&picture);
+      heif().dav1d_picture_unref(&picture);
       break;
     }
     if (got != DAV1D_ERR(EAGAIN) || data.sz == 0) break;
   }
-  dav1d_data_unref(&data);
+  heif().dav1d_data_unref(&data);
   return error;
 }
 
@@ -286,8 +282,8 @@ bool register_heif_codecs() {
       plugin_of(hevc_name, hevc_supports, hevc_new, hevc_free, hevc_push, hevc_decode);
   static const heif_decoder_plugin av1 =
       plugin_of(av1_name, av1_supports, av1_new, av1_free, av1_push, av1_decode);
-  static const bool registered = heif_register_decoder_plugin(&hevc).code == heif_error_Ok &&
-                                 heif_register_decoder_plugin(&av1).code == heif_error_Ok;
+  static const bool registered = heif().heif_register_decoder_plugin(&hevc).code == heif_error_Ok &&
+                                 heif().heif_register_decoder_plugin(&av1).code == heif_error_Ok;
   return registered;
 }
 

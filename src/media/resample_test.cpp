@@ -97,7 +97,7 @@ TEST(Resample, EveryKernelBlendsAlike) {
   constexpr size_t kStride = 2500;
   const Image pixels = source_pixels(kStride, 10);  // three times as many bytes as are used
   // Negative lobes, and sums that leave 0..255 on both sides.
-  const std::vector<int32_t> weights = {-(1 << 19), (1 << 22) + 5, 1 << 20,   -(1 << 21), 77,
+  const std::vector<int32_t> weights = {-(1 << 19), (1 << 22) + 5, 1 << 20,    -(1 << 21), 77,
                                         -(1 << 22), 1 << 21,       -(1 << 20), 12345};
   for (const BlendKernel& kernel : blend_kernels()) {
     for (const int count : {1, 2, 3, 4, 5, 8, 9}) {
