@@ -1,5 +1,6 @@
 // The algorithms, written once. Included inside the namespace of a set, after its vocabulary.
 // clang-format off: the order matters.
+#include "backend/cpu/many.inl.h"
 #include "backend/cpu/math.inl.h"
 #include "backend/cpu/rows.inl.h"
 #include "backend/cpu/product.inl.h"

@@ -54,11 +54,12 @@ inline F first_or(F a, int64_t n, float other) {
 }
 
 // 255 * 2^u
-inline F exp2_255(F u, float lowest) {
-  const F at = max(set(lowest), u);
-  const F n = nearest(at), f = sub(at, n);
-  const F p = fma(fma(set(codes::kExp3), f, set(codes::kExp2)), f, set(codes::kExp1));
-  return times_exp2(fma(p, f, set(codes::kMostCode)), n);
+template <class V>
+inline V exp2_255(V u, float lowest) {
+  const V at = max(V(set(lowest)), u);
+  const V n = nearest(at), f = sub(at, n);
+  const V p = fma(fma(V(set(codes::kExp3)), f, V(set(codes::kExp2))), f, V(set(codes::kExp1)));
+  return times_exp2(fma(p, f, V(set(codes::kMostCode))), n);
 }
 
 // Scores of R queries and one tile of keys, from column `key` of the block on.
@@ -102,15 +103,20 @@ inline void score_tile(const CodedScratch& s, int64_t row, const PanelW* keys, i
 // parts of T.
 template <bool kWhole>
 inline Dots weigh_row(const float* scores, int64_t count, float most, float factor, DotX* probs) {
+  static_assert(kBlockVectors % kMany == 0);
+  const Many<> from(set(most)), times(set(factor));
   Dots total = dots_zero();
+#pragma GCC unroll 4
+  for (int i = 0; i < kBlockVectors; i += kMany) {
+    const Many<> x = load_many(scores + i * kLanes);
+    const Many<> p = exp2_255(mul(sub(x, from), times), codes::kLowest);
 #pragma GCC unroll 8
-  for (int v = 0; v < kBlockVectors; ++v) {
-    const F x = load(scores + v * kLanes);
-    F p = exp2_255(mul(sub(x, set(most)), set(factor)), codes::kLowest);
-    if (!kWhole) p = first_or(p, count - v * kLanes, 0);
-    const Dots code = dots_nearest(p);
-    total = dots_add(total, code);
-    store_probs(probs + v * kLanes, code);
+    for (int v = 0; v < kMany; ++v) {
+      const F some = kWhole ? p.v[v] : first_or(p.v[v], count - (i + v) * kLanes, 0);
+      const Dots code = dots_nearest(some);
+      total = dots_add(total, code);
+      store_probs(probs + (i + v) * kLanes, code);
+    }
   }
   return total;
 }

@@ -32,24 +32,43 @@ inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes
   });
 }
 
-// activation(sums + bias) of outputs [n, n + count), at most a vector.
-inline F finished(const LinearArgs& p, const float* sums, int64_t n, int64_t count) {
-  F v = load_first(sums, count);
-  if (p.w_scales) v = mul(v, load_first(p.w_scales + n, count));
-  if (p.bias) v = add(v, load_first(p.bias + n, count));
+// activation(sums + bias) of outputs from n on; at() loads one vector, or several.
+template <class At>
+[[gnu::always_inline]] inline auto finished(const LinearArgs& p, const float* sums, int64_t n,
+                                            At at) {
+  auto v = at(sums);
+  if (p.w_scales) v = mul(v, at(p.w_scales + n));
+  if (p.bias) v = add(v, at(p.bias + n));
   return p.act != Act::kNone ? apply(p.act, v) : v;
+}
+
+// Calls use(i, at, put) for all of [0, count): at() loads and put() stores as many numbers as the
+// call is for.
+template <class Use>
+[[gnu::always_inline]] inline void in_vectors(int64_t count, Use use) {
+  int64_t i = 0;
+  for (; i + kMany * kLanes <= count; i += kMany * kLanes) {
+    use(
+        i, [](const float* p) { return load_many(p); },
+        [](float* p, const Many<>& v) { store(p, v); });
+  }
+  for (; i < count; i += kLanes) {
+    const int64_t some = count - i < kLanes ? count - i : kLanes;
+    use(
+        i, [some](const float* p) { return load_first(p, some); },
+        [some](float* p, F v) { store_first(p, v, some); });
+  }
 }
 
 // The end of every linear: sums [rows, columns] of a piece that starts at (t0, n0).
 inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_t n0, int64_t n1) {
-  float* const y = p.y + t * p.y_stride;
-  const float* const residual = p.residual ? p.residual + t * p.residual_stride : nullptr;
-  for (int64_t n = n0; n < n1; n += kLanes) {
-    const int64_t count = n1 - n < kLanes ? n1 - n : kLanes;
-    F v = finished(p, sums + (n - n0), n, count);
-    if (residual) v = add(v, load_first(residual + n, count));
-    store_first(y + n, v, count);
-  }
+  float* const y = p.y + t * p.y_stride + n0;
+  const float* const residual = p.residual ? p.residual + t * p.residual_stride + n0 : nullptr;
+  in_vectors(n1 - n0, [&](int64_t i, auto at, auto put) {
+    auto v = finished(p, sums + i, n0 + i, at);
+    if (residual) v = add(v, at(residual + i));
+    put(y + i, v);
+  });
 }
 
 struct LinearJobF32 {

@@ -9,11 +9,11 @@ static_assert(2 * kMaxPieceRows * kMaxPieceCols +
 // One group of a row: numbers [n, n + count) of the network's inside.
 inline void hidden_group(const HiddenArgs& h, const float* up, const float* gate, int64_t n,
                          int64_t count, float* numbers) {
-  for (int64_t i = 0; i < count; i += kLanes) {
-    const int64_t some = count - i < kLanes ? count - i : kLanes;
-    const F v = finished(h.up, up + i, n + i, some);
-    store(numbers + i, h.gate ? mul(finished(*h.gate, gate + i, n + i, some), v) : v);
-  }
+  in_vectors(count, [&](int64_t i, auto at, auto) {
+    const auto v = finished(h.up, up + i, n + i, at);
+    // (Whole vectors: `numbers` has room for them.)
+    store(numbers + i, h.gate ? mul(finished(*h.gate, gate + i, n + i, at), v) : v);
+  });
 }
 
 inline void hidden_block(const HiddenArgs& h, int64_t t0, int64_t t1, int64_t n0, int64_t n1,

@@ -95,35 +95,53 @@ inline void with_stored(Encoding encoding, Use use) {
 }
 
 // e^x with a relative error of about 1e-7; 0 below -87.3, bounded above by e^88.3. NaN stays NaN.
-inline F exp(F x) {
-  const F lowest = set(-87.3f);
-  const F a = min(set(88.3f), max(lowest, x));
-  const F n = nearest(mul(a, set(1.44269504f)));
+template <class V>
+inline V exp(V x) {
+  const V lowest(set(-87.3f));
+  const V a = min(V(set(88.3f)), max(lowest, x));
+  const V n = nearest(mul(a, V(set(1.44269504f))));
   // ln 2 in two parts, the first with few bits so that n * it is exact.
-  const F r = neg_fma(n, set(-2.12194440e-4f), neg_fma(n, set(0.693359375f), a));
+  const V r = neg_fma(n, V(set(-2.12194440e-4f)), neg_fma(n, V(set(0.693359375f)), a));
   // Minimax of (e^r - 1 - r) / r^2 on [-ln 2 / 2, ln 2 / 2], error 3e-9 relative to e^r.
-  F p = set(0.001381453825160861f);
-  p = fma(p, r, set(0.00836874544620514f));
-  p = fma(p, r, set(0.04166838899254799f));
-  p = fma(p, r, set(0.1666652113199234f));
-  p = fma(p, r, set(0.4999999403953552f));
-  const F e = add(fma(p, mul(r, r), r), set(1.0f));
-  return if_less(x, lowest, zero(), times_exp2(e, n));
+  V p = V(set(0.001381453825160861f));
+  p = fma(p, r, V(set(0.00836874544620514f)));
+  p = fma(p, r, V(set(0.04166838899254799f)));
+  p = fma(p, r, V(set(0.1666652113199234f)));
+  p = fma(p, r, V(set(0.4999999403953552f)));
+  const V e = add(fma(p, mul(r, r), r), V(set(1.0f)));
+  return if_less(x, lowest, V(zero()), times_exp2(e, n));
+}
+
+// 2^x for x in [-126, 127], bounded to that. NaN stays NaN.
+template <class V>
+inline V exp2(V x) {
+  const V a = min(V(set(127.0f)), max(V(set(-126.0f)), x));
+  const V n = nearest(a), f = sub(a, n);
+  // Minimax on [-1/2, 1/2], relative error 2e-8 beside the rounding.
+  V p = fma(V(set(1.53458110e-4f)), f, V(set(1.33999309e-3f)));
+  p = fma(p, f, V(set(9.61848907e-3f)));
+  p = fma(p, f, V(set(5.55032864e-2f)));
+  p = fma(p, f, V(set(0.240226462f)));
+  p = fma(p, f, V(set(0.693147182f)));
+  return times_exp2(fma(p, f, V(set(1.0f))), n);
 }
 
 // x / (1 + e^-x)
-inline F silu(F x) {
-  return div(x, add(set(1.0f), exp(sub(zero(), x))));
+template <class V>
+inline V silu(V x) {
+  return div(x, add(V(set(1.0f)), exp(sub(V(zero()), x))));
 }
 
-// x / 2 * (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2 / pi) * (x + 0.044715 x^3)
-inline F gelu_tanh(F x) {
-  const F square = mul(x, x);
-  const F minus_2u = mul(mul(x, set(-1.5957691216f)), fma(square, set(0.044715f), set(1.0f)));
-  return div(x, add(set(1.0f), exp(minus_2u)));
+// x / 2 * (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2 / pi) * (x + 0.044715 x^3), and e^-2u as
+// a power of two.
+template <class V>
+inline V gelu_tanh(V x) {
+  const V t = mul(x, fma(mul(x, x), V(set(-0.1029432397f)), V(set(-2.3022081984f))));
+  return div(x, add(V(set(1.0f)), exp2(t)));
 }
 
-inline F apply(Act act, F x) {
+template <class V>
+inline V apply(Act act, V x) {
   switch (act) {
     case Act::kNone:
       break;
