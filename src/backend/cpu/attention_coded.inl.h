@@ -13,9 +13,9 @@ static_assert(kPackedRows <= kLanes);
 struct CodedScratch {
   CodeX* q;        // [kCodedRows][kQueryStride]
   int32_t* start;  // [kCodedRows]: what the sums of a row's scores begin with, for kPackedBias
-  float* factor;   // [kCodedRows]
-  float* most;     // [kCodedRows]
-  float* total;    // [kCodedRows]
+  float* factor;   // [kCodedRows], and kLanes that whole vectors may touch
+  float* most;     // the same
+  float* total;    // the same
   float* out;      // [kCodedRows][the shape's width]
   // Of one tile's rows and one block:
   float* scores;               // [kPackedRows][codes::kBlock]: x
@@ -29,9 +29,9 @@ struct CodedScratch {
     };
     q = reinterpret_cast<CodeX*>(take(kCodedRows * kQueryStride * int64_t(sizeof(CodeX))));
     start = reinterpret_cast<int32_t*>(take(kCodedRows * 4));
-    factor = take(kCodedRows * 4);
-    most = take(kCodedRows * 4);
-    total = take(kCodedRows * 4);
+    factor = take((kCodedRows + kLanes) * 4);
+    most = take((kCodedRows + kLanes) * 4);
+    total = take((kCodedRows + kLanes) * 4);
     out = take(kCodedRows * kMaxHeadDim * 4);
     scores = take(kPackedRows * codes::kBlock * 4);
     top = take(kPackedRows * kLanes * 4);
@@ -42,7 +42,7 @@ struct CodedScratch {
   }
 };
 static_assert(kCodedRows * (kQueryStride + kMaxHeadDim + 64) +
-                  kPackedRows * (codes::kBlock * 2 + kLanes) + 64 * 16 <=
+                  kPackedRows * (codes::kBlock * 2 + kLanes) + 64 * 16 + 3 * kLanes <=
               kScratchFloats);
 
 inline constexpr float kLaneNumbers[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
@@ -121,12 +121,17 @@ inline Dots weigh_row(const float* scores, int64_t count, float most, float fact
   return total;
 }
 
+// Stores `a` in the first R lanes, what was there in the others: they are other tiles' rows.
+template <int R>
+inline void store_rows(float* p, F a, F old) {
+  store(p, if_less(load(kLaneNumbers), set(float(R)), a, old));
+}
+
 // Weights of R rows from `row` on from their scores in one block. One step for all rows and then
-// the next, so that none waits for another.
+// the next, so that none waits for another; what is one number a row is a lane a row.
 template <int R>
 inline void weigh_rows(const CodedScratch& s, int64_t row, int64_t count) {
-  float gap[kLanes] = {}, e[kLanes], block_most[R];
-  Dots totals[R];
+  float tops[kLanes] = {};
   const bool whole = count == codes::kBlock;
   for (int r = 0; r < R; ++r) {
     F top = load(s.top + r * kLanes);
@@ -137,25 +142,24 @@ inline void weigh_rows(const CodedScratch& s, int64_t row, int64_t count) {
         top = max(top, first_or(x, count - i, codes::kNoScore));
       }
     }
-    block_most[r] = largest(top);
-    gap[r] = -__builtin_fabsf(block_most[r] - s.most[row + r]) * s.factor[row + r];
+    tops[r] = largest(top);
   }
   for (int r = 0; r < R; ++r) {
     const float* const scores = s.scores + r * codes::kBlock;
     DotX* const probs = s.probs + r * codes::kBlock;
-    const float most = block_most[r], factor = s.factor[row + r];
-    totals[r] = whole ? weigh_row<true>(scores, count, most, factor, probs)
-                      : weigh_row<false>(scores, count, most, factor, probs);
+    const float factor = s.factor[row + r];
+    s.sums[r] = sum(dots_float(whole ? weigh_row<true>(scores, count, tops[r], factor, probs)
+                                     : weigh_row<false>(scores, count, tops[r], factor, probs)));
   }
-  store(e, div(exp2_255(load(gap), codes::kLowestFactor), set(codes::kMostCode)));
-  for (int r = 0; r < R; ++r) {
-    const bool more = block_most[r] > s.most[row + r];
-    s.sums[r] = sum(dots_float(totals[r]));
-    s.before[r] = more ? e[r] : 1.0f;
-    s.now[r] = more ? 1.0f : e[r];
-    if (more) s.most[row + r] = block_most[r];
-    s.total[row + r] = __builtin_fmaf(s.now[r], s.sums[r], s.total[row + r] * s.before[r]);
-  }
+  const F one = set(1.0f), most = load(s.most + row), here = load(tops);
+  const F gap = sub(zero(), mul(abs(sub(here, most)), load(s.factor + row)));
+  const F e = div(exp2_255(gap, codes::kLowestFactor), set(codes::kMostCode));
+  const F before = if_less(most, here, e, one), now = if_less(most, here, one, e);
+  const F total = load(s.total + row);
+  store(s.before, before);
+  store(s.now, now);
+  store_rows<R>(s.most + row, if_less(most, here, here, most), most);
+  store_rows<R>(s.total + row, fma(now, load(s.sums), mul(total, before)), total);
 }
 
 // R rows of weights of `steps` * kDotDepth keys times V vectors of values, added to the rows' sums.

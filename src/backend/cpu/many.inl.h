@@ -4,7 +4,7 @@
 //
 // Functions written for a vector type V (math.inl.h) take an F or a Many.
 
-inline constexpr int kMany = kRegisters >= 32 ? 8 : 4;
+inline constexpr int kMany = 4;  // eight run out of registers
 
 template <int N = kMany>
 struct Many {

@@ -96,7 +96,7 @@ inline void with_stored(Encoding encoding, Use use) {
 
 // e^x with a relative error of about 1e-7; 0 below -87.3, bounded above by e^88.3. NaN stays NaN.
 template <class V>
-inline V exp(V x) {
+[[gnu::always_inline]] inline V exp(V x) {
   const V lowest(set(-87.3f));
   const V a = min(V(set(88.3f)), max(lowest, x));
   const V n = nearest(mul(a, V(set(1.44269504f))));
@@ -114,7 +114,7 @@ inline V exp(V x) {
 
 // 2^x for x in [-126, 127], bounded to that. NaN stays NaN.
 template <class V>
-inline V exp2(V x) {
+[[gnu::always_inline]] inline V exp2(V x) {
   const V a = min(V(set(127.0f)), max(V(set(-126.0f)), x));
   const V n = nearest(a), f = sub(a, n);
   // Minimax on [-1/2, 1/2], relative error 2e-8 beside the rounding.
@@ -128,20 +128,20 @@ inline V exp2(V x) {
 
 // x / (1 + e^-x)
 template <class V>
-inline V silu(V x) {
+[[gnu::always_inline]] inline V silu(V x) {
   return div(x, add(V(set(1.0f)), exp(sub(V(zero()), x))));
 }
 
 // x / 2 * (1 + tanh(u)) = x / (1 + e^-2u) with u = sqrt(2 / pi) * (x + 0.044715 x^3), and e^-2u as
 // a power of two.
 template <class V>
-inline V gelu_tanh(V x) {
+[[gnu::always_inline]] inline V gelu_tanh(V x) {
   const V t = mul(x, fma(mul(x, x), V(set(-0.1029432397f)), V(set(-2.3022081984f))));
   return div(x, add(V(set(1.0f)), exp2(t)));
 }
 
 template <class V>
-inline V apply(Act act, V x) {
+[[gnu::always_inline]] inline V apply(Act act, V x) {
   switch (act) {
     case Act::kNone:
       break;
