@@ -131,6 +131,24 @@ Forward layer_norm(Trial& t) {
   return [=](Context& c) { return ops::layer_norm(c, x, w, b, 0.1f); };
 }
 
+template <bool kCentred>
+Forward norm(Trial& t) {
+  const Tensor x = t.leaf({3, 7}), w = t.leaf({7}), b = kCentred ? t.leaf({7}) : Tensor();
+  return [=](Context& c) { return ops::norm(c, x, {w, b, 0.1f}); };
+}
+
+Forward linear_group_of_norm(Trial& t) {
+  const Tensor x = t.leaf({4, 6}), weight = t.leaf({6}), bias = t.leaf({5});
+  const Weight a = t.trainable(5, 6, Encoding::kF32), b = t.frozen(5, 6, Encoding::kF32);
+  return [=](Context& c) {
+    const std::array<const Weight*, 2> ws = {&a, &b};
+    const std::array<Tensor, 2> biases = {bias, {}};
+    std::array<Tensor, 2> ys;
+    ops::linear_group(c, x, {weight, {}, 0.1f}, ws, biases, ys);
+    return ops::add(c, ys[0], ys[1], -0.5f);
+  };
+}
+
 // --- attention ---
 
 Tensor table_of(Context& c, int64_t tokens, int64_t head_dim) {
@@ -358,12 +376,15 @@ const std::vector<Case>& cases() {
       {"add_product", "in place", add_product},
       {"add_product", "first gradient", add_product_first},
       {"linear_group", "two members", linear_group},
+      {"linear_group", "of a norm", linear_group_of_norm},
       embedding_of(Encoding::kF32),
       embedding_of(Encoding::kBF16),
       {"embedding", "tied", embedding_tied},
       {"rms_norm", "rows", rms_norm},
       {"rms_norm", "heads", rms_norm_heads},
       {"layer_norm", "rows", layer_norm},
+      {"norm", "without bias", norm<false>},
+      {"norm", "with bias", norm<true>},
       {"rope", "table", rope},
       attend("causal, 9 heads on 3", {4, 4, 9, 3}, {{0, 1}, {0, 2}, {0, 3}, {0, 4}}),
       attend("ragged, one sees nothing", {5, 7, 2, 2}, {{2, 5}, {0, 7}, {3, 3}, {6, 7}, {1, 4}}),

@@ -272,7 +272,8 @@ TEST(Ops, ListedAsWithoutGradientHaveNone) {
   const std::vector<float> inv_freq = {1, 0.5f};
   EXPECT_FALSE(ops::rope_table(c, positions, inv_freq, 1).grad);
   const Weight up = trial.frozen(6, 4, Encoding::kQ8), down = trial.frozen(4, 6, Encoding::kQ8);
-  EXPECT_FALSE(ops::feed_forward(c, trial.leaf({2, 4}), {nullptr, &up, &down}, {}));
+  EXPECT_FALSE(
+      ops::feed_forward(c, trial.leaf({2, 4}), {trial.leaf({4})}, {nullptr, &up, &down}, {}));
   EXPECT_TRUE(bench.tape.empty());
   EXPECT_DEATH(ops::store_rows(c, trial.leaf({2, 3}), positions, trial.data({4, 3})),
                "without a cache");

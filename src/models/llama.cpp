@@ -65,10 +65,9 @@ Result<LlamaConfig> LlamaConfig::parse(const Json& json, const LlamaDefaults& de
 Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tensor& x,
                               const Tensor& rope, const nn::Sequence& sequence,
                               int64_t layer) const {
-  // hidden_states = self.input_layernorm(hidden_states)
-  const Tensor h = input_norm(c, x);
+  // h = self.input_layernorm(hidden_states)
   // query, key, value = q_proj(h), k_proj(h), v_proj(h), each split into heads
-  auto [q, k, v] = qkv(c, h);
+  auto [q, k, v] = qkv(c, x, input_norm);
   q = q.split_last(config.head_dim);
   k = k.split_last(config.head_dim);
   v = v.split_last(config.head_dim);
@@ -92,7 +91,7 @@ Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tenso
                      tensor::Activation::kNone, x);
   // hidden_states = residual + down_proj(silu(gate_proj(n)) * up_proj(n)), n =
   // post_attention_layernorm
-  return nn::feed_forward(c, post_attention_norm(c, r), gate_up, down, r);
+  return nn::feed_forward(c, r, post_attention_norm, gate_up, down, r);
 }
 
 void LlamaBlock::visit(nn::ParameterVisitor& v, const LlamaConfig& g, const std::string& prefix) {

@@ -82,7 +82,7 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
                                  std::span<const tensor::KeyRange> ranges) const {
   const int64_t head_dim = config.hidden / config.heads;
   // hidden_states = residual + self_attn(layer_norm1(hidden_states))
-  const auto [q, k, v] = qkv(c, norm1(c, x));
+  const auto [q, k, v] = qkv(c, x, norm1);
   using tensor::AttentionNumbers;
   const Tensor attended = ops::attention(
       c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim), ranges,
@@ -91,7 +91,7 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
   const Tensor r =
       out(c, attended.reshape({x.dim(0), config.hidden}), tensor::Activation::kNone, x);
   // hidden_states = residual + fc2(gelu_tanh(fc1(layer_norm2(hidden_states))))
-  return nn::feed_forward(c, norm2(c, r), fc1, tensor::Activation::kGeluTanh, fc2, r);
+  return nn::feed_forward(c, r, norm2, fc1, tensor::Activation::kGeluTanh, fc2, r);
 }
 
 Tensor Siglip::forward(Context& c, const Tensor& pixels) const {

@@ -5,12 +5,12 @@
 
 namespace ocelli::nn {
 
-// down(activation(up(x))) + residual
-Tensor feed_forward(Context& c, const Tensor& x, const Linear& up, Activation activation,
-                    const Linear& down, const Tensor& residual);
+// down(activation(up(n))) + residual with n = norm(x)
+Tensor feed_forward(Context& c, const Tensor& x, const ops::Norm& norm, const Linear& up,
+                    Activation activation, const Linear& down, const Tensor& residual);
 
-// down(silu(gate(x)) * up(x)) + residual; members: gate, up.
-Tensor feed_forward(Context& c, const Tensor& x, const LinearGroup<2>& gate_up, const Linear& down,
-                    const Tensor& residual);
+// down(silu(gate(n)) * up(n)) + residual; members: gate, up.
+Tensor feed_forward(Context& c, const Tensor& x, const ops::Norm& norm,
+                    const LinearGroup<2>& gate_up, const Linear& down, const Tensor& residual);
 
 }  // namespace ocelli::nn

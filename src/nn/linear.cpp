@@ -27,7 +27,7 @@ bool in_few_bits(std::span<const Linear> members) {
   });
 }
 
-void detail::run_group(Context& c, const Tensor& x, std::span<const Linear> members,
+void detail::run_group(Context& c, Tensor x, const ops::Norm* norm, std::span<const Linear> members,
                        std::span<Tensor> ys) {
   constexpr size_t kMost = 8;
   OCELLI_CHECK(members.size() <= kMost, "a group has at most eight members");
@@ -37,8 +37,13 @@ void detail::run_group(Context& c, const Tensor& x, std::span<const Linear> memb
     ws[i] = &members[i].w;
     if (!needs_bare_product(members[i].lora)) biases[i] = members[i].bias;
   }
-  ops::linear_group(c, x, std::span(ws).first(members.size()),
-                    std::span(biases).first(members.size()), ys);
+  const auto all = std::span(ws).first(members.size());
+  const auto added = std::span(biases).first(members.size());
+  const auto plain = [](const Linear& m) { return m.lora.empty(); };
+  if (norm && std::all_of(members.begin(), members.end(), plain))
+    return ops::linear_group(c, x, *norm, all, added, ys);
+  if (norm) x = ops::norm(c, x, *norm);
+  ops::linear_group(c, x, all, added, ys);
   for (size_t i = 0; i < members.size(); ++i) {
     const Linear& m = members[i];
     if (m.lora.empty()) continue;

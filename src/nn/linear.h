@@ -20,28 +20,33 @@ struct Linear {
                     const Tensor& residual = {}) const;
 };
 
-// Several products of one input (q/k/v, gate/up): one hand-out of work, and one packed weight where
-// a backend packs. Each member keeps its own name, adapters and gradient.
+namespace detail {
+// `norm` may be null.
+void run_group(Context& c, Tensor x, const ops::Norm* norm, std::span<const Linear> members,
+               std::span<Tensor> ys);
+}  // namespace detail
+
+// Several products of one input (q/k/v, gate/up): one hand-out of work, and one packed
+// weight where a backend packs. Each member keeps its own name, adapters and gradient.
 template <size_t N>
 struct LinearGroup {
   std::array<Linear, N> members;
 
   // x [T, in] -> N results [T, out_i]
-  std::array<Tensor, N> operator()(Context& c, const Tensor& x) const;
+  std::array<Tensor, N> operator()(Context& c, const Tensor& x) const {
+    std::array<Tensor, N> ys;
+    detail::run_group(c, x, nullptr, members, ys);
+    return ys;
+  }
+  // The same of norm(x).
+  std::array<Tensor, N> operator()(Context& c, const Tensor& x, const ops::Norm& norm) const {
+    std::array<Tensor, N> ys;
+    detail::run_group(c, x, &norm, members, ys);
+    return ys;
+  }
 };
 
 // Whether all weights are in blocks of few bits: attention beside them may be in few bits too.
 bool in_few_bits(std::span<const Linear> members);
-
-namespace detail {
-void run_group(Context& c, const Tensor& x, std::span<const Linear> members, std::span<Tensor> ys);
-}
-
-template <size_t N>
-std::array<Tensor, N> LinearGroup<N>::operator()(Context& c, const Tensor& x) const {
-  std::array<Tensor, N> ys;
-  detail::run_group(c, x, members, ys);
-  return ys;
-}
 
 }  // namespace ocelli::nn

@@ -81,6 +81,10 @@ TEST_F(Layers, AGroupIsItsMembers) {
     const Tensor x = tensor({tokens, 7});
     const auto ys = group(c, x);
     for (size_t i = 0; i < 3; ++i) expect_equal(ys[i], group.members[i](c, x));
+    const ops::Norm norm = {tensor({7}), tensor({7}), 1e-3f};
+    const auto of_norm = group(c, x, norm);
+    const Tensor normalized = ops::norm(c, x, norm);
+    for (size_t i = 0; i < 3; ++i) expect_equal(of_norm[i], group.members[i](c, normalized));
   }
 }
 

@@ -10,6 +10,7 @@ struct RmsNorm {
   Tensor weight;  // [D]
   float eps = 1e-5f;
   Tensor operator()(Context& c, const Tensor& x) const { return ops::rms_norm(c, x, weight, eps); }
+  operator ops::Norm() const { return {weight, {}, eps}; }  // for layers that take x through it
   void visit(ParameterVisitor& v, const std::string& name, int64_t width) {
     v.vector(name + ".weight", weight, {width});
   }
@@ -21,6 +22,7 @@ struct LayerNorm {
   Tensor operator()(Context& c, const Tensor& x) const {
     return ops::layer_norm(c, x, weight, bias, eps);
   }
+  operator ops::Norm() const { return {weight, bias, eps}; }
   void visit(ParameterVisitor& v, const std::string& name, int64_t width) {
     v.vector(name + ".weight", weight, {width});
     v.vector(name + ".bias", bias, {width});

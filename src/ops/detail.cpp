@@ -18,6 +18,22 @@ Tensor parameter(const Weight& w) {
   return w.grad ? some_gradient() : Tensor{};
 }
 
+bool takes_norm(const Context& c, const Tensor& x, const Norm& n,
+                std::span<const Weight* const> ws) {
+  if (c.exact || c.observer || wants_gradient(c, {x, n.weight, n.bias})) return false;
+  return std::all_of(ws.begin(), ws.end(), [&](const Weight* w) {
+    return c.backend.takes_norm(*w) && !wants_gradient(c, {parameter(*w)});
+  });
+}
+
+tensor::Norm norm_of(const Tensor& x, const Norm& n) {
+  OCELLI_CHECK(n.weight.count() == x.dim(-1) && n.weight.contiguous(),
+               "norm: a weight for each column");
+  OCELLI_CHECK(!n.bias || (n.bias.count() == x.dim(-1) && n.bias.contiguous()),
+               "norm: no bias or one for each column");
+  return {n.weight.f32(), n.bias ? n.bias.f32() : nullptr, n.eps};
+}
+
 Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor> inputs) {
   const auto& s = like.shape;
   switch (like.rank) {

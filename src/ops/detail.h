@@ -6,6 +6,7 @@
 #include <span>
 
 #include "encoding/weight.h"
+#include "ops/norm.h"
 #include "tensor/backend.h"
 #include "tensor/context.h"
 
@@ -25,6 +26,13 @@ bool wants_gradient(const Context& c, std::initializer_list<Tensor> inputs);
 Tensor some_gradient();
 // Stands for a weight among the inputs of an op: it has a gradient if the weight has one.
 Tensor parameter(const Weight& w);
+
+// Whether products with these weights may take x through the norm themselves: no gradient, nobody
+// who looks on, no exact arithmetic, and a backend that can.
+bool takes_norm(const Context& c, const Tensor& x, const Norm& n,
+                std::span<const Weight* const> ws);
+// What of the norm a backend is told. Requires (CHECK) parameters as wide as x.
+tensor::Norm norm_of(const Tensor& x, const Norm& n);
 
 // The result of an op, contiguous, with the shape of `like`.
 Tensor output_like(Context& c, const Tensor& like, std::initializer_list<Tensor> inputs);

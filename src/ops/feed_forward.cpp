@@ -1,5 +1,7 @@
 #include "ops/feed_forward.h"
 
+#include <array>
+
 #include "ops/detail.h"
 
 namespace ocelli::ops {
@@ -22,16 +24,25 @@ const float* numbers(const Tensor& t) {
 
 }  // namespace
 
-Tensor feed_forward(Context& c, const Tensor& x, const FeedForward& f, const Tensor& residual) {
+Tensor feed_forward(Context& c, const Tensor& x, const Norm& norm, const FeedForward& f,
+                    const Tensor& residual) {
   check(x, f, residual);
-  const bool trained = detail::wants_gradient(
-      c, {x, detail::parameter(*f.up), detail::parameter(*f.down),
-          f.gate ? detail::parameter(*f.gate) : Tensor(), f.up_bias, f.down_bias, residual});
-  if (trained || c.exact || c.observer) return {};
+  const bool trained =
+      detail::wants_gradient(c, {detail::parameter(*f.down), f.up_bias, f.down_bias, residual});
+  const std::array<const Weight*, 2> ws = {f.up, f.gate};
+  if (trained || !detail::takes_norm(c, x, norm, std::span(ws).first(f.gate ? 2 : 1))) return {};
   const int64_t mark = c.arena.mark();
   const Tensor y = c.output({x.dim(0), f.down->rows}, {});
-  const tensor::FeedForwardJob job{
-      x, f.gate, f.up, f.down, y, numbers(f.up_bias), numbers(f.down_bias), f.activation, residual};
+  const tensor::FeedForwardJob job{x,
+                                   f.gate,
+                                   f.up,
+                                   f.down,
+                                   y,
+                                   numbers(f.up_bias),
+                                   numbers(f.down_bias),
+                                   f.activation,
+                                   residual,
+                                   detail::norm_of(x, norm)};
   if (c.cancelled() || c.backend.feed_forward(c.pool, job)) return y;
   c.arena.rewind(mark);
   return {};

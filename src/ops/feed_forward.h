@@ -1,6 +1,7 @@
 #pragma once
 
 #include "encoding/weight.h"
+#include "ops/norm.h"
 #include "tensor/backend.h"
 #include "tensor/context.h"
 
@@ -16,10 +17,10 @@ struct FeedForward {
   tensor::Activation activation = tensor::Activation::kNone;
 };
 
-// x [T, K] -> y + residual [T, N], without `hidden` in memory. Empty where the backend has no such
-// form, or a gradient or exact arithmetic is asked for: then the caller goes step by step, which
-// gives the same numbers.
-tensor::Tensor feed_forward(tensor::Context& c, const tensor::Tensor& x, const FeedForward& network,
-                            const tensor::Tensor& residual);
+// norm(x) [T, K] -> y + residual [T, N], without `hidden` or the normalized rows in memory. Empty
+// where the backend has no such form, or a gradient or exact arithmetic is asked for: then the
+// caller goes step by step, which gives the same numbers.
+tensor::Tensor feed_forward(tensor::Context& c, const tensor::Tensor& x, const Norm& norm,
+                            const FeedForward& network, const tensor::Tensor& residual);
 
 }  // namespace ocelli::ops

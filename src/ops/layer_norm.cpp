@@ -19,4 +19,8 @@ Tensor layer_norm(Context& c, const Tensor& x, const Tensor& w, const Tensor& bi
   return y;
 }
 
+Tensor norm(Context& c, const Tensor& x, const Norm& n) {
+  return n.bias ? layer_norm(c, x, n.weight, n.bias, n.eps) : rms_norm(c, x, n.weight, n.eps);
+}
+
 }  // namespace ocelli::ops

@@ -26,6 +26,14 @@ tensor::LinearJob job_of(const Context& c, const Tensor& x, const Weight& w, con
   return {x, &w, y, e.bias ? e.bias.f32() : nullptr, e.activation, e.residual, c.exact};
 }
 
+void check_group(std::span<const Weight* const> ws, std::span<const Tensor> biases,
+                 std::span<Tensor> ys) {
+  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(),
+               "linear_group: a result for each weight");
+  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(),
+               "linear_group: no bias or one for each weight");
+}
+
 void run(Context& c, std::span<const tensor::LinearJob> jobs) {
   if (c.cancelled()) return;
   if (c.observer)
@@ -78,10 +86,7 @@ Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
 
 void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws,
                   std::span<const Tensor> biases, std::span<Tensor> ys) {
-  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(),
-               "linear_group: a result for each weight");
-  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(),
-               "linear_group: no bias or one for each weight");
+  check_group(ws, biases, ys);
   std::array<tensor::LinearJob, kMaxGroup> jobs;
   size_t fused = 0;
   for (size_t i = 0; i < ws.size(); ++i) {
@@ -95,6 +100,23 @@ void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws
     jobs[fused++] = job_of(c, x, *ws[i], e, ys[i]);
   }
   if (fused > 0) run(c, std::span(jobs).first(fused));
+}
+
+void linear_group(Context& c, const Tensor& x, const Norm& norm, std::span<const Weight* const> ws,
+                  std::span<const Tensor> biases, std::span<Tensor> ys) {
+  check_group(ws, biases, ys);
+  if (!detail::takes_norm(c, x, norm, ws)) {
+    return linear_group(c, ops::norm(c, x, norm), ws, biases, ys);
+  }
+  std::array<tensor::LinearJob, kMaxGroup> jobs;
+  for (size_t i = 0; i < ws.size(); ++i) {
+    const Epilogue e{biases.empty() ? Tensor{} : biases[i]};
+    check(x, *ws[i], e);
+    ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
+    jobs[i] = job_of(c, x, *ws[i], e, ys[i]);
+    jobs[i].norm = detail::norm_of(x, norm);
+  }
+  run(c, std::span(jobs).first(ws.size()));
 }
 
 Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale) {

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "encoding/weight.h"
+#include "ops/norm.h"
 #include "tensor/backend.h"
 #include "tensor/context.h"
 
@@ -35,6 +36,9 @@ inline constexpr size_t kMaxGroup = 8;
 // Products of one input with several weights, handed out together: ys[i] [T, N_i] = x ws[i]^T +
 // biases[i]. `biases` is empty, or holds a tensor (perhaps an empty one) for each weight.
 void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws,
+                  std::span<const Tensor> biases, std::span<Tensor> ys);
+// The same of norm(x), which goes into the products where the backend can and nobody else needs it.
+void linear_group(Context& c, const Tensor& x, const Norm& norm, std::span<const Weight* const> ws,
                   std::span<const Tensor> biases, std::span<Tensor> ys);
 
 }  // namespace ocelli::ops

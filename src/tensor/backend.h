@@ -25,7 +25,15 @@ using encoding::Weight;
 
 enum class Activation : uint8_t { kNone, kGeluTanh, kSilu };
 
-// y[T, N] = activation(x[T, K] W[N, K]^T + bias[N]) + residual[T, N]
+// Of each row: x / sqrt(mean(x^2) + eps) * weight, with a bias (x - mean) / sqrt(variance + eps) *
+// weight + bias.
+struct Norm {
+  const float* weight = nullptr;  // null: none at all
+  const float* bias = nullptr;
+  float eps = 0;
+};
+
+// y[T, N] = activation(norm(x)[T, K] W[N, K]^T + bias[N]) + residual[T, N]
 struct LinearJob {
   Tensor x;
   const Weight* w = nullptr;
@@ -34,10 +42,11 @@ struct LinearJob {
   Activation activation = Activation::kNone;
   Tensor residual = {};  // [T, N] or empty
   bool exact = false;    // no 8-bit activations
+  Norm norm = {};        // only where the backend takes_norm(*w), and not with `exact`
 };
 
-// hidden[T, H] = activation(x up^T + up_bias), with a gate activation(x gate^T) * (x up^T);
-// y[T, N] = hidden down^T + down_bias + residual
+// hidden[T, H] = activation(x up^T + up_bias), with a gate activation(x gate^T) * (x up^T), x
+// normalized first where there is a norm; y[T, N] = hidden down^T + down_bias + residual
 struct FeedForwardJob {
   Tensor x;                                              // [T, K]
   const Weight* gate = nullptr;                          // [H, K] or null
@@ -47,6 +56,7 @@ struct FeedForwardJob {
   const float *up_bias = nullptr, *down_bias = nullptr;  // [H] (none with a gate), [N], or null
   Activation activation = Activation::kNone;
   Tensor residual = {};  // [T, N] or empty
+  Norm norm = {};
 };
 
 // The keys that one query sees: [begin, end). Causal order, sliding windows, several sequences side
@@ -122,6 +132,9 @@ class Backend {
   virtual void pack(ThreadPool& pool, const Weight& plain, std::byte* memory) const {}
 
   // --- products with weights ---
+  // Whether rows may go through a norm on their way to a product with `w`: one pass over them
+  // instead of three, with the numbers that the norm by itself gives.
+  virtual bool takes_norm(const Weight& w) const { return false; }
   // All jobs are independent (q/k/v of one input, say), so that they share one hand-out of work.
   virtual void linear(ThreadPool& pool, std::span<const LinearJob> jobs) = 0;
   // Does the whole job without `hidden` in memory as float32, with the same numbers bit for bit as

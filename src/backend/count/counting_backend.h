@@ -35,6 +35,9 @@ class CountingBackend : public tensor::Backend {
   void reset() { work_ = {}; }
 
   std::string_view name() const override { return "count"; }
+  bool takes_norm(const Weight& w) const override {
+    return w.layout == encoding::Layout::kPacked;  // as the CPU's backends
+  }
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
   // Those of packed weights keep nothing inside, as in the CPU's backends.
   bool feed_forward(ThreadPool& pool, const tensor::FeedForwardJob& job) override;

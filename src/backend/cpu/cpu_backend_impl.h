@@ -22,6 +22,7 @@ class CpuBackend : public reference::ReferenceBackend {
   void pack(ThreadPool& pool, const Weight& plain, std::byte* memory) const override;
 
   void linear(ThreadPool& pool, std::span<const tensor::LinearJob> jobs) override;
+  bool takes_norm(const Weight& w) const override;
   bool feed_forward(ThreadPool& pool, const tensor::FeedForwardJob& job) override;
   void linear_grad_input(ThreadPool& pool, const Tensor& dy, const Weight& w,
                          const Tensor& dx) override;

@@ -79,7 +79,7 @@ bool CpuBackend::feed_forward(ThreadPool& pool, const tensor::FeedForwardJob& jo
     if (job.residual) part.residual = job.residual.slice(0, first, count);
     std::byte* const x = thread_records(count * (shape.x.bytes + shape.hidden.bytes));
     std::byte* const hidden = x + count * shape.x.bytes;
-    quantize_rows(pool, kernels_, part.x, shape.x, x);
+    quantize_rows(pool, kernels_, part.x, part.norm, shape.x, x);
     first_half(pool, kernels_, part, shape, x, hidden);
     second_half(pool, kernels_, part, shape, hidden);
   }

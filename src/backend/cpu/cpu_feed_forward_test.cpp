@@ -7,6 +7,21 @@ namespace {
 
 class CpuFeedForwardTest : public SetTest {};
 
+// A norm's parameters.
+struct TestNorm {
+  std::vector<float> weight, bias;
+  tensor::Norm norm;
+
+  TestNorm(int64_t width, bool centred, Random& random)
+      : weight(random.numbers(width)), bias(random.numbers(width)) {
+    norm = {weight.data(), centred ? bias.data() : nullptr, 1e-5f};
+  }
+  void apply(tensor::Backend& backend, ThreadPool& pool, const Tensor& x, const Tensor& y) const {
+    norm.bias ? backend.layer_norm(pool, x, norm.weight, norm.bias, norm.eps, y)
+              : backend.rms_norm(pool, x, norm.weight, norm.eps, y);
+  }
+};
+
 // A network's matrices, and what it is run on.
 struct Network {
   Both gate, up, down;
@@ -41,17 +56,20 @@ struct Network {
     return j;
   }
 
-  void step_by_step(tensor::Backend& backend, ThreadPool& pool, Matrix& y) {
+  void step_by_step(tensor::Backend& backend, ThreadPool& pool, Matrix& y,
+                    const TestNorm* norm = nullptr) {
     const int64_t rows = x.rows(), inner = up.packed.rows;
-    Matrix hidden(rows, inner), gates(rows, inner);
-    tensor::LinearJob first{x.tensor(), &up.packed, hidden.tensor()};
+    Matrix hidden(rows, inner), gates(rows, inner), normalized(rows, up.packed.cols);
+    if (norm) norm->apply(backend, pool, x.tensor(), normalized.tensor());
+    const Tensor in = norm ? normalized.tensor() : x.tensor();
+    tensor::LinearJob first{in, &up.packed, hidden.tensor()};
     if (!gated) {
       first.bias = up_bias.data();
       first.activation = activation();
     }
     backend.linear(pool, {&first, 1});
     if (gated) {
-      const tensor::LinearJob other{x.tensor(), &gate.packed, gates.tensor()};
+      const tensor::LinearJob other{in, &gate.packed, gates.tensor()};
       backend.linear(pool, {&other, 1});
       backend.silu_mul(pool, gates.tensor(), hidden.tensor(), hidden.tensor());
     }
@@ -87,6 +105,47 @@ TEST_P(CpuFeedForwardTest, EqualsItsSteps) {
       }
     }
   }
+}
+
+// Rows that go through a norm on their way: of networks and of several products of one input.
+TEST_P(CpuFeedForwardTest, NormsOnTheWay) {
+  Random random(5);
+  size_t index = 0;
+  for (const Shape& s : kShapes) {
+    for (const bool centred : {false, true}) {
+      if (skips(index++)) continue;
+      Network net(backend, pool, Encoding::kQ8, s.rows, s.width, s.hidden, centred, random);
+      const TestNorm norm(s.width, centred, random);
+      Matrix want(s.rows, s.width, 5), got(s.rows, s.width, 5);
+      net.step_by_step(backend, pool, want, &norm);
+      tensor::FeedForwardJob job = net.job(got.tensor());
+      job.norm = norm.norm;
+      ASSERT_TRUE(backend.takes_norm(net.up.packed));
+      ASSERT_TRUE(backend.feed_forward(pool, job));
+      EXPECT_TRUE(got.same_bits(want)) << s.rows << " x " << s.width << " x " << s.hidden;
+
+      Matrix normalized(s.rows, s.width), plain(s.rows, s.hidden), one(s.rows, s.hidden),
+          two(s.rows, s.hidden), bare(s.rows, s.hidden);
+      norm.apply(backend, pool, net.x.tensor(), normalized.tensor());
+      const tensor::LinearJob apart{normalized.tensor(), &net.up.packed, plain.tensor()};
+      backend.linear(pool, {&apart, 1});
+      const tensor::LinearJob also{net.x.tensor(), &net.up.packed, bare.tensor()};
+      backend.linear(pool, {&also, 1});
+      // The same rows without a norm, in the same call, are other rows.
+      Matrix untouched(s.rows, s.hidden);
+      std::array<tensor::LinearJob, 3> jobs = {
+          tensor::LinearJob{net.x.tensor(), &net.up.packed, one.tensor()},
+          tensor::LinearJob{net.x.tensor(), &net.up.packed, untouched.tensor()},
+          tensor::LinearJob{net.x.tensor(), &net.up.packed, two.tensor()}};
+      jobs[0].norm = jobs[2].norm = norm.norm;
+      backend.linear(pool, jobs);
+      EXPECT_TRUE(one.same_bits(plain));
+      EXPECT_TRUE(two.same_bits(plain));
+      EXPECT_TRUE(untouched.same_bits(bare));
+    }
+  }
+  const Both weight(backend, pool, Encoding::kQ8, 8, 64, random);
+  EXPECT_FALSE(backend.takes_norm(weight.plain.weight));
 }
 
 TEST_P(CpuFeedForwardTest, MoreRowsThanAreKept) {

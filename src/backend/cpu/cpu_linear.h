@@ -96,15 +96,8 @@ inline bool is_small(const LinearArgs& a) {
   return a.tokens * a.k * a.n < kSmallWork && a.n * a.w_row_bytes < kSmallBytes;
 }
 
-// Rows of x as records, one after the other.
-inline void quantize_rows(ThreadPool& pool, const Kernels& kernels, const Tensor& x,
-                          const RecordShape& shape, std::byte* memory) {
-  for_rows(pool, x.rows(), x.dim(-1), [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) {
-      kernels.quantize_record(x.f32() + t * x.row_stride(), x.dim(-1), shape,
-                              memory + t * shape.bytes);
-    }
-  });
-}
+// Rows of x, through the norm if there is one, as records, one after the other.
+void quantize_rows(ThreadPool& pool, const Kernels& kernels, const Tensor& x,
+                   const tensor::Norm& norm, const RecordShape& shape, std::byte* memory);
 
 }  // namespace ocelli::cpu

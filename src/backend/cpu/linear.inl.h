@@ -42,24 +42,6 @@ template <class At>
   return p.act != Act::kNone ? apply(p.act, v) : v;
 }
 
-// Calls use(i, at, put) for all of [0, count): at() loads and put() stores as many numbers as the
-// call is for.
-template <class Use>
-[[gnu::always_inline]] inline void in_vectors(int64_t count, Use use) {
-  int64_t i = 0;
-  for (; i + kMany * kLanes <= count; i += kMany * kLanes) {
-    use(
-        i, [](const float* p) { return load_many(p); },
-        [](float* p, const Many<>& v) { store(p, v); });
-  }
-  for (; i < count; i += kLanes) {
-    const int64_t some = count - i < kLanes ? count - i : kLanes;
-    use(
-        i, [some](const float* p) { return load_first(p, some); },
-        [some](float* p, F v) { store_first(p, v, some); });
-  }
-}
-
 // The end of every linear: sums [rows, columns] of a piece that starts at (t0, n0).
 inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_t n0, int64_t n1) {
   float* const y = p.y + t * p.y_stride + n0;

@@ -152,3 +152,21 @@ template <class V>
   }
   return x;
 }
+
+// Calls use(i, at, put) for all of [0, count): at() loads and put() stores as many numbers as the
+// call is for.
+template <class Use>
+[[gnu::always_inline]] inline void in_vectors(int64_t count, Use use) {
+  int64_t i = 0;
+  for (; i + kMany * kLanes <= count; i += kMany * kLanes) {
+    use(
+        i, [](const float* p) { return load_many(p); },
+        [](float* p, const Many<>& v) { store(p, v); });
+  }
+  for (; i < count; i += kLanes) {
+    const int64_t some = count - i < kLanes ? count - i : kLanes;
+    use(
+        i, [some](const float* p) { return load_first(p, some); },
+        [some](float* p, F v) { store_first(p, v, some); });
+  }
+}
