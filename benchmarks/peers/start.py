@@ -60,7 +60,8 @@ def settled(pid, limit=120):
 
 
 def together(command):
-    """Two processes that answer at length: the memory of the first alone, then of both."""
+    """Two processes that answer at length: the memory of the first alone, then of both. None where
+    the answer ends before its memory can be read, as that of a small model does."""
     def run():
         return subprocess.Popen(command + ["-n", "100000", "--ignore-eos"],
                                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
@@ -72,7 +73,7 @@ def together(command):
         settled(children[1].pid)
         return {"alone": alone, "two": [memory_of(c.pid) for c in children]}
     except (ProcessLookupError, FileNotFoundError):
-        raise ProgramError("the answer ended before its memory could be read; take a larger model")
+        return None
     finally:
         for child in children:
             child.kill()
@@ -128,6 +129,9 @@ def main():
     print_table(rows)
     print()
     for weights, memory in shared.items():
+        if memory is None:
+            print(f"{weights}: the answer ended before its memory could be read")
+            continue
         alone, two = memory["alone"], memory["two"]
         print(f"{weights}: one process {alone['rss']:.0f} MB, {alone['own']:.0f} MB of it its own; "
               f"two at once {sum(m['share'] for m in two):.0f} MB together")
