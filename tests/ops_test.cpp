@@ -87,6 +87,54 @@ TEST_F(Ops, LinearGroupIsLinearOfEach) {
   EXPECT_EQ(numbers(ys[1]), numbers(linear(c, x, wb)));
 }
 
+// A backend whose products take norms, and how many it was asked to take.
+class NormTaker : public reference::ReferenceBackend {
+ public:
+  int norms = 0;
+  bool takes_norm(const Weight&) const override { return true; }
+  void linear(base::ThreadPool& some, std::span<const tensor::LinearJob> jobs) override {
+    for (const tensor::LinearJob& job : jobs) {
+      if (job.norm.weight) ++norms;
+      tensor::LinearJob plain = job;
+      plain.norm = {};
+      ReferenceBackend::linear(some, {&plain, 1});
+    }
+  }
+};
+
+// A norm goes into the products only where nobody needs its result.
+TEST_F(Ops, LinearGroupOfANorm) {
+  const Tensor x = noise({3, 32}), w = noise({5, 32}), scale = noise({32}), bias = noise({5});
+  const Weight weight{.rows = 5, .cols = 32, .data = reinterpret_cast<const std::byte*>(w.data)};
+  const std::array<const Weight*, 2> ws = {&weight, &weight};
+  std::array<Tensor, 2> biases = {Tensor{}, bias}, ys;
+  const Norm n = {scale, {}, 1e-5f};
+  linear_group(c, x, n, ws, biases, ys);  // this backend takes none
+  EXPECT_EQ(numbers(ys[1]), numbers(linear(c, norm(c, x, n), weight, {bias})));
+
+  NormTaker taker;
+  tensor::Tape tape;
+  Context taken{taker, arena, pool, &tape};
+  linear_group(taken, x, n, ws, biases, ys);
+  EXPECT_EQ(taker.norms, 2);
+  EXPECT_FALSE(ys[1].grad);
+
+  tensor::Grad grad{nullptr, bias.count()};
+  biases[1].grad = &grad;
+  linear_group(taken, x, n, ws, biases, ys);
+  EXPECT_EQ(taker.norms, 2) << "a bias is trained";
+  EXPECT_TRUE(ys[1].grad);
+  biases[1].grad = nullptr;
+
+  taken.exact = true;
+  linear_group(taken, x, n, ws, biases, ys);
+  taken.exact = false;
+  const tensor::ProductObserver observer = [](const Weight&, const Tensor&) {};
+  taken.observer = &observer;
+  linear_group(taken, x, n, ws, biases, ys);
+  EXPECT_EQ(taker.norms, 2);
+}
+
 // Codes of both sides are whole numbers here, so 8-bit and exact products agree but for the scales.
 TEST_F(Ops, LinearInEightBits) {
   const Tensor x = noise({4, 100}), w = noise({6, 100});

@@ -24,13 +24,13 @@ using tensor::Tensor;
 
 // A view, like Weight: the numbers belong to whoever made the adapter.
 struct Lora {
-  Weight a;                  // [rank, in]; of an embedding [V, rank]
-  Weight b;                  // [out, rank]; of an embedding [D, rank]
-  float scale = 1;           // alpha / rank or alpha / sqrt(rank)
-  float weight = 1;          // how much of W' - W is added: 1 all, 0 nothing
-  float dropout = 0;         // share of the input that is dropped while a tape is there
-  uint32_t op = 0;           // this module's number among all that drop
-  Tensor magnitude = {};     // DoRA: [1, out] (of an embedding [1, D]), or empty
+  Weight a;              // [rank, in]; of an embedding [V, rank]
+  Weight b;              // [out, rank]; of an embedding [D, rank]
+  float scale = 1;       // alpha / rank or alpha / sqrt(rank)
+  float weight = 1;      // how much of W' - W is added: 1 all, 0 nothing
+  float dropout = 0;     // share of the input that is dropped while a tape is there
+  uint32_t op = 0;       // this module's number among all that drop
+  Tensor magnitude = {};  // DoRA: [1, out] (of an embedding [1, D]), or empty
   Tensor inverse_norm = {};  // DoRA: 1 / norms, shaped the same, no gradient; see refresh()
 };
 

@@ -1,5 +1,7 @@
 #include "ops/linear.h"
 
+#include <algorithm>
+
 #include "ops/activation.h"
 #include "ops/add.h"
 #include "ops/detail.h"
@@ -24,14 +26,6 @@ void check(const Tensor& x, const Weight& w, const Epilogue& e) {
 tensor::LinearJob job_of(const Context& c, const Tensor& x, const Weight& w, const Epilogue& e,
                          const Tensor& y) {
   return {x, &w, y, e.bias ? e.bias.f32() : nullptr, e.activation, e.residual, c.exact};
-}
-
-void check_group(std::span<const Weight* const> ws, std::span<const Tensor> biases,
-                 std::span<Tensor> ys) {
-  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(),
-               "linear_group: a result for each weight");
-  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(),
-               "linear_group: no bias or one for each weight");
 }
 
 void run(Context& c, std::span<const tensor::LinearJob> jobs) {
@@ -69,6 +63,30 @@ void add_scaled_input_gradient(Context& c, const Tensor& dy, const Weight& w, fl
   c.backend.accumulate(c.pool, bare, scale, dx);
 }
 
+// linear_group(); `norm` only where nothing has a gradient.
+void run_group(Context& c, const Tensor& x, const tensor::Norm& norm,
+               std::span<const Weight* const> ws, std::span<const Tensor> biases,
+               std::span<Tensor> ys) {
+  OCELLI_CHECK(ws.size() <= kMaxGroup && ys.size() == ws.size(),
+               "linear_group: a result for each weight");
+  OCELLI_CHECK(biases.empty() || biases.size() == ws.size(),
+               "linear_group: no bias or one for each weight");
+  std::array<tensor::LinearJob, kMaxGroup> jobs;
+  size_t fused = 0;
+  for (size_t i = 0; i < ws.size(); ++i) {
+    const Epilogue e{biases.empty() ? Tensor{} : biases[i]};
+    if (detail::wants_gradient(c, {x, detail::parameter(*ws[i]), e.bias})) {
+      ys[i] = linear(c, x, *ws[i], e);
+      continue;
+    }
+    check(x, *ws[i], e);
+    ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
+    jobs[fused] = job_of(c, x, *ws[i], e, ys[i]);
+    jobs[fused++].norm = norm;
+  }
+  if (fused > 0) run(c, std::span(jobs).first(fused));
+}
+
 }  // namespace
 
 Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
@@ -86,37 +104,17 @@ Tensor linear(Context& c, const Tensor& x, const Weight& w, const Epilogue& e) {
 
 void linear_group(Context& c, const Tensor& x, std::span<const Weight* const> ws,
                   std::span<const Tensor> biases, std::span<Tensor> ys) {
-  check_group(ws, biases, ys);
-  std::array<tensor::LinearJob, kMaxGroup> jobs;
-  size_t fused = 0;
-  for (size_t i = 0; i < ws.size(); ++i) {
-    const Epilogue e{biases.empty() ? Tensor{} : biases[i]};
-    if (detail::wants_gradient(c, {x, detail::parameter(*ws[i]), e.bias})) {
-      ys[i] = linear(c, x, *ws[i], e);
-      continue;
-    }
-    check(x, *ws[i], e);
-    ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
-    jobs[fused++] = job_of(c, x, *ws[i], e, ys[i]);
-  }
-  if (fused > 0) run(c, std::span(jobs).first(fused));
+  run_group(c, x, {}, ws, biases, ys);
 }
 
 void linear_group(Context& c, const Tensor& x, const Norm& norm, std::span<const Weight* const> ws,
                   std::span<const Tensor> biases, std::span<Tensor> ys) {
-  check_group(ws, biases, ys);
-  if (!detail::takes_norm(c, x, norm, ws)) {
-    return linear_group(c, ops::norm(c, x, norm), ws, biases, ys);
-  }
-  std::array<tensor::LinearJob, kMaxGroup> jobs;
-  for (size_t i = 0; i < ws.size(); ++i) {
-    const Epilogue e{biases.empty() ? Tensor{} : biases[i]};
-    check(x, *ws[i], e);
-    ys[i] = c.output({x.dim(0), ws[i]->rows}, {});
-    jobs[i] = job_of(c, x, *ws[i], e, ys[i]);
-    jobs[i].norm = detail::norm_of(x, norm);
-  }
-  run(c, std::span(jobs).first(ws.size()));
+  const bool trained = std::any_of(biases.begin(), biases.end(), [&](const Tensor& bias) {
+    return detail::wants_gradient(c, {bias});
+  });
+  if (!trained && detail::takes_norm(c, x, norm, ws))
+    return run_group(c, x, detail::norm_of(x, norm), ws, biases, ys);
+  run_group(c, ops::norm(c, x, norm), {}, ws, biases, ys);
 }
 
 Tensor add_product(Context& c, const Tensor& y, const Tensor& x, const Weight& w, float scale) {
