@@ -295,6 +295,8 @@ void CpuBackend::linear(ThreadPool& pool, std::span<const tensor::LinearJob> job
     Records records;
     int64_t rows = 0;
     for (const tensor::LinearJob& job : jobs.first(std::min(kJobs, jobs.size()))) {
+      OCELLI_CHECK(!job.norm.weight || (takes_norm(*job.w) && !job.exact),
+                   "a norm beside a weight that takes one");
       if (needs_other_layout(job)) {
         linear_in_parts(pool, job);
         continue;
