@@ -25,10 +25,16 @@ inline void pack_weight(Encoding encoding, const std::byte* w, int64_t row_bytes
     }
     return;
   }
+  // Sixteen rows side by side are more streams than the processor follows by itself.
+  constexpr int64_t kAhead = 256;
   with_stored(encoding, [=](auto stored) {
-    pack_panel([=](int64_t row, int64_t i,
-                   int64_t n) { return stored.at(w + row * row_bytes, first + i, n); },
-               rows, width, panel);
+    pack_panel(
+        [=](int64_t row, int64_t i, int64_t n) {
+          const std::byte* const from = w + row * row_bytes;
+          __builtin_prefetch(from + stored.byte_of(first + i) + kAhead);
+          return stored.at(from, first + i, n);
+        },
+        rows, width, panel);
   });
 }
 
@@ -65,7 +71,10 @@ struct LinearJobF32 {
                   columns - c < kTileColumns ? columns - c : kTileColumns, first, width, panels);
     }
   }
-  const float* out(int64_t row, int64_t n) const { return p.y + row * p.y_stride + n; }
+  void ask_for(int64_t row, int64_t n, int64_t columns) const {
+    if (p.residual) ask_for_ends<0>(p.residual + row * p.residual_stride + n, columns);
+    ask_for_ends<1>(p.y + row * p.y_stride + n, columns);
+  }
   void finish(int64_t row, int64_t n, int64_t columns, const float* sums) const {
     finish_row(p, sums, row, n, n + columns);
   }

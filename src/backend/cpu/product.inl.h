@@ -90,13 +90,25 @@ inline void tiles(int64_t rows, int64_t vectors, TileArgs t) {
   }
 }
 
+// Asks for the first and last line of a tile's row, to write it or not.
+template <int kWrite>
+inline void ask_for_ends(const float* row, int64_t columns) {
+  __builtin_prefetch(row, kWrite);
+  __builtin_prefetch(row + columns - 1, kWrite);
+}
+
 // Copies A: rows of x, inner indices [first, first + count).
 inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t count, float* a) {
+  // Pieces of rows are too far apart for the processor to guess.
+  constexpr int64_t kRowsAhead = 4;
   for (int64_t r = 0; r < rows; ++r) {
     const float* const from = x + r * stride;
     float* const to = a + r * kAStride;
     int64_t i = 0;
-    for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+    for (; i + kLanes <= count; i += kLanes) {
+      __builtin_prefetch(from + kRowsAhead * stride + i);
+      store(to + i, load(from + i));
+    }
     for (; i < count; ++i) to[i] = from[i];
   }
 }

@@ -53,7 +53,9 @@ struct ProductJob {
   void pack_b(int64_t n, int64_t columns, int64_t first, int64_t width, float* panels) const {
     copy_columns(p, first, width, n, columns, panels);
   }
-  const float* out(int64_t row, int64_t n) const { return p.dst + row * p.dst_stride + n; }
+  void ask_for(int64_t row, int64_t n, int64_t columns) const {
+    ask_for_ends<1>(p.dst + row * p.dst_stride + n, columns);
+  }
   void finish(int64_t row, int64_t n, int64_t columns, const float* sums) const {
     float* const dst = p.dst + row * p.dst_stride + n;
     map_row(columns, dst, [=](int64_t i, int64_t many) {

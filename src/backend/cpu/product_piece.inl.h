@@ -10,7 +10,7 @@
 //   int64_t inner() const;
 //   pack_a(row, rows, first, width, out): inner indices [first, first + width) of rows of A
 //   pack_b(n, columns, first, width, panels): of columns of B; panels lie kPanelFloats apart
-//   out(row, n): where C is wanted
+//   ask_for(row, n, columns): asks for the memory that finish() will use
 //   finish(row, n, columns, sums): has the sums of columns [n, n + columns)
 
 inline constexpr int64_t kPassBlocks = kPassInner / kInner;
@@ -83,11 +83,7 @@ class PieceProduct {
                          ? c_
                          : c_ + ((at.n0 - piece_.n0) / kTileColumns * rows_ + at.r0) * kTileColumns;
     if (ends_) {
-      for (int64_t r = at.r0; r < at.r1; ++r) {
-        const float* const out = job_.out(piece_.r0 + r, at.n0);
-        __builtin_prefetch(out, 1);
-        __builtin_prefetch(out + columns - 1, 1);
-      }
+      for (int64_t r = at.r0; r < at.r1; ++r) job_.ask_for(piece_.r0 + r, at.n0, columns);
     }
     const float* a = a_ + at.r0 * kAStride;
     for (int64_t first = begin_; first < end_ || first == begin_; first += step_) {
