@@ -3,8 +3,8 @@
 //   ocelli_micro --benchmark_filter=linear/avx512
 //
 // Rates are those of the fastest iteration in processor time of the one thread that works;
-// "percent" compares with the limit of the same set (f32 multiply-adds, 8-bit dot products, or
-// memory reads) measured right before and after.
+// "percent" compares with the limit of the same set (multiply-adds of f32 or bf16, 8-bit dot
+// products, or memory reads) measured right before and after.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>
@@ -25,7 +25,9 @@ void linear(benchmark::State& state, InstructionSet set, Encoding encoding, int6
   job.w = &w.weight;
   job.y = Tensor::view(y.data(), {t, n});
   const bool whole = encoding::has_groups(encoding) || w.weight.layout == encoding::Layout::kPacked;
-  const auto limit = whole ? &Limits::int8_operations : &Limits::f32_operations;
+  const auto limit = whole                         ? &Limits::int8_operations
+                     : encoding == Encoding::kBF16 ? &Limits::bf16_operations
+                                                   : &Limits::f32_operations;
   f.measure(state, 2.0 * double(t * k * n), limit, "GFLOP/s", [&] {
     f.backend->linear(f.pool, {&job, 1});
   });
@@ -84,7 +86,9 @@ void attention(benchmark::State& state, InstructionSet set, const Heads& h, Form
   using tensor::AttentionNumbers;
   if (form == Form::kBF16) job.numbers = AttentionNumbers::kBF16;
   if (form == Form::k8Bit) job.numbers = AttentionNumbers::k8Bit;
-  const auto limit = form == Form::k8Bit ? &Limits::int8_operations : &Limits::f32_operations;
+  const auto limit = form == Form::k8Bit   ? &Limits::int8_operations
+                     : form == Form::kBF16 ? &Limits::bf16_operations
+                                           : &Limits::f32_operations;
   f.measure(state, 4.0 * pairs * double(h.heads * h.width), limit, "GFLOP/s",
             [&] { f.backend->attention(f.pool, job); });
 }
@@ -167,10 +171,10 @@ int main(int argc, char** argv) {
     if (!info.executable) continue;
     const Limits limits = measure_limits(info.set);
     std::printf(
-        "%-14s one thread: f32 %.0f GFLOP/s, 8-bit %.0f GOP/s, memory read %.1f GB/s "
+        "%-14s one thread: f32 %.0f GFLOP/s, bf16 %.0f, 8-bit %.0f GOP/s, memory read %.1f GB/s "
         "(%.1f in pages of 4 KiB)\n",
-        std::string(info.name).c_str(), limits.f32_operations / 1e9, limits.int8_operations / 1e9,
-        limits.read_bytes / 1e9, limits.read_bytes_small / 1e9);
+        std::string(info.name).c_str(), limits.f32_operations / 1e9, limits.bf16_operations / 1e9,
+        limits.int8_operations / 1e9, limits.read_bytes / 1e9, limits.read_bytes_small / 1e9);
     micro::add_all(info);
     micro::add_training(info);
     micro::add_layers(info);

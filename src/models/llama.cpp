@@ -82,10 +82,9 @@ Tensor LlamaBlock::operator()(Context& c, const LlamaConfig& config, const Tenso
     v = ops::store_rows(c, v, sequence.cache_rows, sequence.cache->values(layer));
   }
   const float scale = 1.0f / std::sqrt(float(config.head_dim));
-  using tensor::AttentionNumbers;
-  const Tensor attended = ops::attention(
-      c, q, k, v, sequence.ranges, scale,
-      nn::in_few_bits(qkv.members) ? AttentionNumbers::kBF16 : AttentionNumbers::kF32);
+  const Tensor attended =
+      ops::attention(c, q, k, v, sequence.ranges, scale,
+                     nn::attention_numbers(qkv.members, tensor::AttentionNumbers::kBF16));
   // hidden_states = residual + self.o_proj(attn_output)
   const Tensor r = o(c, attended.reshape({x.dim(0), config.heads * config.head_dim}),
                      tensor::Activation::kNone, x);

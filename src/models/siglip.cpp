@@ -83,11 +83,10 @@ Tensor Siglip::Block::operator()(Context& c, const SiglipConfig& config, const T
   const int64_t head_dim = config.hidden / config.heads;
   // hidden_states = residual + self_attn(layer_norm1(hidden_states))
   const auto [q, k, v] = qkv(c, x, norm1);
-  using tensor::AttentionNumbers;
-  const Tensor attended = ops::attention(
-      c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim), ranges,
-      1.0f / std::sqrt(float(head_dim)),
-      nn::in_few_bits(qkv.members) ? AttentionNumbers::k8Bit : AttentionNumbers::kF32);
+  const Tensor attended =
+      ops::attention(c, q.split_last(head_dim), k.split_last(head_dim), v.split_last(head_dim),
+                     ranges, 1.0f / std::sqrt(float(head_dim)),
+                     nn::attention_numbers(qkv.members, tensor::AttentionNumbers::k8Bit));
   const Tensor r =
       out(c, attended.reshape({x.dim(0), config.hidden}), tensor::Activation::kNone, x);
   // hidden_states = residual + fc2(gelu_tanh(fc1(layer_norm2(hidden_states))))

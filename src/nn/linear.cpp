@@ -19,12 +19,19 @@ Tensor Linear::operator()(Context& c, const Tensor& x, Activation activation,
   return residual ? ops::add(c, residual, y) : y;
 }
 
-bool in_few_bits(std::span<const Linear> members) {
+tensor::AttentionNumbers attention_numbers(std::span<const Linear> members,
+                                           tensor::AttentionNumbers few) {
   using encoding::Encoding;
-  return std::all_of(members.begin(), members.end(), [](const Linear& l) {
+  const auto in_few_bits = [](const Linear& l) {
     const Encoding e = l.w.encoding;
     return e == Encoding::kQ8 || e == Encoding::kQ4 || encoding::has_groups(e);
-  });
+  };
+  const auto in_bf16 = [&](const Linear& l) {
+    return l.w.encoding == Encoding::kBF16 || in_few_bits(l);
+  };
+  if (std::all_of(members.begin(), members.end(), in_few_bits)) return few;
+  return std::all_of(members.begin(), members.end(), in_bf16) ? tensor::AttentionNumbers::kBF16
+                                                              : tensor::AttentionNumbers::kF32;
 }
 
 void detail::run_group(Context& c, Tensor x, const ops::Norm* norm, std::span<const Linear> members,

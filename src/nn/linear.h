@@ -46,7 +46,9 @@ struct LinearGroup {
   }
 };
 
-// Whether all weights are in blocks of few bits: attention beside them may be in few bits too.
-bool in_few_bits(std::span<const Linear> members);
+// What attention beside these may compute with: `few` where all weights are in blocks of few bits,
+// bfloat16 where they are in that or in fewer bits.
+tensor::AttentionNumbers attention_numbers(std::span<const Linear> members,
+                                           tensor::AttentionNumbers few);
 
 }  // namespace ocelli::nn

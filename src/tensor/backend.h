@@ -41,7 +41,7 @@ struct LinearJob {
   const float* bias = nullptr;  // [N] or null
   Activation activation = Activation::kNone;
   Tensor residual = {};  // [T, N] or empty
-  bool exact = false;    // no 8-bit activations
+  bool exact = false;    // float32 arithmetic: no activations in 8 bits or bfloat16
   Norm norm = {};        // only where the backend takes_norm(*w), and not with `exact`
 };
 

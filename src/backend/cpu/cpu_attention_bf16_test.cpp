@@ -49,14 +49,6 @@ std::vector<KeyRange> ranges_of(const Case& c, Random& random) {
   return ranges;
 }
 
-float rounded(float x) {
-  uint16_t half;
-  float back;
-  encoding::encode_row(Encoding::kBF16, &x, 1, reinterpret_cast<std::byte*>(&half));
-  encoding::decode_row(Encoding::kBF16, reinterpret_cast<const std::byte*>(&half), 0, 1, &back);
-  return back;
-}
-
 struct Inputs {
   Matrix q, k, v;
   std::vector<KeyRange> ranges;
@@ -84,9 +76,9 @@ struct Inputs {
         for (int64_t i = 0; i < m.width(); ++i) m.at(r, i) = change(m.at(r, i));
       }
     };
-    each(q, [=](float x) { return rounded(x * scale) / scale; });
-    each(k, rounded);
-    each(v, rounded);
+    each(q, [=](float x) { return bf16(x * scale) / scale; });
+    each(k, bf16);
+    each(v, bf16);
   }
   Matrix run(tensor::Backend& on, ThreadPool& pool, AttentionNumbers numbers) {
     Matrix out(q.rows(), q.width(), 4);

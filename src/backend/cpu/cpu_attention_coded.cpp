@@ -115,9 +115,8 @@ void attention_in_codes(ThreadPool& pool, const Kernels& kernels, const Attentio
 }
 
 bool attention_in_bf16(ThreadPool& pool, const Kernels& kernels, const AttentionArgs& a) {
-  constexpr int64_t kLeastQueries = 64;
   const CodedAttention& bf16 = kernels.attention_bf16;
-  if (!bf16.attend || a.log_sum_exp || a.tokens < kLeastQueries) return false;
+  if (!bf16.attend || a.log_sum_exp || a.tokens < kLeastBF16Rows) return false;
   const std::vector<Run> runs = runs_of(a, false);
   const bool fits = std::all_of(runs.begin(), runs.end(), [&](const Run& r) {
     return bf16.bytes(r.span, a.head_dim) <= kRecordBytes;

@@ -39,7 +39,8 @@ Grid cut_product(int64_t rows, int64_t columns, int64_t inner, int threads) {
 
 // Which rows of which A the calling thread's scratch memory holds, see ProductPiece::same_rows.
 struct Held {
-  uint64_t call = 0;  // of linear_together() or product(), from 1 on
+  uint64_t call = 0;     // of linear_together() or product(), from 1 on
+  bool rounded = false;  // to bfloat16
   const float* a = nullptr;
   int64_t stride = 0, inner = 0, r0 = 0, r1 = 0;
   bool operator==(const Held&) const = default;
@@ -60,15 +61,17 @@ ProductPiece piece_of(const Held& wanted, int64_t n0, int64_t n1) {
 struct Plan {
   LinearArgs args{};
   PackedRows rows{};
-  bool few = false, exact = false;  // which kernel
+  bool few = false;  // linear_few, otherwise `product` or linear_block
+  decltype(Kernels::linear_f32) product = nullptr;
   Grid grid;
   int64_t begin = 0;  // its first piece among those of all jobs
 
   void run_piece(const Kernels& kernels, int64_t i, uint64_t call, float* scratch) const {
     grid.piece(i, [&](int64_t t0, int64_t t1, int64_t n0, int64_t n1) {
-      if (exact) {
-        const Held wanted{call, args.x, args.x_stride, args.k, t0, t1};
-        return kernels.linear_f32(args, piece_of(wanted, n0, n1), scratch);
+      if (product) {
+        const bool rounded = product == kernels.linear_bf16;
+        const Held wanted{call, rounded, args.x, args.x_stride, args.k, t0, t1};
+        return product(args, piece_of(wanted, n0, n1), scratch);
       }
       held = {};
       few ? kernels.linear_few(args, n0, n1, scratch)
@@ -76,6 +79,12 @@ struct Plan {
     });
   }
 };
+
+// Whether rows of x may be rounded to bfloat16.
+bool in_bf16(const tensor::LinearJob& job) {
+  return job.w->encoding == Encoding::kBF16 && !job.exact && job.x.rows() >= kLeastBF16Rows &&
+         job.w->cols % 2 == 0;
+}
 
 Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) {
   Plan plan;
@@ -91,8 +100,9 @@ Plan plan_of(const tensor::LinearJob& job, const Kernels& kernels, int threads) 
   } else if (packed || a.integer) {
     plan.grid = cut(a.tokens, a.n, packed ? kernels.packed_step : kernels.column_step, threads);
   } else {
-    plan.exact = true;
-    plan.grid = cut_product(a.tokens, a.n, a.k, threads);
+    const bool rounded = in_bf16(job) && kernels.linear_bf16;
+    plan.product = rounded ? kernels.linear_bf16 : kernels.linear_f32;
+    plan.grid = cut_product(a.tokens, a.n, rounded ? a.k / 2 : a.k, threads);
   }
   return plan;
 }
@@ -330,7 +340,7 @@ void CpuBackend::product(ThreadPool& pool, const ProductArgs& args) {
   const uint64_t call = next_call();
   for_pieces(pool, grid, args.m * args.n * args.inner < kSmallWork,
              [&](int64_t m0, int64_t m1, int64_t n0, int64_t n1, float* scratch) {
-               const Held wanted{call, args.a, args.a_stride, args.inner, m0, m1};
+               const Held wanted{call, false, args.a, args.a_stride, args.inner, m0, m1};
                kernels_.product_block(args, piece_of(wanted, n0, n1), scratch);
              });
 }

@@ -100,6 +100,15 @@ class Matrix {
   int64_t rows_, width_, gap_;
 };
 
+// x rounded to bfloat16.
+inline float bf16(float x) {
+  uint16_t half;
+  float back;
+  encoding::encode_row(Encoding::kBF16, &x, 1, reinterpret_cast<std::byte*>(&half));
+  encoding::decode_row(Encoding::kBF16, reinterpret_cast<const std::byte*>(&half), 0, 1, &back);
+  return back;
+}
+
 // |got - want| <= bound(row, column) everywhere.
 template <class Bound>
 void expect_near(const Matrix& got, const Matrix& want, Bound bound, const std::string& what) {

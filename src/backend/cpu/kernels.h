@@ -29,6 +29,10 @@ inline constexpr int64_t kProductRows = 1024, kProductColumns = 256, kPassInner 
 inline constexpr int64_t kScratchFloats = 1408 * 1024;
 // Rows of x that linear_few takes, and how long they may be.
 inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
+// Rows of x, or queries, from which on they may be rounded to bfloat16: those of a prompt. Fewer
+// stay in float32, so that a token gives the same whether it is decoded alone or checked with
+// others.
+inline constexpr int64_t kLeastBF16Rows = 64;
 // The widest head of the attention kernels.
 inline constexpr int64_t kMaxHeadDim = 256;
 // The most keys of one block of their gradient.
@@ -197,6 +201,9 @@ struct Kernels {
   void (*hidden_block)(const HiddenArgs&, int64_t t0, int64_t t1, int64_t n0, int64_t n1,
                        float* scratch);
   void (*linear_f32)(const LinearArgs&, const ProductPiece&, float* scratch);
+  // The same beside weights in bfloat16 with x rounded to it, k an even number. Null in a set that
+  // has nothing faster there than float32.
+  void (*linear_bf16)(const LinearArgs&, const ProductPiece&, float* scratch);
   void (*product_block)(const ProductArgs&, const ProductPiece&, float* scratch);
 
   // --- attention ---
@@ -250,6 +257,7 @@ struct Kernels {
   // --- the set's limits (limits.inl.h); `sink` holds 64 numbers ---
   double (*fma_loop)(int64_t count, float* sink);
   double (*dot_loop)(int64_t count, float* sink);
+  double (*bf16_loop)(int64_t count, float* sink);  // null as linear_bf16
   void (*read_loop)(const float* p, int64_t count, float* sink);
 };
 

@@ -1,4 +1,4 @@
-// What AVX512-BF16 adds to avx512-vnni: attention in bfloat16.
+// What AVX512-BF16 adds to avx512-vnni: products and attention in bfloat16.
 #include "backend/cpu/kernels.h"
 
 #if defined(__x86_64__)
@@ -13,6 +13,9 @@ namespace avx512_bf16 {
 // --- pairs of bfloat16 numbers, the first in the lower half of a lane ---
 inline F as_floats(Dots pairs) {
   return _mm512_castsi512_ps(pairs);
+}
+inline Dots as_pairs(F floats) {
+  return _mm512_castps_si512(floats);
 }
 // Numbers that follow each other: those of `a`, then those of `b`.
 inline Dots bf16_rows(F a, F b) {
@@ -30,6 +33,7 @@ inline F pair_dot(F sums, Dots a, Dots b) {
   return sums;
 }
 #include "backend/cpu/attention_bf16.inl.h"
+#include "backend/cpu/linear_bf16.inl.h"
 }  // namespace avx512_bf16
 }  // namespace
 
@@ -38,6 +42,8 @@ const Kernels* kernels_avx512_bf16() {
     Kernels t = *kernels_avx512_vnni();
     t.name = "avx512-bf16";
     t.attention_bf16 = avx512_bf16::kAttentionBF16;
+    t.linear_bf16 = avx512_bf16::linear_bf16;
+    t.bf16_loop = avx512_bf16::bf16_loop;
     return t;
   }();
   return &table;

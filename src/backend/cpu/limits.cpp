@@ -55,6 +55,11 @@ Limits measure_limits(InstructionSet set, double seconds) {
       best_rate(seconds, [&] { return kernels->fma_loop(kRounds, sink.data()); });
   limits.int8_operations =
       best_rate(seconds, [&] { return kernels->dot_loop(kRounds, sink.data()); });
+  limits.bf16_operations = limits.f32_operations;
+  if (kernels->bf16_loop) {
+    limits.bf16_operations =
+        best_rate(seconds, [&] { return kernels->bf16_loop(kRounds, sink.data()); });
+  }
   using Pages = tensor::Arena::Pages;
   limits.read_bytes = read_rate(*kernels, Pages::kLarge, seconds, sink.data());
   limits.read_bytes_small = read_rate(*kernels, Pages::kSmall, seconds, sink.data());

@@ -3,17 +3,26 @@
 
 inline constexpr int kChains = 12;
 
-// Operations done in `count` rounds. The result of the sums goes to `sink`.
-inline double fma_loop(int64_t count, float* sink) {
+// Multiply-adds of vectors of `Numbers` (product.inl.h), `count` rounds of them. The result of the
+// sums goes to `sink`.
+template <class Numbers>
+inline void number_loop(int64_t count, float* sink) {
   F sums[kChains];
   for (int i = 0; i < kChains; ++i) sums[i] = set(float(i) * 1e-3f);
   const F factor = load_first(sink, kLanes);
   for (int64_t n = 0; n < count; ++n) {
 #pragma GCC unroll 12
-    for (int i = 0; i < kChains; ++i) sums[i] = fma(sums[i], factor, factor);
+    for (int i = 0; i < kChains; ++i) {
+      sums[i] = Numbers::add_product(factor, factor, sums[i]);
+    }
   }
   for (int i = 1; i < kChains; ++i) sums[0] = add(sums[0], sums[i]);
   store(sink, sums[0]);
+}
+
+// Operations done in `count` rounds.
+inline double fma_loop(int64_t count, float* sink) {
+  number_loop<FloatNumbers>(count, sink);
   return 2.0 * kChains * kLanes * double(count);
 }
 

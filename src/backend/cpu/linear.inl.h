@@ -60,6 +60,7 @@ inline void finish_row(const LinearArgs& p, const float* sums, int64_t t, int64_
 }
 
 struct LinearJobF32 {
+  using Numbers = FloatNumbers;
   const LinearArgs& p;
   int64_t inner() const { return p.k; }
   void pack_a(int64_t row, int64_t rows, int64_t first, int64_t width, float* out) const {

@@ -19,7 +19,12 @@ struct TileArgs {
   const float* ahead = nullptr;  // the A of the tile after this one, or null: asked for on the way
 };
 
-template <int R, int V, bool kTurned>
+// What A and B hold: numbers, or something else of their size (linear_bf16.inl.h).
+struct FloatNumbers {
+  static F add_product(F factor, F row, F sums) { return fma(factor, row, sums); }
+};
+
+template <int R, int V, bool kTurned, class Numbers>
 inline void tile(const TileArgs& t) {
   F sums[R][V];
 #pragma GCC unroll 16
@@ -44,7 +49,9 @@ inline void tile(const TileArgs& t) {
     for (int r = 0; r < R; ++r) {
       const F factor = set(a[kTurned ? r : r * kAStride]);
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sums[r][v] = fma(factor, row[v], sums[r][v]);
+      for (int v = 0; v < V; ++v) {
+        sums[r][v] = Numbers::add_product(factor, row[v], sums[r][v]);
+      }
     }
   }
   const int64_t c_stride = t.c_stride;
@@ -63,18 +70,18 @@ inline void tile(const TileArgs& t) {
   }
 }
 
-template <int V, bool kTurned, int R = kTileRows>
+template <int V, bool kTurned, class Numbers, int R = kTileRows>
 inline void tile_rows(int64_t rows, const TileArgs& t) {
   if constexpr (R > 0) {
-    if (rows == R) return tile<R, V, kTurned>(t);
-    tile_rows<V, kTurned, R - 1>(rows, t);
+    if (rows == R) return tile<R, V, kTurned, Numbers>(t);
+    tile_rows<V, kTurned, Numbers, R - 1>(rows, t);
   }
 }
-template <bool kTurned, int V = kTileVectors>
+template <bool kTurned, class Numbers = FloatNumbers, int V = kTileVectors>
 inline void tile_of(int64_t rows, int64_t vectors, const TileArgs& t) {
   if constexpr (V > 0) {
-    if (vectors == V) return tile_rows<V, kTurned>(rows, t);
-    tile_of<kTurned, V - 1>(rows, vectors, t);
+    if (vectors == V) return tile_rows<V, kTurned, Numbers>(rows, t);
+    tile_of<kTurned, Numbers, V - 1>(rows, vectors, t);
   }
 }
 
@@ -97,16 +104,17 @@ inline void ask_for_ends(const float* row, int64_t columns) {
   __builtin_prefetch(row + columns - 1, kWrite);
 }
 
+// Of pieces of rows that are copied: too far apart for the processor to guess.
+inline constexpr int64_t kCopyAhead = 4;
+
 // Copies A: rows of x, inner indices [first, first + count).
 inline void pack_rows(const float* x, int64_t stride, int64_t rows, int64_t count, float* a) {
-  // Pieces of rows are too far apart for the processor to guess.
-  constexpr int64_t kRowsAhead = 4;
   for (int64_t r = 0; r < rows; ++r) {
     const float* const from = x + r * stride;
     float* const to = a + r * kAStride;
     int64_t i = 0;
     for (; i + kLanes <= count; i += kLanes) {
-      __builtin_prefetch(from + kRowsAhead * stride + i);
+      __builtin_prefetch(from + kCopyAhead * stride + i);
       store(to + i, load(from + i));
     }
     for (; i < count; ++i) to[i] = from[i];

@@ -44,6 +44,7 @@ inline void copy_columns(const ProductArgs& p, int64_t first, int64_t count, int
 }
 
 struct ProductJob {
+  using Numbers = FloatNumbers;
   const ProductArgs& p;
   int64_t inner() const { return p.inner; }
   void pack_a(int64_t row, int64_t rows, int64_t first, int64_t width, float* out) const {

@@ -7,6 +7,7 @@
 // memory.
 //
 // A Job says where the numbers come from and go to:
+//   Numbers: what A and B hold, as tile() takes it
 //   int64_t inner() const;
 //   pack_a(row, rows, first, width, out): inner indices [first, first + width) of rows of A
 //   pack_b(n, columns, first, width, panels): of columns of B; panels lie kPanelFloats apart
@@ -89,9 +90,10 @@ class PieceProduct {
     for (int64_t first = begin_; first < end_ || first == begin_; first += step_) {
       const float* const after = a + rows_ * kAStride;
       const float* const ahead = first + step_ < end_ ? after : a_ + next * kAStride;
-      tile_of<false>(at.r1 - at.r0, (columns + kLanes - 1) / kLanes,
-                     {a, panel + (first - begin_) * kTileColumns, kTileColumns, width_from(first),
-                      c, kTileColumns, first > 0, ahead});
+      tile_of<false, typename Job::Numbers>(
+          at.r1 - at.r0, (columns + kLanes - 1) / kLanes,
+          {a, panel + (first - begin_) * kTileColumns, kTileColumns, width_from(first), c,
+           kTileColumns, first > 0, ahead});
       a = after;
     }
     if (!ends_) return;

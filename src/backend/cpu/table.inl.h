@@ -31,6 +31,7 @@ inline constexpr Kernels table(const char* name) {
           linear_few,
           hidden_block,
           linear_f32,
+          nullptr,  // linear_bf16
           product_block,
           kScoreRows,
           kAttentionRows,
@@ -60,5 +61,6 @@ inline constexpr Kernels table(const char* name) {
           quantize_record,
           fma_loop,
           dot_loop,
+          nullptr,  // bf16_loop
           read_loop};
 }

@@ -25,6 +25,9 @@ inline Dots all_bytes(int a) {
 inline F as_floats(Dots pairs) {
   return _mm512_castsi512_ps(pairs);
 }
+inline Dots as_pairs(F floats) {
+  return _mm512_castps_si512(floats);
+}
 // Numbers that follow each other: those of `a`, then those of `b`.
 inline Dots bf16_rows(F a, F b) {
   uint16_t both[2 * kLanes];
@@ -46,6 +49,7 @@ inline F pair_dot(F sums, Dots a, Dots b) {
   return fma(as_floats(dots_left<16>(a)), as_floats(dots_left<16>(b)), odd);
 }
 #include "backend/cpu/attention_bf16.inl.h"
+#include "backend/cpu/linear_bf16.inl.h"
 }  // namespace avx512_bf16
 }  // namespace
 
@@ -56,6 +60,8 @@ const Kernels* emulated_avx512_bf16() {
     Kernels t = *emulated_avx512_vnni();
     t.name = "avx512-bf16";
     t.attention_bf16 = avx512_bf16::kAttentionBF16;
+    t.linear_bf16 = avx512_bf16::linear_bf16;
+    t.bf16_loop = avx512_bf16::bf16_loop;
     return t;
   }();
   return &table;
