@@ -24,15 +24,20 @@ constexpr int64_t kLeastProductRows = 256, kProductStep = 64;
 // piece. Threads get rows of their own; next to each other they take columns of different rows.
 Grid cut_product(int64_t rows, int64_t columns, int64_t inner, int threads) {
   const auto whole = [](int64_t n) { return (n + kProductStep - 1) / kProductStep * kProductStep; };
-  int64_t parts = (rows + kProductRows - 1) / kProductRows;
+  const auto parts_of = [](int64_t n, int64_t most) { return (n + most - 1) / most; };
+  const int64_t blocks = std::max<int64_t>(parts_of(inner, kInner), 1);
+  const int64_t passes = parts_of(blocks, kPassBlocks);
+  const int64_t most_rows = std::min(kProductRows, kProductBlocks / parts_of(blocks, passes));
+  int64_t parts = parts_of(rows, most_rows);
   if (threads > 1) parts = std::max(parts, std::min<int64_t>(threads, rows / kLeastProductRows));
-  const int64_t limit = (rows + parts - 1) / std::max<int64_t>(parts, 1);
-  int64_t step = inner > kPassInner ? kProductColumns : std::max(whole(columns), kProductStep);
+  const int64_t limit = std::max<int64_t>(parts_of(rows, std::max<int64_t>(parts, 1)), 1);
+  int64_t step = std::max(whole(columns), kProductStep);
+  if (passes > 1) step = std::min(step, kProductSums / limit / kProductStep * kProductStep);
   while (threads > 1 && step > kProductStep &&
          Grid(rows, columns, limit, step).pieces() < 4 * threads) {
     step = whole(step / 2);
   }
-  Grid grid(rows, columns, std::max<int64_t>(limit, 1), step);
+  Grid grid(rows, columns, limit, step);
   grid.rows_first = true;
   return grid;
 }

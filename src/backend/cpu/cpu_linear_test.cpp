@@ -287,6 +287,30 @@ TEST_P(CpuLinearTest, RowsWithNanStayApart) {
   }
 }
 
+// Products that are cut by rows, by columns and into passes over long rows: the same as few rows at
+// a time, which are not.
+TEST_P(CpuLinearTest, LargePieces) {
+  if (GetParam().emulated) return;
+  Random random(6);
+  for (const Shape& s : {Shape{1100, 300, 70}, Shape{600, 2048, 40}, Shape{520, 4200, 600}}) {
+    Matrix x(s.t, s.k, 3, random), all(s.t, s.n);
+    const StoredWeight w(Encoding::kF32, s.n, s.k, random.numbers(s.n * s.k));
+    tensor::LinearJob job;
+    job.x = x.tensor();
+    job.w = &w.weight;
+    job.y = all.tensor();
+    backend.linear(pool, {&job, 1});
+    Matrix some(50, s.n);
+    for (int64_t first = 0; first + 50 <= s.t; first += 50) {
+      job.x = x.tensor().slice(0, first, 50);
+      job.y = some.tensor();
+      backend.linear(pool, {&job, 1});
+      ASSERT_EQ(std::memcmp(&some.at(0, 0), &all.at(first, 0), size_t(50 * s.n) * sizeof(float)), 0)
+          << s.t << ' ' << s.k << ' ' << first;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Sets, CpuLinearTest, testing::ValuesIn(runnable_sets()), set_name);
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(CpuLinearTest);
 

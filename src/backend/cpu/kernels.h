@@ -22,11 +22,14 @@ enum class Act : uint8_t { kNone, kGeluTanh, kSilu };  // as tensor::Activation
 
 // The largest piece of a product in 8 bits.
 inline constexpr int64_t kMaxPieceRows = 512, kMaxPieceCols = 128;
-// The largest piece of a product in float32: any number of columns where the inner length is at
-// most kPassInner, otherwise kProductColumns.
-inline constexpr int64_t kProductRows = 1024, kProductColumns = 256, kPassInner = 1024;
+// A product in float32 goes over its inner indices in blocks of at most kInner, as even as can be,
+// and in passes of at most kPassBlocks of those, as even as can be. The largest piece has
+// kProductRows rows, kProductBlocks blocks of a pass counted for each row, and if there are several
+// passes kProductSums results.
+inline constexpr int64_t kInner = 256, kPassBlocks = 8;
+inline constexpr int64_t kProductRows = 1024, kProductBlocks = 4096, kProductSums = 256 * 1024;
 // The scratch memory that any kernel needs, in floats (64-byte aligned; contents do not matter).
-inline constexpr int64_t kScratchFloats = 1408 * 1024;
+inline constexpr int64_t kScratchFloats = 1472 * 1024;
 // Rows of x that linear_few takes, and how long they may be.
 inline constexpr int64_t kFewRows = 4, kMaxFewCols = 1 << 16;
 // Rows of x, or queries, from which on they may be rounded to bfloat16: those of a prompt. Fewer

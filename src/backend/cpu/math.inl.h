@@ -1,7 +1,6 @@
 // Loads of stored numbers, tails, and functions of a vector, in terms of the vocabulary.
 // Included inside the set's namespace.
 
-inline constexpr int64_t kInner = 256;  // inner indices of one block of a product: 8 blocks of 32
 
 // The first n < kLanes numbers; the others are zero.
 template <class T>

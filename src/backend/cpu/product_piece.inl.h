@@ -1,10 +1,9 @@
 // A piece of a float32 product, kGroupColumns columns at a time, from packed A and packed B.
 // Included inside the set's namespace.
 //
-// A is packed once for all columns of the piece, B once for all its rows. Inner indices go in
-// blocks of at most kInner, as even as can be; the sums of the blocks are added in order. Where
-// there are many, kPassBlocks of them make a pass over the whole piece, and C waits in scratch
-// memory.
+// A is packed once for all columns of the piece, B once for all its rows. The sums of
+// blocks of inner indices are added in order. Where there are several passes over the whole piece,
+// C waits in scratch memory.
 //
 // A Job says where the numbers come from and go to:
 //   Numbers: what A and B hold, as tile() takes it
@@ -14,12 +13,11 @@
 //   ask_for(row, n, columns): asks for the memory that finish() will use
 //   finish(row, n, columns, sums): has the sums of columns [n, n + columns)
 
-inline constexpr int64_t kPassBlocks = kPassInner / kInner;
 inline constexpr int64_t kGroupColumns = 64;
-inline constexpr int64_t kPanelFloats = kPassInner * kTileColumns;
-static_assert(kGroupColumns % kTileColumns == 0 && kProductColumns % kGroupColumns == 0);
-static_assert(kProductRows * (kPassBlocks * kAStride + kProductColumns) +
-                  kGroupColumns * kPassInner <=
+inline constexpr int64_t kPanelFloats = kPassBlocks * kInner * kTileColumns;
+static_assert(kGroupColumns % kTileColumns == 0);
+static_assert(kProductBlocks * kAStride + kProductSums +
+                  kGroupColumns / kTileColumns * kPanelFloats <=
               kScratchFloats);
 
 template <class Job>
@@ -30,8 +28,8 @@ class PieceProduct {
         piece_(piece),
         rows_(piece.r1 - piece.r0),
         a_(scratch),
-        panels_(a_ + kProductRows * kPassBlocks * kAStride),
-        c_(panels_ + kGroupColumns * kPassInner) {}
+        panels_(a_ + kProductBlocks * kAStride),
+        c_(panels_ + kGroupColumns / kTileColumns * kPanelFloats) {}
 
   void run() {
     const int64_t inner = job_.inner();
@@ -67,7 +65,7 @@ class PieceProduct {
     const int64_t parts = (rows_ + kTileRows - 1) / kTileRows;
     for (int64_t part = 0; part < parts; ++part) {
       const int64_t r0 = rows_ * part / parts, r1 = rows_ * (part + 1) / parts;
-      const float* const panel_end = panels_ + columns * kPassInner;
+      const float* const panel_end = panels_ + columns * kPassBlocks * kInner;
       int64_t c = 0;
       for (const float* panel = panels_; panel < panel_end; panel += kPanelFloats) {
         const bool last = panel + kPanelFloats >= panel_end;
