@@ -40,7 +40,7 @@ UNAFFECTED = ("memory_text", "memory_picture")  # by a busy machine
 
 
 def peers(options, tools):
-    """[(ours, [theirs by format])]: 16-bit against 16-bit, 8 against 8, 4 against 4."""
+    """[(ours, [theirs by format])]: 8-bit against 8-bit and so on; 32 is float32 throughout."""
     def file(kind, name):
         if not options.gguf:
             return None
@@ -52,19 +52,22 @@ def peers(options, tools):
             return LlamaCpp(*tools, file("text", text), file("mmproj", mmproj))
         return None
 
-    groups = {"16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
+    groups = {"32": ("exact", []),
+              "16": ("", [theirs("F16", "F16"), theirs("BF16", "BF16")]),
               "8": ("q8", [theirs("Q8_0", "Q8_0"), theirs("Q8_0", "F16"),
                             theirs("Q8_0", "BF16")]),
               "4": ("q4", [theirs("Q4_0", "Q8_0"), theirs("Q4_0", "F16"),
                             theirs("Q4_0", "BF16")])}
     if options.openvino:
         python, folder = options.python, options.openvino
-        groups["16"][1].append(OpenVino(python, folder, "vision-f32", "text-f32", "f32"))
+        for bits, precision in (("32", "f32"), ("16", "bf16"), ("16", "f32")):
+            groups[bits][1].append(OpenVino(python, folder, "vision-f32", "text-f32", precision))
         groups["8"][1].append(OpenVino(python, folder, "vision-i8", "text-i8"))
         groups["4"][1].append(OpenVino(python, folder, "vision-i8", "text-i4"))
     if options.transformers:
         groups["16"][1].extend(Transformers(options.transformers, options.model, dtype)
                                for dtype in ("bf16", "f32"))
+        groups["32"][1].append(Transformers(options.transformers, options.model, "f32"))
         for bits in "84":  # it has nothing smaller on a CPU
             groups[bits][1].append(Transformers(options.transformers, options.model, "bf16"))
     wanted = [groups[bits] for bits in options.bits.split(",")]
@@ -192,7 +195,9 @@ def arguments():
                         "that is never quiet; nothing is dropped then")
     parser.add_argument("--again", nargs="+", metavar="JSON",
                         help="measure nothing: the table of runs that --json wrote before")
-    parser.add_argument("--bits", default="16,8,4", help="widths of the weights to compare")
+    parser.add_argument("--bits", default="16,8,4",
+                        help="widths of the weights to compare: 32 (float32 throughout, ours with "
+                        "--exact), 16 (as stored), 8, 4")
     parser.add_argument("--steps", default=",".join(STEPS), help="of " + ", ".join(STEPS))
     parser.add_argument("--json", help="write everything measured to this file")
     options = parser.parse_args()

@@ -93,12 +93,12 @@ class Settings:
 
 
 class Ocelli:
-    """Ours; `weights` as the option --weights, empty for the checkpoint as it is."""
+    """Ours; `weights` as the option --weights, empty for the checkpoint as it is, or "exact"."""
 
     def __init__(self, binary, model, weights=""):
         self.binary, self.model = binary, model
         self.label = "ocelli " + (weights or "as stored")
-        self.options = ["--weights", weights] if weights else []
+        self.options = {"": [], "exact": ["--exact"]}.get(weights, ["--weights", weights])
 
     def version(self):
         return execute([self.binary, "--version"])[0].strip()
@@ -207,7 +207,7 @@ class OpenVino:
         self.python, self.precision = python, precision
         self.mmproj, self.text = (os.path.join(folder, name + ".xml") for name in (vision, text))
         types = dict.fromkeys(name.split("-")[-1] for name in (text, vision))
-        self.label = "OpenVINO " + "+".join(types)
+        self.label = "OpenVINO " + (precision or "+".join(types))
 
     def _run(self, s, *arguments):
         command = [self.python, os.path.join(HERE, "openvino_peer.py"), "--text", self.text,

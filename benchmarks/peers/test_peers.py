@@ -223,6 +223,16 @@ class Groups(unittest.TestCase):
                                   ("ocelli q8", ["transformers bf16"]),
                                   ("ocelli q4", ["transformers bf16"])])
 
+    def test_float32_beside_float32(self):
+        options = self.options("--openvino", "folder", "--transformers", "python", "--bits", "32,16,8")
+        groups = [(ours.label, ours.options, [o.label for o in others])
+                  for ours, others in compare.peers(options, None)]
+        self.assertEqual(groups, [
+            ("ocelli exact", ["--exact"], ["OpenVINO f32", "transformers f32"]),
+            ("ocelli as stored", [], ["OpenVINO bf16", "OpenVINO f32", "transformers bf16",
+                                      "transformers f32"]),
+            ("ocelli q8", ["--weights", "q8"], ["OpenVINO i8", "transformers bf16"])])
+
     def test_none_without_the_option(self):
         self.assertEqual(compare.peers(self.options("--gguf", "missing"), None), [])
 
