@@ -125,7 +125,11 @@ inline void few_rows_f32(const LinearArgs& p, int64_t n, float* sums) {
   int64_t i = 0;
   for (; i + 2 * kLanes <= p.k; i += 2 * kLanes) {
 #pragma GCC unroll 4
-    for (int r = 0; r < R; ++r) prefetch(w[r] + Stored::byte_of(i) + ahead);
+    for (int r = 0; r < R; ++r) {
+      for (int64_t b = 0; b < Stored::byte_of(2 * kLanes); b += 64) {
+        __builtin_prefetch(w[r] + Stored::byte_of(i) + ahead + b);
+      }
+    }
     step(even, i, kLanes);
     step(odd, i + kLanes, kLanes);
   }
@@ -143,7 +147,8 @@ inline void few_rows_f32(const LinearArgs& p, int64_t n, float* sums) {
 
 template <int T, class Stored>
 inline void few_columns_f32(const LinearArgs& p, int64_t n0, int64_t n1, float* sums) {
-  constexpr int kRows = T * 8 <= kRegisters ? 4 : T * 4 <= kRegisters ? 2 : 1;
+  // For one row of x memory is what counts, and it gives most to one stream from front to back.
+  constexpr int kRows = T == 1 ? 1 : T * 8 <= kRegisters ? 4 : T * 4 <= kRegisters ? 2 : 1;
   int64_t n = n0;
   for (; n + kRows <= n1; n += kRows) few_rows_f32<kRows, T, Stored>(p, n, sums + (n - n0));
   for (; n < n1; ++n) few_rows_f32<1, T, Stored>(p, n, sums + (n - n0));
