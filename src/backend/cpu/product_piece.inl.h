@@ -1,9 +1,9 @@
 // A piece of a float32 product, kGroupColumns columns at a time, from packed A and packed B.
 // Included inside the set's namespace.
 //
-// A is packed once for all columns of the piece, B once for all its rows. The sums of
-// blocks of inner indices are added in order. Where there are several passes over the whole piece,
-// C waits in scratch memory.
+// A is packed once for all columns of the piece, B once for all its rows. The sums of blocks of
+// inner indices are added in order. Where there are several passes over the whole piece, C waits in
+// scratch memory.
 //
 // A Job says where the numbers come from and go to:
 //   Numbers: what A and B hold, as tile() takes it
