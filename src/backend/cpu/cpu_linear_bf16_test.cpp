@@ -32,14 +32,13 @@ struct Product {
     on.linear(pool, {&job, 1});
     return y;
   }
-  // sum |x w|, at most: numbers are below 1.
-  double magnitude() const { return double(x.width()); }
 };
 
 // Beside rounded rows what is left is float32: a chain of up to 256 pairs, each with a rounding of
-// its own, and one step for every such chain.
-double sum_bound(double magnitude, int64_t k) {
-  return kRounding * magnitude * (2 * double(std::min<int64_t>(k / 2, 256)) + double(k) / 512 + 8);
+// its own, and one step for every such chain. Numbers are below 1, so that sum |x w| is below k.
+double sum_bound(int64_t k) {
+  return kRounding * double(k + 2) *
+         (2 * double(std::min<int64_t>(k / 2, 256)) + double(k) / 512 + 8);
 }
 
 TEST_P(CpuLinearBF16Test, IsNearTheReference) {
@@ -70,7 +69,7 @@ TEST_P(CpuLinearBF16Test, IsNearTheReference) {
     for (int64_t r = 0; r < s.t; ++r) {
       for (int64_t i = 0; i < s.k; ++i) p.x.at(r, i) = bf16(p.x.at(r, i));
     }
-    const double bound = 1.2 * sum_bound(p.magnitude() + 2, s.k) + 8 * kRounding;
+    const double bound = 1.2 * sum_bound(s.k) + 8 * kRounding;
     expect_near(
         got, p.run(reference, pool, true), [=](int64_t, int64_t) { return bound; }, what);
     if (HasFatalFailure()) return;
